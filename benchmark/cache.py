@@ -1,0 +1,72 @@
+"""Where do trained and fitted models go? Into a content-addressed store of safetensors files, never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from benchmark.errors import CacheDamaged
+from benchmark.results import digest, write_atomically
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of names, shapes, types and values, in hexadecimal; independent of device and memory layout."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of models; the key of a model is the hash of everything that it depends on.
+
+    Attributes:
+        root: The folder; made when first written to.
+    """
+
+    root: Path
+
+    def path(self, kind: str, key: Mapping[str, Any]) -> Path:
+        """Where the model of this kind with this key lies."""
+        return self.root / kind / f"{digest(key)}.safetensors"
+
+    def save(self, kind: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Stores tensors and JSON facts, whole or not at all. Raises `DiskFull`."""
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {"facts": json.dumps(facts), "sha256": tensors_sha256(plain)}
+        write_atomically(self.path(kind, key), safetensors.torch.save(plain, metadata))
+
+    def load(self, kind: str, key: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Tensors (on the CPU) and facts; ``None`` where nothing is stored.
+
+        Raises:
+            CacheDamaged: If the file is not what was written.
+        """
+        path = self.path(kind, key)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if tensors_sha256(tensors) != metadata["sha256"]:
+                raise CacheDamaged(f"{path}: the stored tensors do not match their checksum.")
+            return tensors, json.loads(metadata["facts"])
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise CacheDamaged(f"{path} cannot be read: {error}.") from error
+
+    def discard(self, kind: str, key: Mapping[str, Any]) -> None:
+        """Removes a model; it may be absent."""
+        self.path(kind, key).unlink(missing_ok=True)

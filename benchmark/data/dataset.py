@@ -1,0 +1,167 @@
+"""A data set as the benchmark sees it: two splits in memory, a size, a normalisation, a licence, a hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.errors import DataDamaged
+from benchmark.types import Batch, Capability
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation per colour channel, of the training set's pixels in [0, 1].
+
+    Attributes:
+        mean: Three channel means.
+        std: Three standard deviations, all positive.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` in [0, 1] to zero mean and unit variance."""
+        mean, std = (pixels.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images of one split. Stored as published; resized, coloured and normalised batch by batch.
+
+    Attributes:
+        pixels: ``(N, 1 or 3, H0, W0)``, uint8 or float in [0, 1].
+        labels: ``(N,)``, int64.
+        image_size: Height and width that images are resized to, pixels.
+        normalisation: Applied after resizing.
+        n_classes: Number of classes of the data set, ``C``.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    image_size: int
+    normalisation: Normalisation
+    n_classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def load(self, indices: Tensor) -> Tensor:
+        """Images in pixel space, ``(B, 3, H, W)`` in [0, 1]."""
+        return to_pixel_space(self.pixels[indices], self.image_size)
+
+    def batch(self, indices: Tensor) -> Batch:
+        """The normalised images at these positions."""
+        return Batch(self.normalisation(self.load(indices)), self.labels[indices], indices)
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All images in order, in batches of at most ``size``."""
+        for start in range(0, len(self), size):
+            yield self.batch(torch.arange(start, min(start + size, len(self))))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set with its fixed split.
+
+    Attributes:
+        name: Name in the registry.
+        classes: Names of the classes, in label order.
+        train: Training split.
+        test: Test split.
+        licence: Licence of the images.
+        source: Where it comes from, for the reader of a board.
+        supports: What it offers beyond images and labels.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    licence: str
+    source: str
+    supports: frozenset[Capability] = field(default_factory=frozenset)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, ``C``."""
+        return len(self.classes)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of pixels, labels, split and image size, in hexadecimal."""
+        digest = hashlib.sha256(f"{self.classes} {self.train.image_size}".encode())
+        for split in (self.train, self.test):
+            for tensor in (split.pixels, split.labels):
+                digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+                digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def to_pixel_space(pixels: Tensor, image_size: int) -> Tensor:
+    """Stored images to ``(B, 3, H, W)`` float32 in [0, 1]: scaled, resized (bilinear), grey to three channels."""
+    images = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+    if images.shape[-1] != image_size or images.shape[-2] != image_size:
+        smaller = images.shape[-1] > image_size or images.shape[-2] > image_size
+        images = F.interpolate(images, size=(image_size, image_size), mode="bilinear", antialias=smaller)
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
+def measure_normalisation(pixels: Tensor, image_size: int, chunk: int = 4096) -> Normalisation:
+    """Channel statistics of resized images, computed in float64 and in chunks.
+
+    Args:
+        pixels: The training images as stored, ``(N, 1 or 3, H0, W0)``.
+        image_size: Size that images are resized to.
+        chunk: Images per step.
+
+    Raises:
+        DataDamaged: If a channel is constant.
+    """
+    total, squares, count = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
+    for part in pixels.split(chunk):
+        images = to_pixel_space(part, image_size).double()
+        total += images.sum((0, 2, 3))
+        squares += images.square().sum((0, 2, 3))
+        count += images[:, 0].numel()
+    mean = total / count
+    variance = squares / count - mean.square()
+    if bool((variance <= 0).any()):
+        raise DataDamaged("every training image has the same constant colour in some channel; look at the files.")
+    return Normalisation(tuple(mean.tolist()), tuple(variance.sqrt().tolist()))
+
+
+def make_dataset(
+    name: str,
+    classes: tuple[str, ...],
+    *,
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    image_size: int,
+    licence: str,
+    source: str,
+) -> Dataset:
+    """A data set from ``(pixels, labels)`` pairs, normalised by its own training statistics.
+
+    Raises:
+        DataDamaged: If there are not as many labels as images, or a label is out of range.
+    """
+    for split, (pixels, labels) in {"training": train, "test": test}.items():
+        if len(pixels) != len(labels) or len(labels) == 0:
+            raise DataDamaged(f"{name}: the {split} split has {len(pixels)} images and {len(labels)} labels.")
+        if int(labels.min()) < 0 or int(labels.max()) >= len(classes):
+            raise DataDamaged(
+                f"{name}: labels of the {split} split run from {int(labels.min())} to {int(labels.max())}, "
+                f"but there are {len(classes)} classes."
+            )
+    normalisation = measure_normalisation(train[0], image_size)
+    first, second = (Split(p, y.long(), image_size, normalisation, len(classes)) for p, y in (train, test))
+    return Dataset(name, classes, first, second, licence=licence, source=source)

@@ -1,0 +1,227 @@
+"""What the metrics of one cell share: one pass over each split, one attribution, one pair of curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from benchmark.data.dataset import Dataset, Split
+from benchmark.errors import ContractBroken
+from benchmark.explainer import SelfExplainableModel
+from benchmark.metric import Meter, SplitName
+from benchmark.metrics.robustness import relevance_order_curve
+from benchmark.models.backbone import Backbone
+from benchmark.relevance.propagation import black_box_relevance
+from benchmark.seeding import generator, uniform_per_image
+from benchmark.types import Batch, Explanation, check_explanation, check_finite, check_shape
+
+
+def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor:
+    """Which test images are explained: class-balanced, seeded, in data set order.
+
+    Args:
+        test: The test split.
+        count: Images to draw; as many from each class as possible, at most the whole split.
+        seed: Seed of the run.
+        name: Name of the data set.
+
+    Returns:
+        Sorted data set indices ``(min(count, N),)``.
+    """
+    order = torch.randperm(len(test), generator=generator(seed, name, "explained images"))
+    labels = test.labels[order]
+    # Rank of every image within its class, in random order: taking the lowest ranks balances the classes.
+    rank = torch.stack([(labels == label).cumsum(0) for label in range(test.n_classes)])
+    turn = rank.gather(0, labels[None])[0]
+    return order[turn.argsort(stable=True)[:count]].sort().values
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a cell is evaluated.
+
+    Attributes:
+        explained_images: Test images that are explained.
+        steps: Points of the relevance-order curve beyond the clean image.
+        batch_size: Images per forward pass; changes no score beyond rounding.
+        variants: Whether to compute the metrics' variants too.
+    """
+
+    explained_images: int = 100
+    steps: int = 32
+    batch_size: int = 100
+    variants: bool = False
+
+
+class Reference:
+    """What is known of a black box on a data set: computed once, shared by every entry that is paired with it.
+
+    Args:
+        backbone: The black box.
+        dataset: The data set.
+        seed: Seed of the run.
+        settings: How cells are evaluated.
+    """
+
+    def __init__(self, backbone: Backbone, dataset: Dataset, seed: int, settings: Settings) -> None:
+        self.backbone = backbone
+        self.dataset = dataset
+        self.seed = seed
+        self.settings = settings
+
+    @cached_property
+    def correct(self) -> Tensor:
+        """1 where the black box is right on a test image, else 0: ``(N,)``, float64. One pass over the test split."""
+        device, size = self.backbone.device, self.settings.batch_size
+        with torch.no_grad():
+            hits = [
+                (self.backbone(b.images.to(device)).argmax(1).cpu() == b.labels).double()
+                for b in self.dataset.test.batches(size)
+            ]
+        return torch.cat(hits)
+
+    @cached_property
+    def sample(self) -> Batch:
+        """The explained test images, on the CPU."""
+        count = self.settings.explained_images
+        indices = explained_sample(self.dataset.test, count, seed=self.seed, name=self.dataset.name)
+        return self.dataset.test.batch(indices)
+
+    @cached_property
+    def relevance(self) -> Tensor:
+        """The black box's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image."""
+        device = self.backbone.device
+        chunks = self.sample.images.split(self.settings.batch_size)
+        return torch.cat([black_box_relevance(self.backbone, chunk.to(device)).cpu() for chunk in chunks])
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """White noise per image: uniform in pixel space, then normalised; ``(n, 3, H, W)``."""
+        shape = self.sample.images.shape[1:]
+        pixels = uniform_per_image(self.seed, self.dataset.name, "noise", indices=self.sample.indices, shape=shape)
+        return self.dataset.test.normalisation(pixels)
+
+    @cached_property
+    def random_order(self) -> Tensor:
+        """Random numbers per pixel that order the pixels of the random curve, ``(n, H, W)``."""
+        shape = self.sample.images.shape[2:]
+        return uniform_per_image(self.seed, self.dataset.name, "random order", indices=self.sample.indices, shape=shape)
+
+
+class Evaluation:
+    """One fitted model under measurement; everything that several metrics need is computed once.
+
+    Args:
+        model: The fitted model, in evaluation mode.
+        reference: Its black box on the data set.
+        name: Name of the entry, for messages.
+    """
+
+    def __init__(self, model: SelfExplainableModel, reference: Reference, name: str) -> None:
+        self.model = model
+        self.reference = reference
+        self.name = name
+        self.dataset = reference.dataset
+        self.seed = reference.seed
+        self.settings = reference.settings
+        self.variants = reference.settings.variants
+
+    @property
+    def sample(self) -> Batch:
+        """The explained test images, on the CPU."""
+        return self.reference.sample
+
+    @property
+    def reference_relevance(self) -> Tensor:
+        """The black box's relevance maps of the sample, ``(n, H, W)``."""
+        return self.reference.relevance
+
+    @property
+    def reference_correct(self) -> Tensor:
+        """1 where the black box is right on a test image, ``(N,)``."""
+        return self.reference.correct
+
+    @cached_property
+    def other_images(self) -> Tensor:
+        """For each image of the sample the position of another one ``(n,)``: a seeded cyclic order of the sample."""
+        order = torch.randperm(len(self.sample), generator=generator(self.seed, self.dataset.name, "other images"))
+        other = torch.empty_like(order)
+        other[order] = order.roll(1)
+        return other
+
+    def run_passes(self, meters: Iterable[Meter]) -> None:
+        """Shows every batch of a split to the meters that asked for it: one forward pass a split, or none.
+
+        Raises:
+            ContractBroken: If an explanation has a wrong shape or is not finite.
+        """
+        meters = list(meters)
+        splits: dict[SplitName, Split] = {"train": self.dataset.train, "test": self.dataset.test}
+        for split_name, split in splits.items():
+            watching = [meter for meter in meters if split_name in meter.observes]
+            for batch in split.batches(self.settings.batch_size) if watching else ():
+                explanation = self.explain(batch)
+                for meter in watching:
+                    meter.observe(split_name, batch.to(explanation.class_scores.device), explanation)
+
+    def explain(self, batch: Batch) -> Explanation:
+        """The model's checked explanation of a batch. One forward pass."""
+        with torch.no_grad():
+            explanation = self.model(batch.images.to(self.reference.backbone.device))
+        check_explanation(explanation, len(batch), self.dataset.n_classes, self.model.prototypes, self.name)
+        return explanation  # type: ignore[no-any-return]
+
+    def similarity_maps(self, explanation: Explanation) -> Tensor:
+        """The similarity maps of a model that compares cells. Raises `ContractBroken` if it gave none."""
+        if explanation.similarity_maps is None:
+            raise ContractBroken(f"{self.name} compares cells (points = 'cell') but gives no similarity_maps.")
+        return explanation.similarity_maps
+
+    def embeddings(self, explanation: Explanation) -> Tensor:
+        """The embeddings of an explanation. Raises `ContractBroken` if it has none."""
+        if explanation.embeddings is None:
+            raise ContractBroken(f"{self.name} declares embeddings but its explanations hold none.")
+        check_finite("embeddings", explanation.embeddings, self.name)
+        return explanation.embeddings
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Class probabilities of any number of images, in batches, on the model's device.
+
+        Raises:
+            ContractBroken: If they have a wrong shape or are not finite.
+        """
+        with torch.no_grad():
+            chunks = [self.model.probabilities(chunk) for chunk in images.split(self.settings.batch_size)]
+        probabilities = torch.cat(chunks)
+        check_shape("probabilities", probabilities, (len(images), self.dataset.n_classes), self.name)
+        check_finite("probabilities", probabilities, self.name)
+        return probabilities
+
+    @cached_property
+    def relevance(self) -> Tensor:
+        """The model's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image.
+
+        Raises:
+            ContractBroken: If they have a wrong shape or are not finite.
+        """
+        device = self.reference.backbone.device
+        chunks = self.sample.images.split(self.settings.batch_size)
+        maps = torch.cat([self.model.attribute(chunk.to(device)).detach().cpu() for chunk in chunks])
+        check_shape("relevance", maps, (len(self.sample), *self.sample.images.shape[2:]), self.name)
+        check_finite("relevance", maps, self.name)
+        return maps
+
+    @cached_property
+    def relevance_order_curves(self) -> tuple[Tensor, Tensor]:
+        """Curves in relevance order and in random order, each ``(n, steps + 1)``, under the same noise."""
+        device, steps = self.reference.backbone.device, self.settings.steps
+        images, noise = self.sample.images.to(device), self.reference.noise.to(device)
+        orders = (self.relevance, self.reference.random_order)
+        ordered, random = (
+            relevance_order_curve(self.predict, images, order.to(device), noise, steps=steps).cpu() for order in orders
+        )
+        return ordered, random

@@ -1,0 +1,116 @@
+"""A recipe, and what it makes: the two types that every method of the benchmark is written in."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.types import Capability, Explanation, Prototypes
+
+if TYPE_CHECKING:
+    from benchmark.data.dataset import Split
+    from benchmark.models.backbone import Backbone
+
+
+class SelfExplainableModel(nn.Module, ABC):
+    """A fitted classifier that decides through prototypes: what `Explainer.fit` returns.
+
+    A model that explains a frozen network keeps it in the attribute ``backbone``: its weights are stored once, by
+    the runner, and not with the model.
+
+    Attributes:
+        points: What one comparison is about. ``"image"``: an image activates its most similar prototype.
+            ``"cell"``: every cell of the feature map does.
+    """
+
+    points: ClassVar[Literal["image", "cell"]] = "image"
+
+    @property
+    @abstractmethod
+    def prototypes(self) -> Prototypes:
+        """The prototypes, ``(P, D)`` with classes ``(P,)``; none (``P = 0``) for a model without."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Explanation:
+        """What does the model say of these normalised images ``(B, 3, H, W)``? Costs one forward pass."""
+
+    @abstractmethod
+    def class_probabilities(self, explanation: Explanation) -> Tensor:
+        """The model's class probabilities ``(B, C)`` from an explanation, without another forward pass."""
+
+    @abstractmethod
+    def prototype_similarities(self) -> Tensor:
+        """The model's own similarity of every prototype to every other and itself, ``(P, P)``, float64."""
+
+    @abstractmethod
+    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
+        """How much does each pixel matter for a class?
+
+        Args:
+            images: Normalised images ``(B, 3, H, W)``.
+            targets: Classes to explain ``(B,)``; by default those that the method explains by its definition,
+                the predicted ones.
+
+        Returns:
+            Relevance ``(B, H, W)``, signed, summed over colour channels.
+        """
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The points that are compared with prototypes: ``(B, D)``, or ``(B, D, h, w)`` where they are cells."""
+        embeddings = self(images).embeddings
+        if embeddings is None:
+            raise NotImplementedError(f"{type(self).__name__} has no embedding")
+        return embeddings  # type: ignore[no-any-return]
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Class probabilities ``(B, C)`` of normalised images. Costs one forward pass."""
+        return self.class_probabilities(self(images))
+
+    def fitted_state(self) -> dict[str, Tensor]:
+        """Everything that the fit found, without the frozen backbone: what is stored and hashed."""
+        return {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
+
+
+@dataclass(frozen=True)
+class Explainer(ABC):
+    """A recipe: hyper-parameters, and how to fit a model with them.
+
+    Subclass as a frozen dataclass whose fields are the hyper-parameters; they become the entry's provenance and part
+    of its cache key for nothing.
+
+    Attributes:
+        kind: ``"explainer"``; ``"control"`` for an entry with a known answer; ``"reference"`` for the black box.
+        supports: What a fitted model can show.
+        lacks: For a capability that is not in ``supports``, a sentence why, shown on the board.
+    """
+
+    kind: ClassVar[Literal["explainer", "control", "reference"]] = "explainer"
+    supports: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    lacks: ClassVar[Mapping[Capability, str]] = {}
+
+    @abstractmethod
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """Fits a model. Leaves the backbone as it was, and draws from ``generator`` only.
+
+        Args:
+            backbone: The trained black box, frozen and in evaluation mode.
+            train: The training split.
+            generator: The only source of randomness, on the CPU.
+
+        Raises:
+            FitImpossible: If the data does not allow these hyper-parameters.
+        """
+
+    @abstractmethod
+    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> SelfExplainableModel:
+        """The model that ``fit`` made, from its `SelfExplainableModel.fitted_state`."""
+
+    def hyperparameters(self) -> dict[str, object]:
+        """The recipe's fields by name, defaults resolved."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,1 @@
+"""One metric a file: a pure function on tensors, what it declares, and the meter that reads it off a model."""

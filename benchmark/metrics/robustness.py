@@ -1,0 +1,119 @@
+"""Does the decision rest on the pixels that the explanation calls relevant?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmark.metric import Meter, Metric, Scores
+from benchmark.types import Capability
+
+
+def relevance_order_curve(
+    predict: Callable[[Tensor], Tensor], images: Tensor, relevance: Tensor, noise: Tensor, *, steps: int = 32
+) -> Tensor:
+    """How does the decision fade while pixels give way to noise, the least relevant first?
+
+    Pixels are ordered by ``|r|``, ties by pixel index. Point ``s`` replaces ``round(s * H * W / steps)`` of them, all
+    channels at once; point 0 is the clean image, the last one is pure noise. The curve is the probability of the class
+    predicted on the clean image.
+
+    Args:
+        predict: Probabilities ``(N, C)`` of images ``(N, ch, H, W)``.
+        images: Clean images ``(N, ch, H, W)``, as ``predict`` takes them.
+        relevance: ``(N, H, W)``.
+        noise: What pixels are replaced by, ``(N, ch, H, W)``.
+        steps: Number of equal fractions.
+
+    Returns:
+        ``(N, steps + 1)``, probabilities. Costs ``steps + 1`` forward passes of the batch.
+
+    Raises:
+        ValueError: If shapes do not fit, ``steps`` is below 1, or relevance is not finite.
+
+    References:
+        [K] section 4.3 and Fig. 3.
+    """
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; at least 1 is needed.")
+    if images.ndim != 4 or noise.shape != images.shape or relevance.shape != (len(images), *images.shape[2:]):
+        raise ValueError(
+            f"images {tuple(images.shape)} and noise {tuple(noise.shape)} must be (N, ch, H, W), relevance "
+            f"{tuple(relevance.shape)} (N, H, W) of the same size."
+        )
+    if not bool(torch.isfinite(relevance).all()):
+        raise ValueError("relevance holds NaN or infinite values; every pixel needs a rank.")
+    pixels = relevance[0].numel()
+    rank = _ranks(relevance)
+    clean = predict(images)
+    target = clean.argmax(1, keepdim=True)
+    curve = [clean.gather(1, target)]
+    for step in range(1, steps + 1):
+        replaced = (rank < round(step * pixels / steps))[:, None]
+        curve.append(predict(torch.where(replaced, noise, images)).gather(1, target))
+    return torch.cat(curve, 1)
+
+
+def _ranks(relevance: Tensor) -> Tensor:
+    """Position of every pixel when sorted by ``|r|``, ties by index: ``(N, H, W)``, int64."""
+    order = relevance.flatten(1).abs().sort(dim=1, stable=True).indices
+    positions = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, positions).view_as(relevance)
+
+
+def area_under_curve(curve: Tensor) -> Tensor:
+    """Area under each curve over [0, 1] by the trapezoid rule, points equally spaced.
+
+    Args:
+        curve: ``(N, S)`` with at least two points.
+
+    Returns:
+        ``(N,)``, float64; in [0, 1] for a curve of probabilities.
+
+    Raises:
+        ValueError: If there are fewer than two points.
+    """
+    if curve.ndim != 2 or curve.shape[1] < 2:
+        raise ValueError(f"curve {tuple(curve.shape)} must be (N, S) with S of at least 2.")
+    return torch.trapezoid(curve.double(), dx=1 / (curve.shape[1] - 1), dim=1)
+
+
+class _Robustness(Meter):
+    def scores(self) -> Scores:
+        curve, random = self.evaluation.relevance_order_curves
+        area, chance = area_under_curve(curve), area_under_curve(random)
+        details = {
+            "curve": curve.mean(0), "random curve": random.mean(0),
+            "curve standard deviation": curve.std(0, correction=0),
+            "random curve standard deviation": random.std(0, correction=0),
+        }  # fmt: skip
+        return self._result(area, chance, details)
+
+    def _result(self, area: Tensor, chance: Tensor, details: dict[str, Tensor]) -> Scores:
+        return Scores(area, chance, details=details)
+
+
+class _Gain(_Robustness):
+    def _result(self, area: Tensor, chance: Tensor, details: dict[str, Tensor]) -> Scores:
+        return Scores(area - chance, 0.0)
+
+
+_NEEDS = frozenset({Capability.ATTRIBUTION, Capability.PROBABILITIES})
+
+RO_AUROC = Metric(
+    name="ro_auroc", title="RO-AUROC", direction="higher", lower=0, upper=1, per="explained image",
+    meter=_Robustness, requires=_NEEDS, version=1, reference="[K] section 4.3, Fig. 3 and Table 4",
+    chance_is="the same curve with pixels in random order under the same noise",
+    cost="steps + 1 forward passes of the explained images, twice (once in random order)",
+    note="Area under the curve of the predicted class's probability while pixels give way to noise, the least "
+    "relevant first. Its height depends on how probabilities come about: read it beside its chance level.",
+)  # fmt: skip
+
+RO_AUROC_GAIN = Metric(
+    name="ro_auroc_gain", title="RO gain", direction="higher", lower=-1, upper=1, per="explained image",
+    meter=_Gain, requires=_NEEDS, version=1, reference="[K] Fig. 3: relevance order against random order",
+    chance_is="0: random order", cost="none beyond RO-AUROC",
+    note="RO-AUROC minus the area under the random-order curve: what the explanation adds.",
+)  # fmt: skip

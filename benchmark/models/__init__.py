@@ -1,0 +1,1 @@
+"""Backbones, and how they are trained."""

@@ -1,0 +1,148 @@
+"""Which cells does a suite ask for, and which of them are there already? This module imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
+from benchmark.results import Result, digest, read_result, result_path
+from benchmark.suite import Suite
+
+Status = Literal["missing", "done", "stale"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One explainer on one data set with one seed: what is asked for.
+
+    Attributes:
+        suite: Name of the suite.
+        dataset: Name of the data set.
+        entry: Label on the board.
+        seed: The seed.
+        settings: Everything that decides the numbers, as JSON.
+        batch_size: Images per forward pass; decides no number beyond rounding.
+    """
+
+    suite: str
+    dataset: str
+    entry: str
+    seed: int
+    settings: dict[str, JsonValue]
+    batch_size: int
+
+    @property
+    def identity(self) -> str:
+        """Hash of the settings: equal for two cells that ask the same question."""
+        return digest(self.settings)
+
+    @property
+    def name(self) -> str:
+        """``suite/data set/entry/seed-n``, for messages."""
+        return f"{self.suite}/{self.dataset}/{self.entry}/seed-{self.seed}"
+
+    def named(self, key: str) -> str:
+        """Name of the explainer, data set or backbone in the settings."""
+        part = self.settings[key]
+        return str(part["name"]) if isinstance(part, dict) else str(part)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics to compute."""
+        names = self.settings["metrics"]
+        return [str(name) for name in names] if isinstance(names, list) else []
+
+    def path(self, root: Path) -> Path:
+        """Where the result lies below ``root``."""
+        return result_path(root, self.suite, self.dataset, self.entry, self.seed)
+
+
+def plan(
+    suite: Suite,
+    *,
+    explainers: Iterable[str] = (),
+    datasets: Iterable[str] = (),
+    seeds: Iterable[int] = (),
+) -> list[Cell]:
+    """The cells of a suite, grouped so that a trained backbone serves all entries that share it.
+
+    Args:
+        suite: The suite.
+        explainers: Entries to run instead of the suite's; a name that the suite does not know is taken from the
+            registry with its defaults.
+        datasets: Data sets to run on instead of the suite's.
+        seeds: Seeds instead of the suite's.
+
+    Names are not looked up here: `check_names` does that for the cells that are still to run.
+    """
+    specs = [suite.explainer(entry) for entry in explainers] or list(suite.explainers)
+    sets = [suite.dataset(name) for name in datasets] or list(suite.datasets)
+    cells = []
+    for data in sets:
+        common: dict[str, JsonValue] = {
+            "dataset": {"name": data.name, "image_size": data.image_size},
+            "backbone": (data.backbone or suite.backbone).model_dump(mode="json"),
+            "training": (data.training or suite.training).model_dump(mode="json"),
+            "evaluation": suite.evaluation.model_dump(mode="json", exclude={"batch_size"}),
+            "metrics": list(suite.metrics),
+        }
+        for seed in tuple(seeds) or suite.seeds:
+            for spec in specs:
+                explainer: JsonValue = {"name": spec.name, "parameters": spec.parameters}
+                settings = {**common, "explainer": explainer, "seed": seed}
+                batch_size = suite.evaluation.batch_size
+                cells.append(Cell(suite.name, data.name, spec.entry, seed, settings, batch_size))
+    return cells
+
+
+def check_names(cells: Iterable[Cell]) -> None:
+    """Raises `UnknownName`, with near matches, for the first name in these cells that no registry knows."""
+    for cell in cells:
+        for registry, key in ((EXPLAINERS, "explainer"), (DATASETS, "dataset"), (BACKBONES, "backbone")):
+            registry.require(cell.named(key))
+        for metric in cell.metrics:
+            METRICS.require(metric)
+
+
+def status(cell: Cell, root: Path) -> tuple[Status, Result | None]:
+    """Is a cell's result there? ``stale`` if a result of other settings stands in its place.
+
+    Raises:
+        ResultDamaged: If a file is there that cannot be read.
+    """
+    path = cell.path(root)
+    if not path.exists():
+        return "missing", None
+    result = read_result(path)
+    return ("done" if result.identity == cell.identity else "stale"), result
+
+
+def sources(cell: Cell) -> dict[str, str]:
+    """Hashes of the source code that a cell's numbers depend on, found without importing it."""
+    return {
+        "instrument": _source_hash(Path(__file__)),
+        "explainer": _source_hash(EXPLAINERS.source(cell.named("explainer"))),
+        "dataset": _source_hash(DATASETS.source(cell.named("dataset"))),
+        "backbone": _source_hash(BACKBONES.source(cell.named("backbone"))),
+        **{f"metric {name}": _source_hash(METRICS.source(name)) for name in cell.metrics},
+    }
+
+
+@lru_cache(maxsize=256)
+def _source_hash(path: Path | None) -> str:
+    """SHA-256 of a module: of its whole folder if that is a package, since modules of one package share code."""
+    if path is None:
+        return "unknown"
+    folder = path.parent
+    files = sorted(folder.rglob("*.py")) if (folder / "__init__.py").exists() else [path]
+    total = hashlib.sha256()
+    for file in files:
+        total.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()

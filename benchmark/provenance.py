@@ -1,0 +1,107 @@
+"""Where does a number come from? Versions, hashes, machine, seeds; and how scores become a part of a result."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.cost import hardware
+from benchmark.data.dataset import Dataset
+from benchmark.errors import ContractBroken
+from benchmark.metric import Metric, Scores
+from benchmark.plan import Cell, sources
+from benchmark.results import Measure, Provenance, Scored
+from benchmark.seeding import derive
+from benchmark.types import check_finite
+
+_PACKAGES = ("torch", "torchvision", "zennit", "scikit-learn", "numpy", "scipy", "safetensors")
+
+
+def measure_of(metric: Metric) -> Measure:
+    """What a metric's numbers mean, as results state it."""
+    return Measure(
+        title=metric.title,
+        direction=metric.direction,
+        lower=metric.lower,
+        upper=metric.upper,
+        unit=metric.unit,
+        per=metric.per,
+        version=metric.version,
+        reference=metric.reference,
+        chance_is=metric.chance_is,
+        note=metric.note,
+    )
+
+
+def scored(metric: Metric, scores: Scores, who: str) -> Scored:
+    """A metric's scores as results state them.
+
+    Raises:
+        ContractBroken: If a score is not finite, lies outside the declared range, or is not one per unit.
+    """
+
+    def series(name: str, values: Tensor) -> tuple[float, ...]:
+        if values.ndim != 1 or len(values) == 0:
+            raise ContractBroken(f"{who}: {metric.name}: {name} has shape {tuple(values.shape)}, expected (n,), n > 0.")
+        check_finite(f"{metric.name}: {name}", values, who)
+        return tuple(values.double().cpu().tolist())
+
+    chance = series("chance", scores.chance) if isinstance(scores.chance, Tensor) else scores.chance
+    try:
+        return Scored(
+            measure=measure_of(metric),
+            values=series("values", scores.values),
+            chance=chance,
+            variants={name: series(name, values) for name, values in scores.variants.items()},
+            details={name: series(name, values) for name, values in scores.details.items()},
+        )
+    except ValueError as error:
+        raise ContractBroken(f"{who}: {metric.name}: {error}") from error
+
+
+def provenance_of(
+    cell: Cell,
+    dataset: Dataset,
+    *,
+    backbone_sha256: str,
+    backbone_training: dict[str, Any],
+    model_sha256: str,
+    device: torch.device,
+) -> Provenance:
+    """Everything that a reader needs to repeat a cell."""
+    normalisation = dataset.train.normalisation
+    purposes = ("backbone", "training", "fit")
+    return Provenance(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        sembench=_version("sembench"),
+        python=platform.python_version(),
+        packages={name: _version(name) for name in _PACKAGES},
+        sources=sources(cell),
+        dataset_sha256=dataset.sha256,
+        dataset_statistics={"mean": normalisation.mean, "std": normalisation.std},
+        dataset_sizes={"train": len(dataset.train), "test": len(dataset.test)},
+        dataset_licence=dataset.licence,
+        classes=dataset.n_classes,
+        backbone_sha256=backbone_sha256,
+        backbone_training=backbone_training,
+        model_sha256=model_sha256,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        threads=torch.get_num_threads(),
+        deterministic=torch.are_deterministic_algorithms_enabled()
+        and not torch.is_deterministic_algorithms_warn_only_enabled(),
+        batch_size=cell.batch_size,
+        hardware=dict(hardware()),
+        seeds={purpose: derive(cell.seed, cell.dataset, purpose) for purpose in purposes},
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

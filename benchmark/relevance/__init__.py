@@ -1,0 +1,1 @@
+"""Local explanations: relevance propagation through networks, and rules for heads made of prototypes."""

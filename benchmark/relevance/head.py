@@ -1,0 +1,85 @@
+"""How does relevance get from a prototype to the channels of an embedding? Three rules, each conserving the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from benchmark.similarity import distances
+
+Rule = Literal["prp", "neon", "gxi"]
+
+_PRP_EPSILON = 1e-12
+_NEON_EPSILON = 1e-12
+
+
+def prp(embeddings: Tensor, prototypes: Tensor) -> Tensor:
+    """Share of each channel in the closeness to a prototype: ``1 / ((z_c - p_c)^4 + 1e-12)``, normalised.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+
+    Returns:
+        Shares ``(B, D)``, non-negative, summing to 1 per row.
+
+    References:
+        S. Gautam et al.: This looks more like that, Pattern Recognition 2023 (PRP); the power as in their code.
+    """
+    weights = 1 / ((embeddings - prototypes).double().pow(4) + _PRP_EPSILON)
+    return (weights / weights.sum(1, keepdim=True)).to(embeddings.dtype)
+
+
+def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor) -> Tensor:
+    """Shares by neuralised k-means: why this prototype and not a rival?
+
+    ``h_j = |z - p_j|^2 - |z - p|^2`` is linear in ``z`` and splits over channels around the midpoint of ``p`` and
+    ``p_j``: ``h_j = sum_c 2 (p_c - p_jc) (z_c - (p_c + p_jc) / 2)``. The rivals are pooled by a soft minimum, with the
+    inverse of the image's smallest ``|h_j|`` as stiffness.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+        others: All prototypes ``(P, D)``.
+        rivals: Which of them are rivals, ``(B, P)``, boolean, at least one a row.
+
+    Returns:
+        Shares ``(B, D)``, signed, summing to 1 per row.
+
+    Note:
+        Rivals are the prototypes of other classes [ours]: the class is what is explained, and copies of the explained
+        prototype (as in the control ``collapsed``) would otherwise divide zero by zero.
+
+    References:
+        J. Kauffmann et al.: From clustering to cluster explanations via neural networks, TNNLS 2022.
+    """
+    z, p, r = embeddings.double(), prototypes.double(), others.double()
+    h = distances(z, r).square() - (z - p).square().sum(1, keepdim=True)
+    h = torch.where(h.abs() < _NEON_EPSILON, _NEON_EPSILON, h)
+    stiffness = 1 / h.abs().masked_fill(~rivals, torch.inf).amin(1, keepdim=True)
+    pooled = (-stiffness * h).masked_fill(~rivals, -torch.inf).softmax(1) / h
+    total = pooled.sum(1, keepdim=True) * p * (2 * z - p) - 2 * z * (pooled @ r) + pooled @ r.square()
+    return total.to(embeddings.dtype)
+
+
+def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Shares by gradient times input of the similarity, normalised to sum to 1.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+        similarity: From ``(B, D)`` and ``(B, D)`` to ``(B,)``, row by row.
+
+    Returns:
+        Shares ``(B, D)``, signed, summing to 1 per row; large where positive and negative parts nearly cancel.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        z = embeddings.detach().double().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(similarity(z, prototypes.detach().double().clone()).sum(), z)
+    product = gradient * z.detach()
+    total = product.sum(1, keepdim=True)
+    floor = 1e-12 * product.abs().sum(1, keepdim=True).clamp(min=1e-300)
+    return (product / torch.where(total.abs() < floor, floor, total)).to(embeddings.dtype)

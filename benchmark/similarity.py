@@ -1,0 +1,80 @@
+"""How alike are a point and a prototype? The similarities of the papers, all larger where closer.
+
+==============  =====================================  =================================================
+name            formula                                source
+==============  =====================================  =================================================
+``distance``    ``-d``                                 [K], the similarity of KMEx
+``squared``     ``-d^2``                               [K] A.6.1
+``exp``         ``exp(-d)``                            [C]
+``log``         ``log((d + 1) / (d + 1e-4))``          the authors' code of [K] (d not squared)
+``log2``        ``log((d^2 + 1) / (d^2 + 1e-4))``      ProtoPNet; [K] A.6.1
+``dot``         ``<z, p>``                             [C], CNN-as-SEM
+``cosine``      ``<z, p> / (|z| |p|)``                 [K] A.6.1
+``ned``         ``-var(z - p) / (2 (var z + var p))``  normalised Euclidean distance, [K] A.6.1
+==============  =====================================  =================================================
+
+``d = |z - p|``. Every function takes ``(..., M, D)`` and ``(..., P, D)`` and returns ``(..., M, P)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.errors import UnknownName
+
+Similarity = Callable[[Tensor, Tensor], Tensor]
+
+_EPSILON = 1e-4
+
+
+def distances(points: Tensor, prototypes: Tensor) -> Tensor:
+    """Exact Euclidean distances ``(..., M, P)``.
+
+    `torch.cdist` by default switches to a matrix product above 25 rows and then gives non-zero self-distances; here
+    equal vectors are at distance exactly 0.
+    """
+    return torch.cdist(points, prototypes, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _log(distance: Tensor) -> Tensor:
+    return ((distance + 1) / (distance + _EPSILON)).log()
+
+
+def _ned(points: Tensor, prototypes: Tensor) -> Tensor:
+    a, b = (x - x.mean(-1, keepdim=True) for x in (points, prototypes))
+    spread = a.square().sum(-1)[..., :, None] + b.square().sum(-1)[..., None, :]
+    return -0.5 * distances(a, b).square() / spread.clamp(min=1e-12)
+
+
+SIMILARITIES: dict[str, Similarity] = {
+    "distance": lambda z, p: -distances(z, p),
+    "squared": lambda z, p: -distances(z, p).square(),
+    "exp": lambda z, p: (-distances(z, p)).exp(),
+    "log": lambda z, p: _log(distances(z, p)),
+    "log2": lambda z, p: _log(distances(z, p).square()),
+    "dot": lambda z, p: z @ p.transpose(-1, -2),
+    "cosine": lambda z, p: F.normalize(z, dim=-1) @ F.normalize(p, dim=-1).transpose(-1, -2),
+    "ned": _ned,
+}
+
+
+def similarity(name: str) -> Similarity:
+    """The similarity function under a name. Raises `UnknownName`."""
+    if name not in SIMILARITIES:
+        raise UnknownName("similarity", name, SIMILARITIES)
+    return SIMILARITIES[name]
+
+
+def largest_per_class(similarities: Tensor, classes: Tensor, n_classes: int) -> Tensor:
+    """Similarity of each row's nearest prototype in every class: ``(M, P)`` and ``(P,)`` to ``(M, C)``."""
+    scores = similarities.new_full((len(similarities), n_classes), -torch.inf)
+    return scores.scatter_reduce(1, classes.expand_as(similarities), similarities, "amax")
+
+
+def sum_per_class(values: Tensor, classes: Tensor, n_classes: int) -> Tensor:
+    """Sums columns of the same class: ``(M, P)`` and ``(P,)`` to ``(M, C)``."""
+    return values @ F.one_hot(classes, n_classes).to(values.dtype)

@@ -1,0 +1,150 @@
+"""What is to be run? A suite file states all of it, so that two people run the same. Imports no torch."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from benchmark.errors import SuiteInvalid, UnknownName
+from benchmark.results import Name
+
+SUITES = files("benchmark") / "suites"
+
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneSpec(_Strict):
+    """Which network is explained: a name from the registry, and its initial weights."""
+
+    name: str
+    weights: Literal["none", "imagenet"] = "none"
+
+
+class TrainingSpec(_Strict):
+    """How the network is trained; see `benchmark.models.training.Training`."""
+
+    epochs: Annotated[int, Field(ge=0)]
+    learning_rate: Rate
+    momentum: Share = 0.9
+    weight_decay: Share = 0.0
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    final_learning_rate: Share = 1e-4
+
+
+class DatasetSpec(_Strict):
+    """A data set by name, with what differs from the suite's own settings on it."""
+
+    name: Name
+    image_size: Positive | None = None
+    backbone: BackboneSpec | None = None
+    training: TrainingSpec | None = None
+
+
+class ExplainerSpec(_Strict):
+    """An entry: an explainer by name, its label on the board, and the hyper-parameters that are not the default."""
+
+    name: Name
+    label: Name | None = None
+    parameters: dict[str, JsonValue] = {}
+
+    @property
+    def entry(self) -> str:
+        """The label on the board."""
+        return self.label or self.name
+
+
+class EvaluationSpec(_Strict):
+    """How a cell is evaluated; see `benchmark.evaluation.Settings`."""
+
+    explained_images: Positive = 100
+    steps: Positive = 32
+    batch_size: Positive = 100
+    variants: bool = False
+
+
+class Suite(_Strict):
+    """A whole benchmark: which explainers on which data sets with which seeds, and everything else that matters."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    title: str
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    backbone: BackboneSpec
+    training: TrainingSpec
+    evaluation: EvaluationSpec = EvaluationSpec()
+    datasets: Annotated[tuple[DatasetSpec, ...], Field(min_length=1)]
+    explainers: Annotated[tuple[ExplainerSpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _no_duplicates(self) -> Suite:
+        used: dict[str, list[str]] = {
+            "data set": [d.name for d in self.datasets],
+            "explainer label": [e.entry for e in self.explainers],
+            "metric": list(self.metrics),
+            "seed": [str(seed) for seed in self.seeds],
+        }
+        for what, names in used.items():
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} {', '.join(twice)} stands there twice; give each entry a label of its own")
+        return self
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """The settings for a data set; those of the suite where the suite does not name it."""
+        return next((spec for spec in self.datasets if spec.name == name), DatasetSpec(name=name))
+
+    def explainer(self, entry: str) -> ExplainerSpec:
+        """The entry under a label; an explainer with its defaults where the suite does not name it."""
+        return next((spec for spec in self.explainers if spec.entry == entry), ExplainerSpec(name=entry))
+
+
+def suite_names() -> list[str]:
+    """The suites that come with sembench."""
+    return sorted(item.name.removesuffix(".toml") for item in SUITES.iterdir() if item.name.endswith(".toml"))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Reads a suite by name, or from a TOML file of the user's.
+
+    Raises:
+        UnknownName: If there is no suite of that name and no file.
+        SuiteInvalid: If the file is not TOML, a value is wrong, or a key is unknown; names file and key.
+    """
+    if name_or_path in suite_names():
+        origin, text = f"suite {name_or_path!r}", (SUITES / f"{name_or_path}.toml").read_text("utf-8")
+    elif name_or_path.endswith(".toml") or Path(name_or_path).is_file():
+        path = Path(name_or_path)
+        try:
+            origin, text = str(path), path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SuiteInvalid(f"the suite file {path} cannot be read: {error}.") from error
+    else:
+        raise UnknownName("suite", name_or_path, suite_names())
+    return parse_suite(text, origin)
+
+
+def parse_suite(text: str, origin: str) -> Suite:
+    """A suite from TOML text. Raises `SuiteInvalid` naming ``origin`` and every wrong key."""
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteInvalid(f"{origin} is not TOML: {error}.") from error
+    try:
+        return Suite.model_validate(content)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'the suite'}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        raise SuiteInvalid(f"{origin}: {wrong}.") from error

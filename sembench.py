@@ -1,0 +1,175 @@
+"""The command line of sembench: list, run, leaderboard. Loads torch only once something has to be computed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from benchmark.plan import Cell
+    from benchmark.suite import Suite
+
+app = typer.Typer(
+    help="The benchmark of self-explainable image classifiers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_RUNS = Path("runs")
+
+SuiteOption = Annotated[str, typer.Option(help="Name of a suite, or a TOML file.", metavar="NAME|FILE")]
+OutOption = Annotated[Path, typer.Option(help="Folder of results.")]
+
+
+@app.command("list")
+def list_everything() -> None:
+    """Show the explainers, data sets, metrics, backbones and suites that are there."""
+    from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
+    from benchmark.suite import load_suite, suite_names
+
+    for registry in (EXPLAINERS, DATASETS, METRICS, BACKBONES):
+        typer.echo(f"{registry.kind}s")
+        for name in registry.names():
+            typer.echo(f"  {name:<18}{registry.origin(name)}")
+    typer.echo("suites")
+    for name in suite_names():
+        typer.echo(f"  {name:<18}{load_suite(name).title}")
+
+
+@app.command()
+def run(
+    suite: SuiteOption = "quick",
+    explainer: Annotated[list[str], typer.Option(help="Run only this entry (repeatable).")] = [],  # noqa: B006
+    dataset: Annotated[list[str], typer.Option(help="Run only on this data set (repeatable).")] = [],  # noqa: B006
+    seed: Annotated[list[int], typer.Option(help="Run only this seed (repeatable).", min=0)] = [],  # noqa: B006
+    epochs: Annotated[int | None, typer.Option(help="Train black boxes for so many epochs instead.", min=0)] = None,
+    variants: Annotated[bool, typer.Option("--variants", help="Compute the metrics' variants too.")] = False,
+    batch_size: Annotated[int | None, typer.Option(help="Images per forward pass of the evaluation.", min=1)] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    out: OutOption = _RUNS,
+    cache: Annotated[Path | None, typer.Option(help="Folder of trained models.", show_default="OUT/cache")] = None,
+    data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
+    refresh: Annotated[bool, typer.Option("--refresh", help="Recompute results of other settings or code.")] = False,
+) -> None:
+    """Compute what is missing of a suite, one result file per explainer, data set and seed.
+
+    Killed at any moment and started again, it goes on where it was.
+    """
+    from benchmark.plan import check_names, plan
+    from benchmark.suite import load_suite
+
+    wanted = _overridden(load_suite(suite), epochs=epochs, variants=variants, batch_size=batch_size)
+    cells = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
+    pending = _pending(cells, out, refresh)
+    done = len(cells) - len(pending)
+    typer.echo(f"{len(cells)} cells in {out / wanted.name}: {done} done, {len(pending)} to run")
+    if not pending:
+        return
+    check_names(pending)
+    typer.echo("loading torch ...")
+    from benchmark.cache import Cache
+    from benchmark.progress import reason_of, reporter_for
+    from benchmark.runner import Runner
+
+    with reporter_for(sys.stdout, len(cells), done) as reporter:
+        summary = Runner(out, Cache(cache or out / "cache"), data_root, device, reporter).run(pending)
+    if summary.failed:
+        typer.echo(f"{len(summary.failed)} of {len(pending)} cells failed:", err=True)
+        for name, error in summary.failed.items():
+            typer.echo(f"  {name}: {reason_of(error)}", err=True)
+        typer.echo("The tracebacks stand beside the results, in seed-<n>.error.txt.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def leaderboard(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and charts.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the board is not up to date.")] = False,
+) -> None:
+    """Make tables (Markdown, CSV, LaTeX) and radar charts (PNG, SVG) from results."""
+    from leaderboard.board import check_board, write_board
+    from leaderboard.load import load
+
+    found = load([results], suite=suite)
+    if check:
+        stale = check_board(found, out)
+        for name in stale:
+            typer.echo(f"stale: {name}", err=True)
+        raise typer.Exit(1 if stale else 0)
+    for path in write_board(found, out):
+        typer.echo(path)
+
+
+def _overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size: int | None) -> Suite:
+    """The suite with the command line's settings in place of its own; they become part of every result."""
+    evaluation = suite.evaluation.model_copy(update={"variants": variants or suite.evaluation.variants})
+    if batch_size is not None:
+        evaluation = evaluation.model_copy(update={"batch_size": batch_size})
+    update: dict[str, object] = {"evaluation": evaluation}
+    if epochs is not None:
+        update["training"] = suite.training.model_copy(update={"epochs": epochs})
+        update["datasets"] = tuple(
+            spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": epochs})})
+            if spec.training
+            else spec
+            for spec in suite.datasets
+        )
+    return suite.model_copy(update=update)
+
+
+def _pending(cells: list[Cell], out: Path, refresh: bool) -> list[Cell]:
+    """The cells that have to run. Raises `ResultStale` if a result of other settings would be lost."""
+    from benchmark.errors import ResultDamaged, ResultStale
+    from benchmark.plan import sources, status
+
+    pending, stale, older = [], [], []
+    for cell in cells:
+        try:
+            state, result = status(cell, out)
+        except ResultDamaged as error:
+            typer.echo(f"note: {error} It is computed again.", err=True)
+            state, result = "missing", None
+        outdated = result is not None and result.provenance.sources != sources(cell)
+        if state == "stale":
+            stale.append(cell)
+        elif outdated:
+            older.append(cell)
+        if state == "missing" or (refresh and (state == "stale" or outdated)):
+            pending.append(cell)
+    if stale and not refresh:
+        raise ResultStale(
+            f"{len(stale)} results in {out} were computed with other settings, the first is {stale[0].path(out)}. "
+            "Use another --out to keep them, or --refresh to compute them again."
+        )
+    if older and not refresh:
+        typer.echo(
+            f"note: {len(older)} results were computed by another version of the source code, the first is "
+            f"{older[0].path(out)}; --refresh computes them again.",
+            err=True,
+        )
+    return pending
+
+
+def main() -> None:
+    """Entry point: errors become one line and exit status 2, Ctrl-C status 130."""
+    from benchmark.errors import SembenchError
+
+    try:
+        app(standalone_mode=True)
+    except SembenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what is finished is kept. The same command goes on from here.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
