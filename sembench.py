@@ -76,8 +76,12 @@ def run(
     from benchmark.progress import reason_of, reporter_for
     from benchmark.runner import Runner
 
-    with reporter_for(sys.stdout, len(cells), done) as reporter:
-        summary = Runner(out, Cache(cache or out / "cache"), data_root, device, reporter).run(pending)
+    try:
+        with reporter_for(sys.stdout, len(cells), done) as reporter:
+            summary = Runner(out, Cache(cache or out / "cache"), data_root, device, reporter).run(pending)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what is finished is kept. The same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
     if summary.failed:
         typer.echo(f"{len(summary.failed)} of {len(pending)} cells failed:", err=True)
         for name, error in summary.failed.items():
@@ -158,17 +162,14 @@ def _pending(cells: list[Cell], out: Path, refresh: bool) -> list[Cell]:
 
 
 def main() -> None:
-    """Entry point: errors become one line and exit status 2, Ctrl-C status 130."""
+    """Entry point: an error of ours becomes one line and exit status 2."""
     from benchmark.errors import SembenchError
 
     try:
-        app(standalone_mode=True)
+        app()
     except SembenchError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("stopped; what is finished is kept. The same command goes on from here.", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class BlackBoxModel(SelfExplainableModel):
         super().__init__()
         self.backbone = backbone
         self.recipe = recipe
+        self.bias = recipe.bias
 
     @property
     def prototypes(self) -> Prototypes:
@@ -47,7 +48,7 @@ class BlackBoxModel(SelfExplainableModel):
         return torch.empty(0, 0, dtype=torch.float64)
 
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        return black_box_relevance(self.backbone, images, targets, bias=self.recipe.bias)
+        return black_box_relevance(self.backbone, images, targets, bias=self.bias)
 
 
 @dataclass(frozen=True)

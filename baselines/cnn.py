@@ -31,6 +31,7 @@ class CNNAsSEM(SelfExplainableModel):
         super().__init__()
         self.backbone = backbone
         self.recipe = recipe
+        self.bias = recipe.bias
 
     @property
     def prototypes(self) -> Prototypes:
@@ -61,7 +62,7 @@ class CNNAsSEM(SelfExplainableModel):
         if targets is None:
             with torch.no_grad():
                 targets = self(images).predictions
-        return black_box_relevance(self.backbone, images, targets, bias=self.recipe.bias)
+        return black_box_relevance(self.backbone, images, targets, bias=self.bias)
 
 
 @dataclass(frozen=True)

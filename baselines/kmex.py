@@ -41,6 +41,7 @@ class KMExModel(SelfExplainableModel):
         super().__init__()
         self.backbone = backbone
         self.recipe = recipe
+        self.bias = recipe.bias
         self.similarity = similarity(recipe.similarity)
         self.register_buffer("vectors", prototypes.vectors.to(backbone.device))
         self.register_buffer("classes", prototypes.classes.to(backbone.device))
@@ -72,7 +73,7 @@ class KMExModel(SelfExplainableModel):
 
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
         return propagate(
-            self.backbone, self.backbone.embed, images, lambda z: self.head_relevance(z, targets), bias=self.recipe.bias
+            self.backbone, self.backbone.embed, images, lambda z: self.head_relevance(z, targets), bias=self.bias
         )
 
     def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:

@@ -6,6 +6,8 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -31,12 +33,23 @@ class PassCounter:
         layers = (layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)))
         self._layer = next(layers, None)
         self._handle: torch.utils.hooks.RemovableHandle | None = None
+        self._paused = False
         self.passes = 0
         self.images = 0
 
     def _count(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.passes += 1
-        self.images += len(inputs[0])
+        if not self._paused:
+            self.passes += 1
+            self.images += len(inputs[0])
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves out what runs inside this block, because it is somebody else's cost."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
 
     def __enter__(self) -> PassCounter:
         if self._layer is not None:

@@ -9,13 +9,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from benchmark.cost import PassCounter
 from benchmark.data.dataset import Dataset, Split
 from benchmark.errors import ContractBroken
 from benchmark.explainer import SelfExplainableModel
 from benchmark.metric import Meter, SplitName
 from benchmark.metrics.robustness import relevance_order_curve
 from benchmark.models.backbone import Backbone
-from benchmark.relevance.propagation import black_box_relevance
+from benchmark.relevance.propagation import Bias, black_box_relevance
 from benchmark.seeding import generator, uniform_per_image
 from benchmark.types import Batch, Explanation, check_explanation, check_finite, check_shape
 
@@ -72,6 +73,7 @@ class Reference:
         self.dataset = dataset
         self.seed = seed
         self.settings = settings
+        self._relevance: dict[Bias, Tensor] = {}
 
     @cached_property
     def correct(self) -> Tensor:
@@ -91,12 +93,13 @@ class Reference:
         indices = explained_sample(self.dataset.test, count, seed=self.seed, name=self.dataset.name)
         return self.dataset.test.batch(indices)
 
-    @cached_property
-    def relevance(self) -> Tensor:
-        """The black box's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image."""
-        device = self.backbone.device
-        chunks = self.sample.images.split(self.settings.batch_size)
-        return torch.cat([black_box_relevance(self.backbone, chunk.to(device)).cpu() for chunk in chunks])
+    def relevance(self, bias: Bias) -> Tensor:
+        """The black box's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image, once."""
+        if bias not in self._relevance:
+            chunks = self.sample.images.to(self.backbone.device).split(self.settings.batch_size)
+            maps = [black_box_relevance(self.backbone, chunk, bias=bias).cpu() for chunk in chunks]
+            self._relevance[bias] = torch.cat(maps)
+        return self._relevance[bias]
 
     @cached_property
     def noise(self) -> Tensor:
@@ -119,12 +122,16 @@ class Evaluation:
         model: The fitted model, in evaluation mode.
         reference: Its black box on the data set.
         name: Name of the entry, for messages.
+
+    Attributes:
+        counter: Counts the entry's forward passes while it is open; what the black box costs is not the entry's.
     """
 
     def __init__(self, model: SelfExplainableModel, reference: Reference, name: str) -> None:
         self.model = model
         self.reference = reference
         self.name = name
+        self.counter = PassCounter(model)
         self.dataset = reference.dataset
         self.seed = reference.seed
         self.settings = reference.settings
@@ -137,13 +144,15 @@ class Evaluation:
 
     @property
     def reference_relevance(self) -> Tensor:
-        """The black box's relevance maps of the sample, ``(n, H, W)``."""
-        return self.reference.relevance
+        """The black box's relevance maps of the sample under the model's setting of biases, ``(n, H, W)``."""
+        with self.counter.paused():
+            return self.reference.relevance(self.model.bias)
 
     @property
     def reference_correct(self) -> Tensor:
         """1 where the black box is right on a test image, ``(N,)``."""
-        return self.reference.correct
+        with self.counter.paused():
+            return self.reference.correct
 
     @cached_property
     def other_images(self) -> Tensor:

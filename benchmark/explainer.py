@@ -27,9 +27,12 @@ class SelfExplainableModel(nn.Module, ABC):
     Attributes:
         points: What one comparison is about. ``"image"``: an image activates its most similar prototype.
             ``"cell"``: every cell of the feature map does.
+        bias: Whether biases take a share of the relevance that ``attribute`` propagates. The black box's maps are
+            computed under the same setting: maps compare only within one.
     """
 
     points: ClassVar[Literal["image", "cell"]] = "image"
+    bias: Literal["share", "zero"] = "share"
 
     @property
     @abstractmethod

@@ -15,6 +15,9 @@ from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
 from benchmark.results import Result, digest, read_result, result_path
 from benchmark.suite import Suite
 
+UNKNOWN_SOURCE = "unknown"
+"""In place of a hash where code has no file, e.g. in a notebook; what such code fits is not cached."""
+
 Status = Literal["missing", "done", "stale"]
 
 
@@ -139,7 +142,7 @@ def sources(cell: Cell) -> dict[str, str]:
 def _source_hash(path: Path | None) -> str:
     """SHA-256 of a module: of its whole folder if that is a package, since modules of one package share code."""
     if path is None:
-        return "unknown"
+        return UNKNOWN_SOURCE
     folder = path.parent
     files = sorted(folder.rglob("*.py")) if (folder / "__init__.py").exists() else [path]
     total = hashlib.sha256()

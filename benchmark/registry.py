@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -99,10 +100,12 @@ class Registry:
 
     def source(self, name: str) -> Path | None:
         """The file that defines a name, found without importing it; ``None`` where there is none."""
-        thing = self._objects.get(name)
-        module = self._find(name).module if thing is None else getattr(thing, "__module__", None)
+        if name in self._objects:
+            module = sys.modules.get(getattr(self._objects[name], "__module__", ""))
+            return Path(module.__file__) if module is not None and module.__file__ else None
+        module_name = self._find(name).module
         try:
-            spec = importlib.util.find_spec(module) if module else None
+            spec = importlib.util.find_spec(module_name)
         except (ImportError, ValueError):
             return None
         return Path(spec.origin) if spec and spec.origin else None

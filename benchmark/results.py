@@ -222,8 +222,8 @@ class Result(_Strict):
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """SHA-256 of settings in canonical JSON (sorted keys, no white space), in hexadecimal."""
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """SHA-256 of settings in canonical JSON (sorted keys, no white space, 1.0 as 1), in hexadecimal."""
+    text = json.dumps(_plain(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -27,7 +27,7 @@ from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.metric import Metric
 from benchmark.models.backbone import Backbone, freeze
 from benchmark.models.training import Training, train_backbone
-from benchmark.plan import Cell, sources
+from benchmark.plan import UNKNOWN_SOURCE, Cell, sources
 from benchmark.provenance import measure_of, provenance_of, scored
 from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
@@ -156,12 +156,10 @@ class Runner:
         self.reporter.phase(cell, "evaluating")
         check_finite("prototypes", model.prototypes.vectors, cell.entry)
         evaluation = Evaluation(model, trained.reference, cell.entry)
-        with PassCounter(model) as counter:
+        with evaluation.counter as counter:
             scores = self._score(recipe, metrics, evaluation)
             timing = _timing(recipe, evaluation)
-        if tensors_sha256(trained.backbone.state_dict()) != trained.sha256:
-            self._trained = None
-            raise ContractBroken(f"{cell.entry} changed the weights of the backbone that it was given; fit a copy.")
+        self._require_untouched(cell, trained)
         cost = Cost(
             **timing,
             backbone_seconds=trained.seconds,
@@ -278,18 +276,26 @@ class Runner:
             "seed": cell.seed,
         }
         slot = _Slot(self.cache, "model", key, self.reporter.note)
-        found = slot.load()
+        found = slot.load() if key["source"] != UNKNOWN_SOURCE else None
         if found is not None:
             return recipe.restore(trained.backbone, found[0]).to(self.device).eval(), found[1]
         self.reporter.phase(cell, "fitting")
         source = torch.Generator().manual_seed(derive(cell.seed, cell.dataset, "fit"))
         with PassCounter(trained.backbone) as counter:
-            started = time.perf_counter()
+            started = _now(self.device)
             model = recipe.fit(trained.backbone, dataset.train, generator=source).to(self.device).eval()
-            seconds = time.perf_counter() - started
+            seconds = _now(self.device) - started
+        self._require_untouched(cell, trained)
         facts = {"seconds": seconds, "passes": counter.passes, "images": counter.images}
-        slot.save(model.fitted_state(), facts)
+        if key["source"] != UNKNOWN_SOURCE:
+            slot.save(model.fitted_state(), facts)
         return model, facts
+
+    def _require_untouched(self, cell: Cell, trained: _Trained) -> None:
+        """Raises `ContractBroken` if a backbone is not what it was; it is then loaded again for the next cell."""
+        if tensors_sha256(trained.backbone.state_dict()) != trained.sha256:
+            self._trained = None
+            raise ContractBroken(f"{cell.entry} changed the weights of the backbone that it was given; fit a copy.")
 
     def _score(self, recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
         """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
@@ -339,20 +345,27 @@ def _timing(recipe: Explainer, evaluation: Evaluation) -> dict[str, Any]:
     """Seconds per image to classify and to explain, over the explained sample."""
     count = len(evaluation.sample)
     images = evaluation.sample.images.to(evaluation.reference.backbone.device)
-    started = time.perf_counter()
+    started = _now(images.device)
     evaluation.predict(images)
-    predict = (time.perf_counter() - started) / count
+    predict = (_now(images.device) - started) / count
     if Capability.ATTRIBUTION not in recipe.supports:
         return {"predict_seconds_per_image": predict, "explain_seconds_per_image": None, "explain_images": None}
     with PassCounter(evaluation.model) as counter:
-        started = time.perf_counter()
+        started = _now(images.device)
         evaluation.model.attribute(images)
-        explain = (time.perf_counter() - started) / count
+        explain = (_now(images.device) - started) / count
     return {
         "predict_seconds_per_image": predict,
         "explain_seconds_per_image": explain,
         "explain_images": counter.images / count,
     }
+
+
+def _now(device: torch.device) -> float:
+    """The clock, s, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _json(values: Mapping[str, object]) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""Suite files and plans: everything is stated, nothing else is accepted."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmark.errors import ResultDamaged, SuiteInvalid, UnknownName
+from benchmark.plan import check_names, plan, sources, status
+from benchmark.suite import SUITES, load_suite, parse_suite, suite_names
+
+
+def text():
+    return (SUITES / "quick.toml").read_text("utf-8")
+
+
+def test_the_suites_that_come_along_are_valid_and_their_names_known():
+    assert "quick" in suite_names()
+    for name in suite_names():
+        suite = load_suite(name)
+        assert suite.name == name
+        check_names(plan(suite))
+
+
+def test_the_demo_has_its_entries_controls_and_seeds():
+    suite = load_suite("quick")
+    assert [e.entry for e in suite.explainers] == [
+        "blackbox", "cnn", "kmex", "b4", "b234", "chance", "collapsed", "shuffled",
+    ]  # fmt: skip
+    assert len(suite.seeds) >= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds = [0, 1]", "seed = [0, 1]", "seeds: Field required; seed: Extra inputs are not permitted"),
+        ("seeds = [0, 1]", "seeds = []", "seeds: Tuple should have at least 1 item"),
+        ("seeds = [0, 1]", "seeds = [-1]", "seeds.0: Input should be greater than or equal to 0"),
+        ("seeds = [0, 1]", "seeds = [1, 1]", "seed 1 stands there twice"),
+        ("steps = 32", "steps = 0", "evaluation.steps"),
+        ("steps = 32", "step = 32", "evaluation.step: Extra inputs are not permitted"),
+        ("learning_rate = 0.05", "learning_rate = nan", "training.learning_rate"),
+        ('name = "cnn"', 'name = "kmex"', "explainer label kmex stands there twice"),
+        ('name = "quick"', 'name = "../quick"', "name: String should match pattern"),
+        ("schema_version = 1", "schema_version = 2", "schema_version"),
+        ("schema_version = 1", "schema_version =", "is not TOML"),
+    ],
+)
+def test_a_wrong_suite_names_the_key(old, new, message):
+    assert old in text()
+    with pytest.raises(SuiteInvalid, match=message):
+        parse_suite(text().replace(old, new, 1), "my.toml")
+
+
+def test_the_origin_stands_in_the_message(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("name = 3")
+    with pytest.raises(SuiteInvalid, match=str(path)):
+        load_suite(str(path))
+
+
+def test_a_suite_file_that_cannot_be_read_says_so(tmp_path):
+    with pytest.raises(SuiteInvalid, match=r"missing.toml cannot be read"):
+        load_suite(str(tmp_path / "missing.toml"))
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SuiteInvalid, match=r"binary.toml cannot be read"):
+        load_suite(str(tmp_path / "binary.toml"))
+
+
+def test_an_unknown_suite_gets_near_matches():
+    with pytest.raises(UnknownName, match="Did you mean 'quick'"):
+        load_suite("quik")
+
+
+def test_two_labels_may_share_an_explainer():
+    extra = '\n[[explainers]]\nname = "kmex"\nlabel = "kmex-log"\nparameters = { similarity = "log" }\n'
+    cells = plan(parse_suite(text() + extra, "x"), explainers=["kmex", "kmex-log"], seeds=[0])
+    assert [cell.entry for cell in cells] == ["kmex", "kmex-log"]
+    assert [cell.named("explainer") for cell in cells] == ["kmex", "kmex"]
+    assert cells[0].identity != cells[1].identity
+
+
+def test_cells_are_grouped_by_data_set_and_seed():
+    cells = plan(load_suite("quick"), datasets=["digits", "mnist"])
+    assert [(c.dataset, c.seed) for c in cells] == sorted([(c.dataset, c.seed) for c in cells])
+    assert len(cells) == 2 * 2 * 8
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ({"explainers": ["kmax"]}, "unknown explainer 'kmax'. Did you mean 'kmex'"),
+        ({"explainers": ["b42"]}, "unknown explainer 'b42'"),
+        ({"datasets": ["digit"]}, "unknown data set 'digit'. Did you mean 'digits'"),
+    ],
+)
+def test_unknown_names_are_found_before_anything_runs(selection, message):
+    with pytest.raises(UnknownName, match=message):
+        check_names(plan(load_suite("quick"), **selection))
+
+
+def test_the_identity_follows_the_settings_and_not_the_batch_size():
+    suite = load_suite("quick")
+    (first,) = plan(suite, explainers=["kmex"], seeds=[0])
+    smaller = suite.model_copy(update={"evaluation": suite.evaluation.model_copy(update={"batch_size": 7})})
+    longer = suite.model_copy(update={"training": suite.training.model_copy(update={"epochs": 9})})
+    assert plan(smaller, explainers=["kmex"], seeds=[0])[0].identity == first.identity
+    assert plan(longer, explainers=["kmex"], seeds=[0])[0].identity != first.identity
+
+
+def test_a_missing_result_is_not_run_and_a_damaged_one_is_an_error(tmp_path):
+    (cell,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
+    assert status(cell, tmp_path) == ("missing", None)
+    cell.path(tmp_path).parent.mkdir(parents=True)
+    cell.path(tmp_path).write_text("{")
+    with pytest.raises(ResultDamaged):
+        status(cell, tmp_path)
+
+
+def test_sources_are_hashed_and_every_part_is_known():
+    (cell,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
+    found = sources(cell)
+    assert all(len(value) == 64 for value in found.values())
+    assert found["explainer"] != found["instrument"]
+
+
+def test_planning_loads_no_torch():
+    code = (
+        "import sys; from benchmark.plan import plan, check_names, sources; from benchmark.suite import load_suite\n"
+        "cells = plan(load_suite('quick')); check_names(cells); sources(cells[0])\n"
+        "assert not {'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,58 @@
+"""A benchmark small enough to run whole in a test: two hundred digits, one block a stage, one epoch."""
+
+import dataclasses
+
+import pytest
+
+from benchmark.data.digits import digits
+from benchmark.registry import DATASETS
+from benchmark.suite import parse_suite
+
+TINY = """
+name = "tiny"
+title = "For tests"
+seeds = [0]
+metrics = ["accuracy", "accuracy_gap", "ghosting", "lrp_kl", "ro_auroc", "ro_auroc_gain", "diversity",
+           "alignment_class", "alignment_out"]
+[backbone]
+name = "resnet10-narrow"
+[training]
+epochs = 2
+learning_rate = 0.05
+batch_size = 32
+[evaluation]
+explained_images = 10
+steps = 4
+batch_size = 50
+[[datasets]]
+name = "tiny-digits"
+image_size = 33
+[[explainers]]
+name = "kmex"
+[[explainers]]
+name = "b4"
+[[explainers]]
+name = "blackbox"
+"""
+
+
+@DATASETS.register("tiny-digits")
+def tiny_digits(data_root=None, *, image_size=33):
+    """The first 200 training and 50 test images of the digits."""
+    whole = digits(image_size=image_size)
+
+    def head(split, count):
+        return dataclasses.replace(split, pixels=split.pixels[:count], labels=split.labels[:count])
+
+    return dataclasses.replace(whole, name="tiny-digits", train=head(whole.train, 200), test=head(whole.test, 50))
+
+
+@pytest.fixture(scope="session")
+def tiny_suite():
+    return parse_suite(TINY, "the test")
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tmp_path_factory):
+    """One store of trained backbones for all tests that are not about training."""
+    return tmp_path_factory.mktemp("cache")
