@@ -18,7 +18,7 @@ from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
 from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.models.backbone import Backbone
-from benchmark.relevance.head import Rule, gxi, neon, prp
+from benchmark.relevance.head import Rule, gxi, neon, onto_active, prp
 from benchmark.relevance.propagation import Bias, propagate
 from benchmark.similarity import largest_per_class, similarity, sum_per_class
 from benchmark.types import Explanation, Prototypes
@@ -95,7 +95,10 @@ class KMExModel(SelfExplainableModel):
         return seed * total / own.sum(1, keepdim=True)
 
     def _channel_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
-        """Shares ``(B, D)`` by the head rule, for one prototype index per row."""
+        """Shares ``(B, D)`` of the active channels by the head rule, for one prototype index per row."""
+        return onto_active(self._rule_shares(embeddings, prototypes, targets), embeddings)
+
+    def _rule_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
         vectors = self.vectors[prototypes]
         if self.recipe.rule == "prp":
             return prp(embeddings, vectors)

@@ -1,4 +1,4 @@
-"""How does relevance get from a prototype to the channels of an embedding? Three rules, each conserving the sum."""
+"""How does relevance get from a prototype to the channels of an embedding? Three rules; each conserves the sum."""
 
 from __future__ import annotations
 
@@ -65,6 +65,32 @@ def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor)
     return total.to(embeddings.dtype)
 
 
+def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
+    """Hands the shares of channels that are off to those that are on, in proportion, so that none is lost below.
+
+    A channel behind a ReLU that is 0 in the average is 0 in every cell: no activation there can carry relevance down,
+    and what a rule puts on it would vanish. Measured on the digits, ``prp`` puts .72 of its relevance on such
+    channels, because there the image and the prototype agree best. The map's shape does not depend on this, its sum
+    does.
+
+    Args:
+        shares: ``(B, D)``, summing to 1 per row.
+        embeddings: ``(B, D)``.
+
+    Returns:
+        ``(B, D)``, 0 where the embedding is 0, summing to 1 per row; all 0 where every channel is off.
+    """
+    kept = torch.where(embeddings == 0, 0, shares.double())
+    return (kept / _stabilised(kept)).to(shares.dtype)
+
+
+def _stabilised(parts: Tensor) -> Tensor:
+    """Row sums ``(B, 1)``, kept away from 0 relative to the size of their parts."""
+    total = parts.sum(1, keepdim=True)
+    floor = 1e-12 * parts.abs().sum(1, keepdim=True).clamp(min=1e-300)
+    return torch.where(total.abs() < floor, floor, total)
+
+
 def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Shares by gradient times input of the similarity, normalised to sum to 1.
 
@@ -80,6 +106,4 @@ def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Te
         z = embeddings.detach().double().clone().requires_grad_()
         (gradient,) = torch.autograd.grad(similarity(z, prototypes.detach().double().clone()).sum(), z)
     product = gradient * z.detach()
-    total = product.sum(1, keepdim=True)
-    floor = 1e-12 * product.abs().sum(1, keepdim=True).clamp(min=1e-300)
-    return (product / torch.where(total.abs() < floor, floor, total)).to(embeddings.dtype)
+    return (product / _stabilised(product)).to(embeddings.dtype)

@@ -1,0 +1,129 @@
+"""What measuring costs beyond the forward passes that it cannot do without.
+
+``make bench`` times these; the gates are ratios of two things measured in turn in one process, never absolute times.
+"""
+
+import statistics
+import time
+
+import pytest
+import torch
+
+from baselines.kmex import KMEx
+from benchmark.data.digits import digits
+from benchmark.metrics.robustness import relevance_order_curve
+from benchmark.models.backbone import freeze
+from benchmark.models.resnet import resnet10_narrow
+from benchmark.relevance.propagation import black_box_relevance
+from benchmark.seeding import isolated
+
+STEPS = 32
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return digits()
+
+
+@pytest.fixture(scope="module")
+def backbone(dataset):
+    with isolated(0):
+        network = resnet10_narrow(dataset.n_classes)
+    with torch.no_grad():
+        network.train()(dataset.train.batch(torch.arange(200)).images)
+    return freeze(network)
+
+
+@pytest.fixture(scope="module")
+def sample(dataset):
+    return dataset.test.batch(torch.arange(100)).images
+
+
+@pytest.fixture(scope="module")
+def plain(backbone, sample):
+    def forward_passes():
+        with torch.no_grad():
+            for _ in range(STEPS + 1):
+                backbone(sample).softmax(1)
+
+    return forward_passes
+
+
+@pytest.fixture(scope="module")
+def curve(backbone, sample):
+    generator = torch.Generator().manual_seed(0)
+    relevance = torch.rand(len(sample), *sample.shape[2:], generator=generator)
+    noise = torch.rand(sample.shape, generator=generator)
+
+    @torch.no_grad()
+    def predict(images):
+        return backbone(images).softmax(1)
+
+    return lambda: relevance_order_curve(predict, sample, relevance, noise, steps=STEPS)
+
+
+@pytest.fixture(scope="module")
+def training_pass(backbone, dataset):
+    def forward_pass():
+        with torch.no_grad():
+            for batch in dataset.train.batches(256):
+                backbone.embed(batch.images)
+
+    return forward_pass
+
+
+@pytest.fixture(scope="module")
+def kmex_fit(backbone, dataset):
+    return lambda: KMEx().fit(backbone, dataset.train, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.benchmark(group="33 forward passes of 100 images")
+def test_plain_forward_passes(benchmark, plain):
+    benchmark(plain)
+
+
+@pytest.mark.benchmark(group="33 forward passes of 100 images")
+def test_relevance_order_curve(benchmark, curve):
+    benchmark(curve)
+
+
+@pytest.mark.benchmark(group="one forward pass over the training digits")
+def test_plain_training_pass(benchmark, training_pass):
+    benchmark(training_pass)
+
+
+@pytest.mark.benchmark(group="one forward pass over the training digits")
+def test_kmex_fit(benchmark, kmex_fit):
+    benchmark(kmex_fit)
+
+
+@pytest.mark.benchmark(group="relevance of 100 images")
+def test_black_box_relevance(benchmark, backbone, sample):
+    benchmark(black_box_relevance, backbone, sample)
+
+
+def ratio(benchmark, measured, baseline, rounds):
+    """Median over rounds of the ratio of two functions, run in turn; kept with the benchmark's record."""
+    seconds = {measured: [], baseline: []}
+    for function in (measured, baseline) * (rounds + 1):
+        started = time.perf_counter()
+        function()
+        seconds[function].append(time.perf_counter() - started)
+    pairs = list(zip(seconds[measured], seconds[baseline], strict=True))
+    value = statistics.median(a / b for a, b in pairs[min(1, rounds) :])  # the first round warms up
+    benchmark.extra_info["ratio"] = value
+    return value
+
+
+@pytest.mark.benchmark(group="ratios", min_rounds=1)
+def test_the_curve_has_at_least_nine_tenths_of_the_throughput_of_plain_passes(benchmark, curve, plain):
+    found = benchmark.pedantic(ratio, (benchmark, curve, plain, 7 if benchmark.enabled else 0), rounds=1)
+    if benchmark.enabled:
+        assert 1 / found >= 0.9
+
+
+@pytest.mark.benchmark(group="ratios", min_rounds=1)
+def test_kmex_fits_in_five_quarters_of_a_forward_pass(benchmark, kmex_fit, training_pass):
+    found = benchmark.pedantic(ratio, (benchmark, kmex_fit, training_pass, 7 if benchmark.enabled else 0), rounds=1)
+    if benchmark.enabled:
+        assert found <= 1.25

@@ -1,0 +1,82 @@
+"""What the documents say is true: their examples run, their links lead somewhere, their table is the board's."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from benchmark.cache import Cache
+from benchmark.plan import plan
+from benchmark.registry import EXPLAINERS, METRICS
+from benchmark.results import read_result
+from benchmark.runner import Runner
+from benchmark.testing import CHECKS, digits_case
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(ROOT.glob("*.md"))
+
+
+class Silent:
+    def phase(self, cell, text): ...
+    def note(self, text): ...
+    def finished(self, cell, result, seconds): ...
+    def failed(self, cell, error):
+        raise error
+
+
+def example(name):
+    """Runs a marked example of CONTRIBUTING.md and returns its names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    code = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", text, re.DOTALL).group(1)
+    names = {"__name__": f"example_{name}"}
+    exec(compile(code, f"CONTRIBUTING.md, example {name}", "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def class_means():
+    return example("explainer")["ClassMeans"]
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_the_example_of_an_explainer_keeps_the_contract(class_means, check):
+    check(class_means(), digits_case())
+
+
+def test_the_examples_run_in_a_benchmark(class_means, tiny_suite, tiny_cache, tmp_path, monkeypatch):
+    monkeypatch.setitem(EXPLAINERS._objects, "class-means", class_means)
+    monkeypatch.setitem(METRICS._objects, "confidence", example("metric")["CONFIDENCE"])
+    suite = tiny_suite.model_copy(update={"metrics": (*tiny_suite.metrics, "confidence")})
+    (cell,) = plan(suite, explainers=["class-means"])
+    summary = Runner(tmp_path, Cache(tiny_cache), tmp_path, "cpu", Silent()).run([cell])
+    assert summary.finished == [cell]
+    scores = read_result(cell.path(tmp_path)).scores
+    assert len(scores["confidence"].values) == 50
+    assert sum(scores["accuracy"].values) / 50 > 0.2
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document):
+    for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", document.read_text("utf-8")):
+        path = "".join(target)
+        if "://" not in path:
+            assert (ROOT / path).exists(), f"{document.name} links to {path}"
+
+
+def test_paths_that_the_readme_names_exist():
+    for path in re.findall(r"`((?:benchmark|baselines|leaderboard|tests)/[\w/.-]+)`", (ROOT / "README.md").read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_commands_that_the_documents_name_are_targets():
+    makefile = (ROOT / "Makefile").read_text()
+    for document in DOCUMENTS:
+        for target in re.findall(r"`make ([a-z-]+)", document.read_text("utf-8")):
+            assert f"\n{target}:" in makefile, target
+
+
+def test_every_entry_point_has_its_registry():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = {"sembench.explainers", "sembench.metrics", "sembench.datasets", "sembench.backbones"}
+    assert set(project["entry-points"]) == groups
