@@ -73,7 +73,7 @@ class KMExModel(SelfExplainableModel):
 
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
         return propagate(
-            self.backbone, self.backbone.embed, images, lambda z: self.head_relevance(z, targets), bias=self.bias
+            self.backbone, Backbone.embed, images, lambda z: self.head_relevance(z, targets), bias=self.bias
         )
 
     def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:

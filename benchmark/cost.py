@@ -37,6 +37,10 @@ class PassCounter:
         self.passes = 0
         self.images = 0
 
+    def __deepcopy__(self, memo: dict[int, object]) -> PassCounter:
+        """A copy of a watched network is watched by the same counter: relevance propagation runs on one."""
+        return self
+
     def _count(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if not self._paused:
             self.passes += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,20 +16,17 @@ from typing import Any, Protocol
 
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from benchmark.cache import Cache, tensors_sha256
 from benchmark.cost import PassCounter, peak_memory, tensor_count
-from benchmark.data.dataset import Dataset
-from benchmark.errors import CacheDamaged, ContractBroken, DiskFull, FolderBusy, PluginBroken, SuiteInvalid
-from benchmark.evaluation import Evaluation, Reference, Settings
-from benchmark.explainer import Explainer, SelfExplainableModel
+from benchmark.errors import DiskFull, FolderBusy, PluginBroken
+from benchmark.evaluation import Evaluation
+from benchmark.explainer import Explainer
 from benchmark.metric import Metric
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.models.training import Training, train_backbone
-from benchmark.plan import UNKNOWN_SOURCE, Cell, sources
+from benchmark.plan import Cell
+from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, recipe_of
 from benchmark.provenance import measure_of, provenance_of, scored
-from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
+from benchmark.registry import METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
 from benchmark.seeding import derive, isolated
 from benchmark.types import Capability, check_finite
@@ -59,40 +56,6 @@ class Summary:
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """A trained backbone with what is known of it."""
-
-    backbone: Backbone
-    sha256: str
-    reference: Reference
-    seconds: float
-    recipe: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """One place in the cache, as a training sees it."""
-
-    cache: Cache
-    kind: str
-    key: Mapping[str, Any]
-    note: Any
-
-    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What is stored; nothing, and a note, where it is damaged."""
-        try:
-            return self.cache.load(self.kind, self.key)
-        except CacheDamaged as error:
-            self.note(f"{error} It is computed anew.")
-            self.cache.discard(self.kind, self.key)
-            return None
-
-    def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Replaces what is stored."""
-        self.cache.save(self.kind, self.key, tensors, facts)
-
-
 class Runner:
     """Computes cells into a folder of results.
 
@@ -109,12 +72,9 @@ class Runner:
 
     def __init__(self, out: Path, cache: Cache, data_root: Path, device: str, reporter: Reporter) -> None:
         self.out = out
-        self.cache = cache
-        self.data_root = data_root
-        self.device = _device(device)
+        self.device = device_of(device)
         self.reporter = reporter
-        self._dataset: tuple[str, Dataset] | None = None
-        self._trained: tuple[str, _Trained] | None = None
+        self.preparation = Preparation(cache, data_root, self.device, reporter.note)
 
     def run(self, cells: Iterable[Cell]) -> Summary:
         """Runs cells in their order.
@@ -149,30 +109,20 @@ class Runner:
         return summary
 
     def _run(self, cell: Cell) -> Result:
+        def report(text: str) -> None:
+            self.reporter.phase(cell, text)
+
         recipe, metrics = recipe_of(cell), [METRICS.get(name) for name in cell.metrics]
-        dataset = self._load_dataset(cell)
-        trained = self._train(cell, dataset)
-        model, fit = self._fit(cell, recipe, trained, dataset)
-        self.reporter.phase(cell, "evaluating")
-        check_finite("prototypes", model.prototypes.vectors, cell.entry)
-        evaluation = Evaluation(model, trained.reference, cell.entry)
-        with evaluation.counter as counter:
-            scores = self._score(recipe, metrics, evaluation)
+        dataset = self.preparation.dataset(cell, report)
+        trained = self.preparation.black_box(cell, dataset, report)
+        fitted = self.preparation.model(cell, recipe, trained, dataset, report)
+        report("evaluating")
+        check_finite("prototypes", fitted.model.prototypes.vectors, cell.entry)
+        evaluation = Evaluation(fitted.model, trained.reference, cell.entry)
+        with evaluation.counter:
+            scores = _score(recipe, metrics, evaluation)
             timing = _timing(recipe, evaluation)
-        self._require_untouched(cell, trained)
-        cost = Cost(
-            **timing,
-            backbone_seconds=trained.seconds,
-            fit_seconds=fit["seconds"],
-            fit_passes=fit["passes"],
-            fit_images=fit["images"],
-            evaluation_passes=counter.passes,
-            evaluation_images=counter.images,
-            peak_memory_bytes=peak_memory(self.device),
-            parameters=tensor_count(dict(model.state_dict())),
-            own_parameters=tensor_count(model.fitted_state()),
-            hyperparameters=len(recipe.hyperparameters()),
-        )
+        trained.require_untouched(cell.entry)
         return Result(
             suite=cell.suite,
             dataset=cell.dataset,
@@ -181,179 +131,73 @@ class Runner:
             seed=cell.seed,
             identity=cell.identity,
             settings=cell.settings,
-            hyperparameters=_json(recipe.hyperparameters()),
+            hyperparameters=json_of(recipe),
             explained_images=tuple(trained.reference.sample.indices.tolist()),
             scores=scores,
-            cost=cost,
+            cost=self._cost(recipe, trained, fitted, evaluation, timing),
             provenance=provenance_of(
                 cell,
                 dataset,
                 backbone_sha256=trained.sha256,
                 backbone_training=trained.recipe,
-                model_sha256=tensors_sha256(model.fitted_state()),
+                model_sha256=tensors_sha256(fitted.model.fitted_state()),
                 device=self.device,
             ),
         )
 
-    def _load_dataset(self, cell: Cell) -> Dataset:
-        """The cell's data set; the last one is kept, since cells come grouped."""
-        spec: Any = cell.settings["dataset"]
-        key = f"{spec}"
-        if self._dataset is None or self._dataset[0] != key:
-            self.reporter.phase(cell, f"loading {cell.dataset}")
-            options = {} if spec["image_size"] is None else {"image_size": spec["image_size"]}
-            self._dataset = None
-            self._dataset = key, DATASETS.get(spec["name"])(self.data_root, **options)
-        return self._dataset[1]
-
-    def _train(self, cell: Cell, dataset: Dataset) -> _Trained:
-        """The cell's black box, trained or from the cache; the last one is kept in memory."""
-        spec: Any = cell.settings["backbone"]
-        training: Any = cell.settings["training"]
-        key = {
-            "backbone": spec,
-            "training": training,
-            "dataset": dataset.sha256,
-            "image_size": dataset.train.image_size,
-            "seed": cell.seed,
-            "source": sources(cell)["backbone"],
-            "torch": torch.__version__,
-            "device": self.device.type,
-        }
-        evaluation: Any = cell.settings["evaluation"]
-        settings = Settings(**evaluation, batch_size=cell.batch_size)
-        memo = f"{key} {settings}"
-        if self._trained is not None and self._trained[0] == memo:
-            return self._trained[1]
-        self._trained = None
-        with isolated(derive(cell.seed, cell.dataset, "backbone")):
-            backbone: Backbone = BACKBONES.get(spec["name"])(dataset.n_classes, weights=spec["weights"])
-        backbone.to(self.device)
-        stored = _Slot(self.cache, "backbone", key, self.reporter.note)
-        found = stored.load()
-        if found is None:
-            found = self._train_anew(cell, backbone, dataset, Training(**training), stored)
-        weights, facts = found
-        backbone.load_state_dict(weights)
-        freeze(backbone)
-        trained = _Trained(
-            backbone,
-            tensors_sha256(backbone.state_dict()),
-            Reference(backbone, dataset, cell.seed, settings),
-            facts["seconds"],
-            {**spec, **training},
+    def _cost(
+        self, recipe: Explainer, trained: Trained, fitted: Fitted, evaluation: Evaluation, timing: dict[str, Any]
+    ) -> Cost:
+        return Cost(
+            **timing,
+            backbone_seconds=trained.seconds,
+            fit_seconds=fitted.seconds,
+            fit_passes=fitted.passes,
+            fit_images=fitted.images,
+            evaluation_passes=evaluation.counter.passes,
+            evaluation_images=evaluation.counter.images,
+            peak_memory_bytes=peak_memory(self.device),
+            parameters=tensor_count(dict(fitted.model.state_dict())),
+            own_parameters=tensor_count(fitted.model.fitted_state()),
+            hyperparameters=len(recipe.hyperparameters()),
         )
-        self._trained = memo, trained
-        return trained
-
-    def _train_anew(
-        self, cell: Cell, backbone: Backbone, dataset: Dataset, training: Training, stored: _Slot
-    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        def report(text: str) -> None:
-            self.reporter.phase(cell, f"training the black box, {text}")
-
-        report("epoch 0")
-        checkpoint = _Slot(self.cache, "checkpoint", stored.key, self.reporter.note)
-        started = time.perf_counter()
-        seed = derive(cell.seed, cell.dataset, "training")
-        train_backbone(backbone, dataset.train, training, seed=seed, checkpoint=checkpoint, report=report)
-        facts = {"seconds": time.perf_counter() - started}
-        stored.save(backbone.state_dict(), facts)
-        self.cache.discard("checkpoint", stored.key)
-        return dict(backbone.state_dict()), facts
-
-    def _fit(
-        self, cell: Cell, recipe: Explainer, trained: _Trained, dataset: Dataset
-    ) -> tuple[SelfExplainableModel, dict[str, Any]]:
-        """The cell's model, fitted or from the cache, in evaluation mode, and what the fit cost."""
-        explainer: Any = cell.settings["explainer"]
-        key = {
-            "explainer": explainer["name"],
-            "hyperparameters": _json(recipe.hyperparameters()),
-            "source": sources(cell)["explainer"],
-            "backbone": trained.sha256,
-            "dataset": dataset.sha256,
-            "seed": cell.seed,
-        }
-        slot = _Slot(self.cache, "model", key, self.reporter.note)
-        found = slot.load() if key["source"] != UNKNOWN_SOURCE else None
-        if found is not None:
-            return recipe.restore(trained.backbone, found[0]).to(self.device).eval(), found[1]
-        self.reporter.phase(cell, "fitting")
-        source = torch.Generator().manual_seed(derive(cell.seed, cell.dataset, "fit"))
-        with PassCounter(trained.backbone) as counter:
-            started = _now(self.device)
-            model = recipe.fit(trained.backbone, dataset.train, generator=source).to(self.device).eval()
-            seconds = _now(self.device) - started
-        self._require_untouched(cell, trained)
-        facts = {"seconds": seconds, "passes": counter.passes, "images": counter.images}
-        if key["source"] != UNKNOWN_SOURCE:
-            slot.save(model.fitted_state(), facts)
-        return model, facts
-
-    def _require_untouched(self, cell: Cell, trained: _Trained) -> None:
-        """Raises `ContractBroken` if a backbone is not what it was; it is then loaded again for the next cell."""
-        if tensors_sha256(trained.backbone.state_dict()) != trained.sha256:
-            self._trained = None
-            raise ContractBroken(f"{cell.entry} changed the weights of the backbone that it was given; fit a copy.")
-
-    def _score(self, recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
-        """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
-        offered = recipe.supports | evaluation.dataset.supports
-        scores: dict[str, Score] = {}
-        meters = {}
-        for metric in metrics:
-            missing = metric.missing(offered)
-            if missing:
-                first = min(missing)
-                reason = recipe.lacks.get(first, f"{evaluation.name} does not offer {first.value}")
-                scores[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
-            else:
-                meters[metric.name] = metric.meter(evaluation)
-        evaluation.run_passes(meters.values())
-        for metric in metrics:
-            if metric.name in meters:
-                scores[metric.name] = scored(metric, meters[metric.name].scores(), evaluation.name)
-        return {metric.name: scores[metric.name] for metric in metrics}
 
 
-def _failure_path(root: Path, cell: Cell) -> Path:
-    """Where the traceback of a failed cell goes, beside its result; removed once the cell succeeds."""
-    return cell.path(root).with_suffix(".error.txt")
-
-
-def recipe_of(cell: Cell) -> Explainer:
-    """The recipe that a cell asks for, with its hyper-parameters.
-
-    Raises:
-        UnknownName, PluginBroken: If there is no such explainer.
-        SuiteInvalid: If it does not take these hyper-parameters.
-    """
-    spec: Any = cell.settings["explainer"]
-    make = EXPLAINERS.get(spec["name"])
-    try:
-        recipe = make(**spec["parameters"])
-    except TypeError as error:
-        accepted = ", ".join(make().hyperparameters()) or "none"
-        raise SuiteInvalid(f"{cell.entry}: {error}. Hyper-parameters of {spec['name']} are: {accepted}.") from error
-    if not isinstance(recipe, Explainer):
-        raise SuiteInvalid(f"{spec['name']} makes a {type(recipe).__name__}, not an Explainer.")
-    return recipe
+def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
+    """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
+    offered = recipe.supports | evaluation.dataset.supports
+    inapplicable: dict[str, Score] = {}
+    meters = {}
+    for metric in metrics:
+        missing = metric.missing(offered)
+        if missing:
+            first = min(missing)
+            reason = recipe.lacks.get(first, f"{evaluation.name} does not offer {first.value}")
+            inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
+        else:
+            meters[metric.name] = metric.meter(evaluation)
+    evaluation.run_passes(meters.values())
+    return {
+        metric.name: inapplicable[metric.name]
+        if metric.name in inapplicable
+        else scored(metric, meters[metric.name].scores(), evaluation.name)
+        for metric in metrics
+    }
 
 
 def _timing(recipe: Explainer, evaluation: Evaluation) -> dict[str, Any]:
     """Seconds per image to classify and to explain, over the explained sample."""
-    count = len(evaluation.sample)
-    images = evaluation.sample.images.to(evaluation.reference.backbone.device)
-    started = _now(images.device)
+    count, device = len(evaluation.sample), evaluation.reference.backbone.device
+    images = evaluation.sample.images.to(device)
+    started = clock(device)
     evaluation.predict(images)
-    predict = (_now(images.device) - started) / count
+    predict = (clock(device) - started) / count
     if Capability.ATTRIBUTION not in recipe.supports:
         return {"predict_seconds_per_image": predict, "explain_seconds_per_image": None, "explain_images": None}
     with PassCounter(evaluation.model) as counter:
-        started = _now(images.device)
+        started = clock(device)
         evaluation.model.attribute(images)
-        explain = (_now(images.device) - started) / count
+        explain = (clock(device) - started) / count
     return {
         "predict_seconds_per_image": predict,
         "explain_seconds_per_image": explain,
@@ -361,24 +205,9 @@ def _timing(recipe: Explainer, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _now(device: torch.device) -> float:
-    """The clock, s, once the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def _json(values: Mapping[str, object]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise SuiteInvalid(f"device {name!r} cannot be used: {error}. 'cpu' always can.") from error
-    return device
+def _failure_path(root: Path, cell: Cell) -> Path:
+    """Where the traceback of a failed cell goes, beside its result; removed once the cell succeeds."""
+    return cell.path(root).with_suffix(".error.txt")
 
 
 @contextmanager

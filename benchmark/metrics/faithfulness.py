@@ -78,7 +78,7 @@ class _Faithfulness(Meter):
         evaluation = self.evaluation
         relevance, reference = evaluation.relevance.cpu(), evaluation.reference_relevance.cpu()
         other = relevance[evaluation.other_images]
-        variants = {}
+        variants, details = {}, {}
         if evaluation.variants:
             noise = uniform_per_image(
                 evaluation.seed, evaluation.dataset.name, "random map",
@@ -88,16 +88,16 @@ class _Faithfulness(Meter):
                 "reverse": relevance_kl(relevance, reference, reverse=True),
                 "positive": relevance_kl(relevance, reference, normalise="positive"),
                 "softmax": relevance_kl(relevance, reference, normalise="softmax"),
-                "random map": relevance_kl(noise, reference),
             }
-        return Scores(relevance_kl(relevance, reference), relevance_kl(other, reference), variants)
+            details = {"random map": relevance_kl(noise, reference)}
+        return Scores(relevance_kl(relevance, reference), relevance_kl(other, reference), variants, details)
 
 
 LRP_KL = Metric(
     name="lrp_kl", title="LRP-KL", direction="lower", lower=0, upper=None, per="explained image",
     meter=_Faithfulness, requires=frozenset({Capability.ATTRIBUTION}), version=1, reference="[K] Eqs. 2-3",
     unit="nats", chance_is="the model's map of another image against the black box's map of this one",
-    variants=("reverse", "positive", "softmax", "random map"),
+    variants=("reverse", "positive", "softmax"),
     cost="one attribution per explained image; the black box's maps are computed once",
     note="Kullback-Leibler divergence of the model's relevance map from the black box's LRP map.",
 )  # fmt: skip

@@ -100,10 +100,12 @@ def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Te
         similarity: From ``(B, D)`` and ``(B, D)`` to ``(B,)``, row by row.
 
     Returns:
-        Shares ``(B, D)``, signed, summing to 1 per row; large where positive and negative parts nearly cancel.
+        Shares ``(B, D)``, signed, summing to 1 per row; large where positive and negative parts nearly cancel, even
+        where the gradient vanishes (an image that embeds onto its prototype).
     """
     with torch.inference_mode(False), torch.enable_grad():
         z = embeddings.detach().double().clone().requires_grad_()
         (gradient,) = torch.autograd.grad(similarity(z, prototypes.detach().double().clone()).sum(), z)
     product = gradient * z.detach()
+    product = torch.where((product == 0).all(1, keepdim=True), 1.0, product)
     return (product / _stabilised(product)).to(embeddings.dtype)

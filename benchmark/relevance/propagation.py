@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Literal
 
@@ -17,7 +18,7 @@ Bias = Literal["share", "zero"]
 
 def propagate(
     backbone: Backbone,
-    output: Callable[[Tensor], Tensor],
+    output: Callable[[Backbone, Tensor], Tensor],
     images: Tensor,
     relevance: Callable[[Tensor], Tensor],
     *,
@@ -26,11 +27,13 @@ def propagate(
     """Carries relevance from an output of a network down to the pixels.
 
     The composite is ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged, residual sums as layers. It is
-    put on the network for this call only; weights and hooks are afterwards what they were.
+    put on a copy of the network: Zennit 1.0 does not undo its changes to the last bit, and an error halfway must leave
+    no hook behind.
 
     Args:
         backbone: The network, in evaluation mode.
-        output: What to start from: ``backbone`` itself for logits, or ``backbone.embed``.
+        output: What to start from, as a function of network and images: ``Backbone.forward`` for logits, or
+            ``Backbone.embed``.
         images: Normalised images ``(B, 3, H, W)``.
         relevance: From the output's value to the relevance put on it, of the same shape.
         bias: ``"share"`` (primary, Zennit's default): biases take part of the relevance. ``"zero"``: they take none,
@@ -43,11 +46,13 @@ def propagate(
         S. Bach et al., PLOS ONE 2015 (LRP); C. Anders et al., 2021 (Zennit); [K] section 4.2.
     """
     composite = EpsilonPlusFlat(canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None)
-    with torch.inference_mode(False), torch.enable_grad(), composite.context(backbone):
+    with torch.inference_mode(False), torch.enable_grad():
+        network = copy.deepcopy(backbone)
         inputs = images.detach().clone().requires_grad_()
-        value = output(inputs)
-        start = relevance(value.detach())
-        (pixels,) = torch.autograd.grad(value, inputs, grad_outputs=start)
+        with composite.context(network):
+            value = output(network, inputs)
+            start = relevance(value.detach())
+            (pixels,) = torch.autograd.grad(value, inputs, grad_outputs=start)
     return pixels.sum(1).detach()
 
 
@@ -74,4 +79,4 @@ def black_box_relevance(
         start = torch.zeros_like(logits)
         return start.scatter_(1, chosen[:, None], logits.softmax(1).gather(1, chosen[:, None]))
 
-    return propagate(backbone, backbone, images, seed, bias=bias)
+    return propagate(backbone, Backbone.forward, images, seed, bias=bias)

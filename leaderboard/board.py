@@ -1,0 +1,101 @@
+"""Tables and charts in a folder: what is written for each suite, and whether it is up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmark.results import Result, write_atomically
+from leaderboard import latex, long_form, markdown
+from leaderboard.aggregate import aggregate
+from leaderboard.entry import Entry
+from leaderboard.radar import outlines
+
+_CHARTS = {
+    "radar.png": "Radar chart: the profile of every explainer on five axes, one panel per data set",
+    "radar-small-multiples.png": "Radar charts: one per explainer, the others in grey",
+    "radar-controls.png": "Radar chart of the controls, entries with a known answer",
+}
+FILES = ("board.md", "board.csv", "board.tex", *(f"{Path(n).stem}.{ext}" for n in _CHARTS for ext in ("png", "svg")))
+
+
+def board(results: Iterable[Result]) -> dict[str, bytes]:
+    """The files of all suites: content by path relative to the folder of the board, ``<suite>/<file>``.
+
+    Two calls with the same results give the same bytes; charts also depend on the version of matplotlib.
+
+    Raises:
+        ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
+    """
+    results = list(results)
+    files: dict[str, bytes] = {}
+    for suite in sorted({result.suite for result in results}):
+        own = [result for result in results if result.suite == suite]
+        files |= {f"{suite}/{name}": content for name, content in _suite(suite, own, aggregate(own)).items()}
+    return files
+
+
+def _suite(suite: str, results: Sequence[Result], entries: Sequence[Entry]) -> dict[str, bytes]:
+    drawn = _drawn(suite, entries)
+    embedded = {name: text for name, text in _CHARTS.items() if name in drawn}
+    texts = {
+        "board.md": markdown.page(suite, results, entries, embedded),
+        "board.csv": long_form.to_csv(entries),
+        "board.tex": latex.document(suite, entries),
+    }
+    return {name: text.encode() for name, text in texts.items()} | drawn
+
+
+def _drawn(suite: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """The charts; matplotlib is imported only if there is something to draw."""
+    profiles = outlines(entries)
+    if not profiles:
+        return {}
+    from leaderboard.radar_chart import charts
+
+    return charts(suite, profiles)
+
+
+def write_board(results: Iterable[Result], out: Path) -> list[Path]:
+    """Writes the board of every suite to ``<out>/<suite>/`` and removes its charts that have nothing to show any more.
+
+    Args:
+        results: Results as `load` returns them.
+        out: Folder of the board, created where missing.
+
+    Returns:
+        The files, in the order in which they were written.
+
+    Raises:
+        ResultsMixed: If the seeds of an entry do not belong together; nothing is written then.
+        DiskFull: If there is no room left; files written before are whole.
+    """
+    files = board(results)
+    for name, content in files.items():
+        write_atomically(out / name, content)
+    for name in _left_over(files, out):
+        (out / name).unlink()
+    return [out / name for name in files]
+
+
+def check_board(results: Iterable[Result], out: Path) -> list[str]:
+    """Which files of the board are missing, differ from what the results give, or have nothing to show any more?
+
+    Returns:
+        Paths relative to ``out``, sorted; empty if the board is up to date.
+    """
+    files = board(results)
+    stale = [name for name, content in files.items() if not _holds(out / name, content)]
+    return sorted([*stale, *_left_over(files, out)])
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _left_over(files: Iterable[str], out: Path) -> list[str]:
+    """Files of an older board of these suites that the new one does not have."""
+    wanted = set(files)
+    suites = {name.split("/")[0] for name in wanted}
+    possible = (f"{suite}/{name}" for suite in sorted(suites) for name in FILES)
+    return [name for name in possible if name not in wanted and (out / name).is_file()]

@@ -1,0 +1,28 @@
+"""How does text from a result file stay text? Escapes for Markdown tables and for LaTeX; line breaks become spaces."""
+
+from __future__ import annotations
+
+import re
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~$&#])")
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}  # fmt: skip
+
+
+def one_line(text: str) -> str:
+    """Text with every run of white space and control characters made one space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown shows as it is, also within a table cell."""
+    return _MARKDOWN.sub(r"\\\1", one_line(text))
+
+
+def latex(text: str) -> str:
+    """Text that LaTeX sets as it is; letters beyond ASCII stay UTF-8."""
+    return "".join(_LATEX.get(character, character) for character in one_line(text))

@@ -1,0 +1,67 @@
+"""The tables of the board for a paper: LaTeX with booktabs, one table environment per group of measures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from leaderboard.entry import Entry
+from leaderboard.escape import latex as escape
+from leaderboard.tables import COMPARED, CONTROLS, Cell, Column, Table, score_tables
+
+_PREAMBLE = """\
+% Needs \\usepackage{booktabs}; the file is UTF-8. Numbers are means with 95 % bootstrap intervals.
+"""
+_NUMBER = re.compile(r"(?P<digits>[+-]?\d[\d.]*)(?:e(?P<power>[+-]\d+))?")
+_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
+
+
+def document(suite: str, entries: Sequence[Entry]) -> str:
+    """All score tables of a suite, to be included in a document."""
+    parts = [_PREAMBLE]
+    for dataset in sorted({entry.dataset for entry in entries}):
+        own = [entry for entry in entries if entry.dataset == dataset]
+        for content in score_tables(own, COMPARED):
+            parts.append(_float(content, suite, dataset, content.heading))
+        for content in score_tables(own, CONTROLS):
+            parts.append(_float(content, suite, dataset, f"{content.heading} of the controls"))
+    return "\n".join(parts)
+
+
+def _float(content: Table, suite: str, dataset: str, what: str) -> str:
+    caption = f"{what} on {escape(dataset)} (suite {escape(suite)}): mean [95\\,\\% interval]."
+    label = f"tab:{suite}-{dataset}-{what.lower().replace(' ', '-')}"
+    head = [r"\begin{table}", r"\centering\small", f"\\caption{{{caption}}}", f"\\label{{{label}}}"]
+    return "\n".join([*head, table(content), r"\end{table}", ""])
+
+
+def table(content: Table) -> str:
+    """One ``tabular`` and, below it, its notes."""
+    heads = " & ".join(["", *map(_head, content.columns)])
+    lines = [f"\\begin{{tabular}}{{l{'r' * len(content.columns)}}}", r"\toprule", f"{heads} \\\\", r"\midrule"]
+    for row in content.rows:
+        lines += [r"\midrule"] * row.aside
+        lines.append(" & ".join([escape(row.label), *map(_cell, row.cells)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [f"\\par\\smallskip {_mark(index)} {escape(note)}" for index, note in enumerate(content.notes)]
+    return "\n".join(lines)
+
+
+def _head(head: Column) -> str:
+    unit = f", {escape(head.unit)}" if head.unit else ""
+    return f"{escape(head.title)}{unit}{_ARROWS[head.direction]}"
+
+
+def _cell(cell: Cell) -> str:
+    value, _, interval = _NUMBER.sub(_math, cell.text.replace("—", "---")).partition(" [")
+    text = rf"{value} {{\scriptsize [{interval}}}" if interval else value
+    return text if cell.note is None else f"{text}{_mark(cell.note)}"
+
+
+def _math(number: re.Match[str]) -> str:
+    power = rf" \cdot 10^{{{int(number['power'])}}}" if number["power"] else ""
+    return f"${number['digits']}{power}$"
+
+
+def _mark(index: int) -> str:
+    return f"\\textsuperscript{{{index + 1}}}"

@@ -1,0 +1,55 @@
+"""How is a number printed? With as many digits as its interval supports, in the unit that its measure declares."""
+
+from __future__ import annotations
+
+import math
+
+from benchmark.results import Measure
+
+_STEPS = 5  # an interval is 5 to 50 steps of the last digit wide
+_SIGNIFICANT = 4  # most digits of a number, whatever its interval
+
+
+def in_percent(measure: Measure) -> bool:
+    """Whether a mean is the share of a split's images: a pure number from 0 to 1 for every training or test image."""
+    every_image = measure.per in ("test image", "training image")
+    return every_image and (measure.lower, measure.upper, measure.unit) == (0, 1, "")
+
+
+def unit(measure: Measure) -> str:
+    """The unit as printed beside a title; empty for a pure number."""
+    return "%" if in_percent(measure) else measure.unit
+
+
+def with_interval(value: float, low: float, high: float, measure: Measure) -> str:
+    """A value with its interval, e.g. ``97.2 [96.1, 98.3]``; the number of digits follows from the interval's width."""
+    scale = 100 if in_percent(measure) else 1
+    numbers = [scale * number for number in (value, low, high)]
+    form = _form(max(map(abs, numbers)), numbers[2] - numbers[1])
+    centre, lower, upper = (_signed(form.format(number), measure) for number in numbers)
+    return f"{centre} [{lower}, {upper}]"
+
+
+def alone(value: float, measure: Measure) -> str:
+    """A value without an interval, with three significant digits."""
+    scaled = 100 * value if in_percent(measure) else value
+    return _signed(_form(abs(scaled), 0).format(scaled), measure)
+
+
+def _form(magnitude: float, width: float) -> str:
+    """Format of numbers up to ``magnitude`` that are known to about ``width``."""
+    if magnitude == 0:
+        return "{:.0f}"
+    leading = math.floor(math.log10(magnitude))
+    if not -3 <= leading < 6:
+        return "{:.2e}"
+    wanted = max(1, -math.floor(math.log10(width / _STEPS))) if width > 0 else 2 - leading
+    return f"{{:.{max(0, min(wanted, _SIGNIFICANT - 1 - leading))}f}}"
+
+
+def _signed(text: str, measure: Measure) -> str:
+    """Numbers of a measure that may be negative carry their sign; zero carries none."""
+    if float(text) == 0:
+        return "0" if "e" in text else text.lstrip("-")
+    may_be_negative = measure.lower is None or measure.lower < 0
+    return f"+{text}" if may_be_negative and not text.startswith("-") else text

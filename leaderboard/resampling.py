@@ -1,0 +1,110 @@
+"""How are seeds and units drawn with replacement, thousands of times and yet quickly?
+
+A resample is a set of weights: how often each seed and each unit was drawn. Two ways lead to the same distribution:
+small sets share one matrix of weights per data set, so that a mean is one matrix product; large sets of few distinct
+scores (10,000 times 0 or 1) draw units of equal score together, a handful of binomial draws instead of one per unit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from leaderboard.levels import Array, Counts, group
+
+_SHARED = 1 << 21  # largest matrix of weights that is kept, in numbers (16 MiB)
+_CHUNK = 1 << 20  # units drawn at a time otherwise: bounds the memory whatever their number
+
+
+def crossed_means(cells: Sequence[Array], draws: int, names: tuple[str, ...]) -> Array:
+    """Means of ``cells`` (all over the same units) when seeds and units are drawn independently of each other.
+
+    Returns:
+        ``(draws,)``.
+    """
+    values, seeds = np.stack(cells), len(cells)
+    if draws * values.shape[1] > _SHARED:
+        return _drawn_means(values, *_distinct(names, seeds, draws), _stream(*names, "units"))
+    of_seeds = _unit_weights(names, values.shape[1], draws) @ values.T
+    return np.asarray((of_seeds * _times_drawn(names, seeds, draws)).sum(axis=1) / seeds)
+
+
+def nested_means(cells: Sequence[Array], draws: int, names: tuple[str, ...]) -> Array:
+    """Means of ``cells`` when seeds are drawn first, then units anew for every drawn seed.
+
+    Returns:
+        ``(draws,)``.
+    """
+    if draws * sum(map(len, cells)) <= _SHARED:
+        return np.asarray(_nested_weights(names, tuple(map(len, cells)), draws) @ np.concatenate(cells))
+    total, rng = np.zeros(draws), _stream(*names, "units")
+    for cell, times in zip(cells, _times_drawn(names, len(cells), draws).T, strict=True):
+        rows = np.repeat(np.arange(draws), times)
+        total += np.bincount(rows, _drawn_means(cell[None], np.ones((1, 1), int), 0 * rows, rng), minlength=draws)
+    return total / len(cells)
+
+
+def _stream(*names: str) -> np.random.Generator:
+    """A generator that depends on every name and on nothing else (SHA-256)."""
+    return np.random.Generator(np.random.SFC64(list(hashlib.sha256("\x1f".join(names).encode()).digest())))
+
+
+@lru_cache(maxsize=8)
+def _times_drawn(names: tuple[str, ...], seeds: int, draws: int) -> Counts:
+    """How often each seed is drawn in each resample: ``(draws, seeds)``."""
+    return _stream(*names, "seeds").multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
+
+
+@lru_cache(maxsize=8)
+def _distinct(names: tuple[str, ...], seeds: int, draws: int) -> tuple[Counts, Counts]:
+    """The different rows of `_times_drawn` ``(rows, seeds)``, and which of them each resample has ``(draws,)``."""
+    rows, which = np.unique(_times_drawn(names, seeds, draws), axis=0, return_inverse=True)
+    return rows, which.ravel()
+
+
+@lru_cache(maxsize=8)
+def _unit_weights(names: tuple[str, ...], units: int, draws: int) -> Array:
+    """Share of each unit in each resample: ``(draws, units)``."""
+    return _drawn(np.arange(draws), units, draws, _stream(*names, "units")) / units
+
+
+@lru_cache(maxsize=8)
+def _nested_weights(names: tuple[str, ...], sizes: tuple[int, ...], draws: int) -> Array:
+    """Share of each unit of each seed in each resample: ``(draws, sum of sizes)``."""
+    rng, times_drawn = _stream(*names, "units"), _times_drawn(names, len(sizes), draws)
+    resamples = [np.repeat(np.arange(draws), times) for times in times_drawn.T]
+    weights = [_drawn(rows, units, draws, rng) / units for rows, units in zip(resamples, sizes, strict=True)]
+    return np.concatenate(weights, axis=1) / len(sizes)
+
+
+def _drawn(rows: Counts, units: int, draws: int, rng: np.random.Generator) -> Counts:
+    """Draws all units once for every entry of ``rows`` and counts them in that row: ``(draws, units)``."""
+    index = rng.integers(0, units, size=(len(rows), units))
+    return np.bincount((index + units * rows[:, None]).ravel(), minlength=draws * units).reshape(draws, units)
+
+
+def _drawn_means(values: Array, times: Counts, which: Counts, rng: np.random.Generator) -> Array:
+    """Means of ``values`` (seeds, units), with units drawn anew for every resample.
+
+    Args:
+        values: ``(seeds, units)``.
+        times: How often each seed is drawn, in each way to draw them ``(ways, seeds)``.
+        which: The way in which each resample draws seeds, ``(draws,)``.
+        rng: Draws the units.
+
+    Returns:
+        ``(draws,)``.
+    """
+    seeds, units = values.shape
+    alike = group(values, times)
+    if alike is not None:
+        return np.asarray(rng.multinomial(units, alike.shares[which]) @ alike.levels / units)
+    means, step = np.empty(len(which)), max(1, _CHUNK // units)
+    for start in range(0, len(which), step):
+        some = times[which[start : start + step]]
+        of_seeds = _drawn(np.arange(len(some)), units, len(some), rng) @ values.T / units
+        means[start : start + step] = (of_seeds * some).sum(axis=1) / seeds
+    return means

@@ -1,0 +1,63 @@
+"""On what were the numbers computed? Data, black box, machine: the facts that a reader needs above a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from statistics import fmean
+from typing import Any, TypeVar
+
+from benchmark.results import Result
+
+T = TypeVar("T")
+
+UNKNOWN = "not recorded"
+
+
+def facts(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """What all results of one data set share, as pairs of a name and plain text; where they differ, every value.
+
+    The recipe of the black box is whatever its training recorded; a name that is missing there is called not recorded.
+    """
+    seeds = sorted({result.seed for result in results})
+    return [
+        ("Seeds", f"{len(seeds)} ({', '.join(map(str, seeds))})"),
+        ("Images", _images(results)),
+        ("Black box", _black_box(results)),
+        ("Licence of the data", _each(results, lambda result: result.provenance.dataset_licence or UNKNOWN)),
+        ("Computed with", _each(results, lambda r: f"sembench {r.provenance.sembench}, {r.provenance.device}")),
+    ]
+
+
+def _images(results: Sequence[Result]) -> str:
+    def size(split: str) -> str:
+        return _each(results, lambda result: _count(result.provenance.dataset_sizes.get(split)))
+
+    explained = _each(results, lambda result: _count(len(result.explained_images)))
+    classes = _each(results, lambda result: _count(result.provenance.classes))
+    return f"{size('train')} to train, {size('test')} to test, {explained} of these explained; {classes} classes"
+
+
+def _black_box(results: Sequence[Result]) -> str:
+    recipes = [result.provenance.backbone_training for result in results]
+    keys = {key for recipe in recipes for key, value in recipe.items() if not isinstance(value, (dict, list))}
+    ordered = ["weights", "epochs", *sorted(keys - {"name", "weights", "epochs"})]
+    parts = [f"{key.replace('_', ' ')}: {_each(recipes, partial(_plain, key))}" for key in ordered]
+    seconds = {r.provenance.backbone_sha256: r.cost.backbone_seconds for r in results}
+    trained = f"trained in {fmean(seconds.values()):.3g} s" + (f", mean of {len(seconds)}" if len(seconds) > 1 else "")
+    return f"{_each(recipes, partial(_plain, 'name'))} ({'; '.join(parts)}), {trained}"
+
+
+def _plain(key: str, recipe: dict[str, Any]) -> str:
+    if key not in recipe:
+        return UNKNOWN
+    return "none" if recipe[key] is None else str(recipe[key])
+
+
+def _count(number: int | None) -> str:
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def _each(items: Iterable[T], read: Callable[[T], str]) -> str:
+    """The distinct values of all items, in order of appearance."""
+    return " / ".join(dict.fromkeys(read(item) for item in items))

@@ -1,0 +1,75 @@
+"""How sure is a mean? 95 % bootstrap intervals over seeds and over what was scored.
+
+A cell's value is the mean over its units (images or prototypes); an entry's value is the mean over seeds of the cells'
+values. Both levels are resampled with replacement: the seeds, if there are several, and the units. Units are *crossed*
+with seeds when every seed scored the same units (a test image): one draw of units then serves all seeds of a resample.
+They are *nested* when each seed has its own (a prototype): each drawn seed then gets its own draw of units.
+
+Note:
+    The interval covers what would change with other seeds (of training, of initialisation) and with other units drawn
+    like these. It does not cover other training data, other hyper-parameters, or another data set. With one seed it
+    speaks of that one trained model only. With few seeds the share of the seeds is understated: the variance of a
+    bootstrap over S seeds is (S - 1) / S of what it should be, half of it with two seeds. Prototypes are treated as
+    draws from what the recipe would find, although one fit chooses them together. Overlapping intervals are no test of
+    a difference: entries are scored on the same images, so a paired comparison is sharper.
+
+References:
+    Davison and Hinkley: Bootstrap Methods and their Application, 1997, sections 3.8 (hierarchical data) and 5.3.1
+    (percentile limits).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leaderboard.levels import Array
+from leaderboard.resampling import crossed_means, nested_means
+
+DRAWS = 2000
+LEVEL = 0.95
+_DIGITS = 12  # of an interval's limits: beyond them, processors sum differently
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its percentile interval, ``low <= value <= high``."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
+    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples?
+
+    Args:
+        cells: One array of scores per seed, each ``(units,)``; of equal length where crossed.
+        crossed: Whether position ``u`` is the same unit in every cell.
+        names: What the random stream is for (suite, data set). It depends on these names and on nothing else: another
+            entry on the board never moves an interval, and entries of one data set see the same resampled images.
+        draws: Number of resamples.
+
+    Returns:
+        The mean of the cells' means, and the percentile limits; of zero width where all scores are equal. The limits
+        have 12 digits, the same on every machine, and are widened to hold the mean should rounding have put it outside.
+
+    Raises:
+        ValueError: If a cell is empty, or crossed cells differ in length.
+    """
+    sizes = [len(cell) for cell in cells]
+    if not sizes or min(sizes) == 0 or (crossed and len(set(sizes)) > 1):
+        raise ValueError(
+            f"cannot resample cells of {sizes} scores: each needs at least one, and crossed cells equally many."
+        )
+    first = float(cells[0][0])
+    if all(bool((cell == first).all()) for cell in cells):
+        return Interval(first, first, first)
+    value = float(np.mean([cell.mean() for cell in cells]))
+    means = (crossed_means if crossed else nested_means)(cells, draws, tuple(names))
+    places = (draws - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    limits = np.interp(places, np.arange(draws), np.sort(means))
+    low, high = (float(f"{limit:.{_DIGITS}g}") for limit in limits)
+    return Interval(value, min(low, value), max(high, value))
