@@ -70,17 +70,22 @@ def classwise_kmeans(
     if flavour not in flavours:
         raise FitImpossible(f"unknown k-means flavour {flavour!r}; accepted are {', '.join(flavours)}.")
     seeds = torch.randint(2**31 - 1, (len(points),), generator=generator).tolist()
-    centres = []
-    for label, (rows, count, seed) in enumerate(zip(points, counts, seeds, strict=True)):
-        model = flavours[flavour](count, init="k-means++", n_init=n_init, random_state=seed)
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("error", ConvergenceWarning)
-            try:
-                model.fit(rows.cpu().numpy())
-            except ConvergenceWarning as warning:
-                raise FitImpossible(
-                    f"class {label} has too few distinct points for {count} prototypes ({warning}). Ask for fewer."
-                ) from warning
-        centres.append(torch.from_numpy(np.asarray(model.cluster_centers_, dtype=np.float32)))
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        centres = [
+            _centroids(flavours[flavour](count, init="k-means++", n_init=n_init, random_state=seed), rows, label)
+            for label, (rows, count, seed) in enumerate(zip(points, counts, seeds, strict=True))
+        ]
     classes = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     return Prototypes(torch.cat(centres), classes)
+
+
+def _centroids(model: KMeans | BisectingKMeans, rows: Tensor, label: int) -> Tensor:
+    """Centroids of one class, ``(L, D)``. Raises `FitImpossible` if there are too few distinct points."""
+    try:
+        model.fit(rows.cpu().numpy())
+    except ConvergenceWarning as warning:
+        raise FitImpossible(
+            f"class {label} has too few distinct points for {model.n_clusters} prototypes ({warning}). Ask for fewer."
+        ) from warning
+    return torch.from_numpy(np.asarray(model.cluster_centers_, dtype=np.float32))

@@ -70,7 +70,7 @@ def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> 
     first = cells[0]
     values = [_array(score.values) for score in scores]
     crossed = _crossed(metric, cells, scores)
-    interval = bootstrap(values, crossed=crossed, names=(first.suite, first.dataset))
+    interval = bootstrap(values, crossed=crossed, names=(first.suite,))
     _refuse_some("a chance level", metric, cells, [score.chance is not None for score in scores])
     chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
     names = sorted({name for score in scores for name in score.variants})

@@ -52,9 +52,12 @@ def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
 def overview(title: str, by_dataset: Outlines, kind: str) -> Sheet:
     """One radar per data set, and their average if there are several: all methods of one kind, and the reference.
 
-    Behind controls the explainers stand in grey. More than four radars are small, with a key to their axes.
+    Behind controls the explainers stand in grey. More than four radars are small, with a key to their axes; of more
+    than four of controls only the average is drawn, since their answers are known on every data set.
     """
     panels = dict(by_dataset) | ({_AVERAGE: averages(by_dataset)} if len(by_dataset) > 1 else {})
+    if kind == "control" and len(panels) > 4:
+        panels = {_AVERAGE: panels[_AVERAGE]}
     pen = pens(_names(by_dataset, kind)) | dict.fromkeys(_names(by_dataset, "reference"), REFERENCE)
     many = len(panels) > 4
     caption = [_KEY] * many + [_FIXED + " Grey: the explainers." * (kind == "control")]

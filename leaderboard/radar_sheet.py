@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from leaderboard.radar_panel import INK, Panel, Pen
 
 _DPI = 150
+_WIDEST = 1350  # of a PNG, pixels: sheets of many panels are wide enough with fewer dots; print takes the SVG
 _MARGIN = 0.15
 _CAPTION, _LETTER, _LINE = 9.0, 0.069, 0.175  # size of the caption; width of a letter and height of a line, inches
 _ENTRY = 0.23  # height of a line of the legend, inches
@@ -108,6 +109,6 @@ class Sheet:
         """The figure as PNG and SVG by file name, without dates or versions."""
         FigureCanvasAgg(self.figure)
         png, svg = io.BytesIO(), io.BytesIO()
-        self.figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+        self.figure.savefig(png, format="png", dpi=min(_DPI, _WIDEST / self.figure.get_figwidth()), metadata={"Software": None}, pil_kwargs={"compress_level": 1})
         self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         return {f"{name}.png": png.getvalue(), f"{name}.svg": svg.getvalue()}

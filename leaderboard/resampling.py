@@ -1,7 +1,7 @@
 """How are seeds and units drawn with replacement, thousands of times and yet quickly?
 
 A resample is a set of weights: how often each seed and each unit was drawn. Two ways lead to the same distribution:
-small sets share one matrix of weights per data set, so that a mean is one matrix product; large sets of few distinct
+small sets of one size share one matrix of weights, so that a mean is one matrix product; large sets of few distinct
 scores (10,000 times 0 or 1) draw units of equal score together, a handful of binomial draws instead of one per unit.
 """
 

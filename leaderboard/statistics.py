@@ -28,7 +28,7 @@ import numpy as np
 from leaderboard.levels import Array
 from leaderboard.resampling import crossed_means, nested_means
 
-DRAWS = 2000
+DRAWS = 1000
 LEVEL = 0.95
 _DIGITS = 12  # of an interval's limits: beyond them, processors sum differently
 
@@ -48,8 +48,8 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
     Args:
         cells: One array of scores per seed, each ``(units,)``; of equal length where crossed.
         crossed: Whether position ``u`` is the same unit in every cell.
-        names: What the random stream is for (suite, data set). It depends on these names and on nothing else: another
-            entry on the board never moves an interval, and entries of one data set see the same resampled images.
+        names: What the random stream is for (the suite). It depends on these names and on nothing else: another entry
+            on the board never moves an interval, and entries of one data set see the same resampled images.
         draws: Number of resamples.
 
     Returns:

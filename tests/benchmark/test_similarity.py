@@ -1,0 +1,168 @@
+import math
+
+import pytest
+import torch
+
+from benchmark.errors import UnknownName
+from benchmark.similarity import SIMILARITIES, distances, largest_per_class, similarity, sum_per_class
+
+NAMES = sorted(SIMILARITIES)
+BY_DISTANCE = ["distance", "squared", "exp", "log", "log2"]
+
+
+def random_points(points=6, prototypes=4, dimension=5, seed=0, dtype=torch.float64):
+    source = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(n, dimension, generator=source, dtype=dtype) for n in (points, prototypes))
+
+
+def between(name, z, p):
+    return similarity(name)(torch.tensor([z]).double(), torch.tensor([p]).double()).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("distance", -5),
+        ("squared", -25),
+        ("exp", math.exp(-5)),
+        ("log", math.log(6 / 5.0001)),
+        ("log2", math.log(26 / 25.0001)),
+        ("dot", 1 * 4 + 2 * 6),
+        ("cosine", 16 / math.sqrt(5 * 52)),
+        ("ned", -0.5 * 0.25 / (0.25 + 1)),
+    ],
+)
+def test_similarity_of_a_three_four_five_triangle_is_known(name, expected):
+    assert between(name, [1.0, 2.0], [4.0, 6.0]) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("distance", 0), ("squared", 0), ("exp", 1), ("log", math.log(1e4)), ("log2", math.log(1e4)), ("ned", 0)],
+)
+def test_similarity_of_a_point_with_itself_is_known(name, expected):
+    assert between(name, [1.0, -3.0, 2.0], [1.0, -3.0, 2.0]) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["distance", "squared", "exp", "log", "log2", "cosine", "ned"])
+def test_a_prototype_is_most_similar_to_itself(name):
+    _, prototypes = random_points(prototypes=40)
+    own = similarity(name)(prototypes, prototypes)
+    assert own.argmax(1).tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("name", BY_DISTANCE)
+def test_the_closer_prototype_is_the_more_similar_one(name):
+    values = [between(name, [0.0], [distance]) for distance in (0.0, 0.1, 1.0, 3.0, 20.0)]
+    assert values == sorted(values, reverse=True)
+    assert len(set(values)) == 5
+
+
+@pytest.mark.parametrize("name", BY_DISTANCE)
+def test_similarities_by_distance_rank_prototypes_alike(name):
+    points, prototypes = random_points()
+    ranks = similarity(name)(points, prototypes).argsort(1)
+    assert torch.equal(ranks, similarity("distance")(points, prototypes).argsort(1))
+
+
+def test_opposite_and_orthogonal_vectors_have_the_cosines_that_they_should():
+    assert between("cosine", [2.0, 0.0], [-0.1, 0.0]) == pytest.approx(-1)
+    assert between("cosine", [2.0, 0.0], [0.0, 9.0]) == 0
+    assert between("cosine", [0.0, 0.0], [1.0, 1.0]) == 0
+
+
+def test_normalised_euclidean_distance_ranges_from_equal_to_opposite():
+    assert between("ned", [1.0, -1.0], [1.0, -1.0]) == 0
+    assert between("ned", [1.0, -1.0], [-1.0, 1.0]) == pytest.approx(-1)
+    assert between("ned", [1.0, -1.0], [0.0, 0.0]) == pytest.approx(-0.5)
+
+
+def test_normalised_euclidean_distance_ignores_shift_and_common_scale():
+    points, prototypes = random_points()
+    expected = similarity("ned")(points, prototypes)
+    torch.testing.assert_close(similarity("ned")(points + 5, prototypes - 3), expected)
+    torch.testing.assert_close(similarity("ned")(100 * points, 100 * prototypes), expected)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-5, 1e-8])
+def test_normalised_euclidean_distance_of_small_embeddings_is_that_of_large_ones(scale):
+    points, prototypes = random_points()
+    expected = similarity("ned")(points, prototypes)
+    torch.testing.assert_close(similarity("ned")(scale * points, scale * prototypes), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("count", [3, 30, 200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_vectors_are_at_distance_exactly_zero_however_many(name, count, dtype):
+    vectors = torch.randn(count, 16, generator=torch.Generator().manual_seed(0), dtype=dtype) + 50
+    assert distances(vectors, vectors).diagonal().tolist() == [0] * count
+    values = similarity(name)(vectors, vectors)
+    assert values.dtype == dtype
+    assert bool(torch.isfinite(values).all())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_leading_dimensions_are_treated_one_by_one(name):
+    source = torch.Generator().manual_seed(0)
+    points, prototypes = (torch.randn(2, 3, n, 5, generator=source, dtype=torch.float64) for n in (4, 6))
+    values = similarity(name)(points, prototypes)
+    assert values.shape == (2, 3, 4, 6)
+    for i in range(2):
+        for j in range(3):
+            torch.testing.assert_close(values[i, j], similarity(name)(points[i, j], prototypes[i, j]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_similarity_of_a_point_does_not_depend_on_its_batch(name):
+    points, prototypes = random_points(points=40)
+    parts = [similarity(name)(part, prototypes) for part in points.split(7)]
+    torch.testing.assert_close(torch.cat(parts), similarity(name)(points, prototypes))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_point_and_one_prototype_will_do_and_none_too(name):
+    points, prototypes = random_points(points=1, prototypes=1)
+    assert similarity(name)(points, prototypes).shape == (1, 1)
+    assert similarity(name)(points[:0], prototypes).shape == (0, 1)
+    assert similarity(name)(points, prototypes[:0]).shape == (1, 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inputs_stay_as_they_were(name):
+    points, prototypes = random_points()
+    copies = points.clone(), prototypes.clone()
+    similarity(name)(points, prototypes)
+    assert torch.equal(points, copies[0])
+    assert torch.equal(prototypes, copies[1])
+
+
+def test_the_names_are_those_of_the_definitions():
+    assert set(NAMES) == {"distance", "squared", "exp", "log", "log2", "dot", "cosine", "ned"}
+
+
+def test_an_unknown_name_is_refused_with_near_matches():
+    with pytest.raises(UnknownName, match=r"unknown similarity 'cosin'\. Did you mean 'cosine'"):
+        similarity("cosin")
+
+
+def test_the_largest_similarity_of_each_class_is_found_whatever_the_order_of_classes():
+    similarities = torch.tensor([[-3.0, -1.0, -2.0, -5.0], [0.5, 0.1, 0.2, 0.9]])
+    scores = largest_per_class(similarities, torch.tensor([1, 0, 1, 0]), 2)
+    torch.testing.assert_close(scores, torch.tensor([[-1.0, -2.0], [0.9, 0.5]]))
+
+
+def test_a_class_without_prototypes_is_never_the_largest():
+    scores = largest_per_class(torch.tensor([[-3.0, -1.0]]), torch.tensor([0, 2]), 3)
+    assert scores.tolist() == [[-3, -torch.inf, -1]]
+
+
+def test_values_of_a_class_are_added_up_whatever_the_order_of_classes():
+    values = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+    torch.testing.assert_close(sum_per_class(values, torch.tensor([1, 0, 1, 2]), 4), torch.tensor([[0.2, 0.4, 0.4, 0]]))
+
+
+def test_shares_that_sum_to_one_still_do_after_adding_up_by_class():
+    shares = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)).softmax(1)
+    summed = sum_per_class(shares, torch.arange(7) % 3, 3)
+    torch.testing.assert_close(summed.sum(1), torch.ones(5))
