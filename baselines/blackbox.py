@@ -69,6 +69,9 @@ class BlackBox(Explainer):
 
     bias: Bias = "share"
 
+    def __post_init__(self) -> None:
+        self.require_choices(bias=("share", "zero"))
+
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlackBoxModel:
         return BlackBoxModel(backbone, self)
 

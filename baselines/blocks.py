@@ -192,8 +192,7 @@ class Blocks(Explainer):
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
             raise FitImpossible(f"blocks run from {self.first} to {self.last}; the first must be 1 or more.")
-        if self.scaling not in ("dimension", "none"):
-            raise FitImpossible(f"scaling is {self.scaling!r}; accepted are 'dimension' and 'none'.")
+        self.require_choices(scaling=("dimension", "none"), flavour=("kmeans", "bisecting"))
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlocksModel:
         if self.last > len(backbone.blocks):
@@ -205,7 +204,7 @@ class Blocks(Explainer):
         # Going up, the map of block `last` alone is only needed where the network goes on behind it.
         deepest = self.last if self.last < len(backbone.blocks) else max(self.first, self.last - 1)
         levels = range(self.first, deepest + 1)
-        rows = {level: _RowSample(train.labels, train.n_classes, self.max_rows, generator) for level in levels}
+        rows = {level: _RowSample(train.labels, counts, self.max_rows, generator) for level in levels}
         with torch.no_grad():
             for batch in train.batches(_FIT_BATCH):
                 maps = backbone.feature_maps(batch.images.to(backbone.device))
@@ -231,15 +230,15 @@ class _RowSample:
 
     Args:
         labels: Labels of all training images ``(N,)``.
-        n_classes: Number of classes.
+        counts: Prototypes of each class ``(C,)``; a class needs at least as many rows.
         max_rows: Rows to keep at most, all classes together.
         generator: Source of randomness.
     """
 
-    def __init__(self, labels: Tensor, n_classes: int, max_rows: int, generator: torch.Generator) -> None:
+    def __init__(self, labels: Tensor, counts: Sequence[int], max_rows: int, generator: torch.Generator) -> None:
         self._labels = labels.numpy()
-        self._n_classes = n_classes
-        self._quota = max(1, max_rows // n_classes)
+        self._counts = counts
+        self._max_rows = max_rows
         self._random = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         self._chosen: np.ndarray | None = None
         self._kept: list[Tensor] = []
@@ -247,14 +246,20 @@ class _RowSample:
 
     def _choose(self, cells: int) -> np.ndarray:
         """Sorted numbers ``image * cells + cell`` of the rows to keep."""
+        by_class = [np.flatnonzero(self._labels == label) for label in range(len(self._counts))]
+        quota = largest_quota([len(images) * cells for images in by_class], self._max_rows)
+        if quota < max(self._counts):
+            raise FitImpossible(
+                f"max_rows is {self._max_rows}, which leaves {quota} cells for a class of {max(self._counts)} "
+                "prototypes. Raise max_rows, or ask for fewer prototypes."
+            )
         parts = []
-        for label in range(self._n_classes):
-            images = np.flatnonzero(self._labels == label)
+        for images in by_class:
             total = len(images) * cells
-            if total <= self._quota:
+            if total <= quota:
                 picks = np.arange(total)
             else:
-                picks = self._random.choice(total, self._quota, replace=False, shuffle=False)
+                picks = self._random.choice(total, quota, replace=False, shuffle=False)
             parts.append(images[picks // cells] * cells + picks % cells)
         return np.sort(np.concatenate(parts))
 
@@ -272,7 +277,17 @@ class _RowSample:
     def per_class(self) -> list[Tensor]:
         """The kept rows of each class, ``(R_k, D)``."""
         rows, labels = torch.cat(self._kept), torch.from_numpy(np.concatenate(self._kept_labels))
-        return [rows[labels == label] for label in range(self._n_classes)]
+        return [rows[labels == label] for label in range(len(self._counts))]
+
+
+def largest_quota(sizes: Sequence[int], budget: int) -> int:
+    """The largest bound on every class that keeps the sum within the budget; what small classes leave, others use."""
+    left, classes = budget, len(sizes)
+    for size in sorted(sizes):
+        if size * classes > left:
+            return left // classes
+        left, classes = left - size, classes - 1
+    return max(sizes)
 
 
 def named(name: str) -> functools.partial[Blocks]:

@@ -88,4 +88,9 @@ def _centroids(model: KMeans | BisectingKMeans, rows: Tensor, label: int) -> Ten
         raise FitImpossible(
             f"class {label} has too few distinct points for {model.n_clusters} prototypes ({warning}). Ask for fewer."
         ) from warning
-    return torch.from_numpy(np.asarray(model.cluster_centers_, dtype=np.float32))
+    centres = np.asarray(model.cluster_centers_, dtype=np.float32)
+    if len(np.unique(centres, axis=0)) < model.n_clusters:  # bisecting k-means does not warn
+        raise FitImpossible(
+            f"class {label} has too few distinct points for {model.n_clusters} prototypes. Ask for fewer."
+        )
+    return torch.from_numpy(centres)

@@ -78,6 +78,9 @@ class CNN(Explainer):
     bias_in_score: bool = False
     bias: Bias = "share"
 
+    def __post_init__(self) -> None:
+        self.require_choices(bias=("share", "zero"))
+
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> CNNAsSEM:
         return CNNAsSEM(backbone, self)
 

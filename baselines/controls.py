@@ -22,7 +22,7 @@ def content_keys(images: Tensor) -> Tensor:
     """One 64-bit number per image ``(B,)`` that depends on its pixels and on nothing else."""
     bits = images.float().contiguous().flatten(1).view(torch.int32).long()
     positions = torch.arange(bits.shape[1], device=bits.device)
-    return _mix((bits * _mix(positions)).sum(1))
+    return _mix((bits * (_mix(positions) | 1)).sum(1))  # odd factors: no bit of any pixel is lost
 
 
 def uniform_from(keys: Tensor, count: int) -> Tensor:

@@ -59,10 +59,15 @@ class KMExModel(SelfExplainableModel):
         return self.explain(self.embed(images))
 
     def explain(self, embeddings: Tensor) -> Explanation:
-        """What the transparent head says of embeddings ``(B, D)``."""
-        similarities = self.similarity(embeddings, self.vectors)
+        """What the transparent head says of embeddings ``(B, D)``.
+
+        Decisions are taken in float64: ``exp`` runs out of float32's range at a distance of 104, and would then call
+        every prototype equally far.
+        """
+        similarities = self.similarity(embeddings.double(), self.vectors.double())
         scores = largest_per_class(similarities, self.classes, self.backbone.n_classes)
-        return Explanation(scores, similarities, embeddings=embeddings)
+        kind = embeddings.dtype
+        return Explanation(scores.to(kind), similarities.to(kind), embeddings=embeddings, decisions=scores.argmax(1))
 
     def class_probabilities(self, explanation: Explanation) -> Tensor:
         return sum_per_class(explanation.similarities.softmax(1), self.classes, self.backbone.n_classes)
@@ -88,11 +93,11 @@ class KMExModel(SelfExplainableModel):
         seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
         if self.recipe.explained == "nearest":
             nearest = explanation.similarities.masked_fill(~own, -torch.inf).argmax(1)
-            return seed * self._channel_shares(embeddings, nearest, chosen)
+            return (seed * self._channel_shares(embeddings, nearest, chosen)).to(embeddings.dtype)
         rows, columns = own.nonzero(as_tuple=True)
         shares = self._channel_shares(embeddings[rows], columns, chosen[rows])
         total = torch.zeros_like(embeddings).index_add_(0, rows, shares)
-        return seed * total / own.sum(1, keepdim=True)
+        return (seed * total / own.sum(1, keepdim=True)).to(embeddings.dtype)
 
     def _channel_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
         """Shares ``(B, D)`` of the active channels by the head rule, for one prototype index per row."""
@@ -131,12 +136,17 @@ class KMEx(Explainer):
 
     def __post_init__(self) -> None:
         similarity(self.similarity)
-        for name, accepted in {
-            "flavour": ("kmeans", "bisecting"), "rule": ("prp", "neon", "gxi"),
-            "explained": ("nearest", "mean"), "bias": ("share", "zero"),
-        }.items():  # fmt: skip
-            if getattr(self, name) not in accepted:
-                raise FitImpossible(f"{name} is {getattr(self, name)!r}; accepted are {', '.join(accepted)}.")
+        self.require_choices(
+            flavour=("kmeans", "bisecting"),
+            rule=("prp", "neon", "gxi"),
+            explained=("nearest", "mean"),
+            bias=("share", "zero"),
+        )
+        if self.rule == "gxi" and self.similarity == "cosine":
+            raise FitImpossible(
+                "rule 'gxi' has nothing to share out for the cosine, which does not change along the embedding; use "
+                "'prp' or 'neon'."
+            )
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
         counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)

@@ -192,10 +192,20 @@ class Evaluation:
 
     def embeddings(self, explanation: Explanation) -> Tensor:
         """The embeddings of an explanation. Raises `ContractBroken` if it has none."""
-        if explanation.embeddings is None:
+        embeddings = explanation.embeddings
+        if embeddings is None:
             raise ContractBroken(f"{self.name} declares embeddings but its explanations hold none.")
-        check_finite("embeddings", explanation.embeddings, self.name)
-        return explanation.embeddings
+        size, dimension = len(explanation.class_scores), self.model.prototypes.vectors.shape[1]
+        check_shape("embeddings", embeddings, (size, dimension, *embeddings.shape[2:]), self.name)
+        check_finite("embeddings", embeddings, self.name)
+        return embeddings
+
+    def prototype_similarities(self) -> Tensor:
+        """The model's checked similarities between prototypes ``(P, P)``, on the CPU. Raises `ContractBroken`."""
+        similarities, count = self.model.prototype_similarities().cpu(), len(self.model.prototypes)
+        check_shape("prototype_similarities", similarities, (count, count), self.name)
+        check_finite("prototype_similarities", similarities, self.name)
+        return similarities
 
     def predict(self, images: Tensor) -> Tensor:
         """Class probabilities of any number of images, in batches, on the model's device.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from benchmark.errors import FitImpossible
 from benchmark.types import Capability, Explanation, Prototypes
 
 if TYPE_CHECKING:
@@ -113,6 +114,12 @@ class Explainer(ABC):
     @abstractmethod
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> SelfExplainableModel:
         """The model that ``fit`` made, from its `SelfExplainableModel.fitted_state`."""
+
+    def require_choices(self, **accepted: tuple[str, ...]) -> None:
+        """Raises `FitImpossible` unless each named hyper-parameter has one of the accepted values."""
+        for name, values in accepted.items():
+            if getattr(self, name) not in values:
+                raise FitImpossible(f"{name} is {getattr(self, name)!r}; accepted are {', '.join(values)}.")
 
     def hyperparameters(self) -> dict[str, object]:
         """The recipe's fields by name, defaults resolved."""

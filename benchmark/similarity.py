@@ -41,13 +41,13 @@ def distances(points: Tensor, prototypes: Tensor) -> Tensor:
 
 
 def _log(distance: Tensor) -> Tensor:
-    return ((distance + 1) / (distance + _EPSILON)).log()
+    return torch.log1p((1 - _EPSILON) / (distance + _EPSILON))  # the same, and exact where the distance is large
 
 
 def _ned(points: Tensor, prototypes: Tensor) -> Tensor:
     a, b = (x - x.mean(-1, keepdim=True) for x in (points, prototypes))
     spread = a.square().sum(-1)[..., :, None] + b.square().sum(-1)[..., None, :]
-    return -0.5 * distances(a, b).square() / spread.clamp(min=1e-12)
+    return -0.5 * distances(a, b).square() / spread.clamp(min=torch.finfo(spread.dtype).tiny)
 
 
 SIMILARITIES: dict[str, Similarity] = {

@@ -109,6 +109,12 @@ class Sheet:
         """The figure as PNG and SVG by file name, without dates or versions."""
         FigureCanvasAgg(self.figure)
         png, svg = io.BytesIO(), io.BytesIO()
-        self.figure.savefig(png, format="png", dpi=min(_DPI, _WIDEST / self.figure.get_figwidth()), metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+        self.figure.savefig(
+            png,
+            format="png",
+            dpi=min(_DPI, _WIDEST / self.figure.get_figwidth()),
+            metadata={"Software": None},
+            pil_kwargs={"compress_level": 1},
+        )
         self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         return {f"{name}.png": png.getvalue(), f"{name}.svg": svg.getvalue()}

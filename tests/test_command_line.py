@@ -221,5 +221,3 @@ def test_the_board_is_made_and_checked(finished, tmp_path):
     stale = sembench("leaderboard", "--results", finished, "--out", tmp_path, "--check")
     assert stale.returncode == 1
     assert "board.csv" in stale.stderr
-
-

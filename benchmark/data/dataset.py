@@ -14,6 +14,8 @@ from torch import Tensor
 from benchmark.errors import DataDamaged
 from benchmark.types import Batch, Capability
 
+_CONSTANT = 1e-12  # variance below which a channel's pixels differ by rounding only
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -134,7 +136,7 @@ def measure_normalisation(pixels: Tensor, image_size: int, chunk: int = 4096) ->
         count += images[:, 0].numel()
     mean = total / count
     variance = squares / count - mean.square()
-    if bool((variance <= 0).any()):
+    if bool((variance < _CONSTANT).any()):
         raise DataDamaged("every training image has the same constant colour in some channel; look at the files.")
     return Normalisation(tuple(mean.tolist()), tuple(variance.sqrt().tolist()))
 

@@ -51,8 +51,10 @@ def read_idx(folder: Path, stem: str, shape: tuple[int, ...], sha256: str) -> Te
         raise _damaged(path, str(error)) from error
     header = np.array([_MAGIC[len(shape)], *shape], dtype=">i4").tobytes()
     length = len(header) + int(np.prod(shape))
-    if len(content) != length or not content.startswith(header):
-        raise _damaged(path, f"it holds {len(content):,} bytes, expected {length:,} with shape {shape}")
+    if len(content) != length:
+        raise _damaged(path, f"it holds {len(content):,} bytes, expected {length:,} for shape {shape}")
+    if not content.startswith(header):
+        raise _damaged(path, f"its header is {content[: len(header)].hex()}, expected {header.hex()} for shape {shape}")
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise _damaged(path, f"the SHA-256 of its content is {found}, published is {sha256}")

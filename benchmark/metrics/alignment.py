@@ -43,8 +43,8 @@ def alignment(
         )
     if len(prototypes) != len(prototype_classes) or len(embeddings) != len(labels):
         raise ValueError("there must be one class per prototype and one label per embedding.")
-    if bool((prototype_classes == SHARED).any()):
-        raise ValueError("a prototype without a class (-1) has no class to align with.")
+    if len(labels) == 0:
+        raise ValueError("there are no embeddings to align with.")
     n_classes = int(max(prototype_classes.max(), labels.max())) + 1
     return _cosines(prototypes, prototype_classes, *_directions(embeddings, labels, n_classes))
 
@@ -59,6 +59,8 @@ def _directions(embeddings: Tensor, labels: Tensor, n_classes: int) -> tuple[Ten
 
 def _cosines(prototypes: Tensor, classes: Tensor, sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Mean cosines from the sums of `_directions`."""
+    if bool((classes == SHARED).any()):
+        raise ValueError("a prototype without a class (-1) has no class to align with.")
     own, others = counts[classes], counts.sum() - counts[classes]
     if bool((own == 0).any()):
         missing = sorted(set(classes[own == 0].tolist()))

@@ -56,9 +56,8 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
 
 class _Diversity(Meter):
     def scores(self) -> Scores:
-        model = self.evaluation.model
-        similarities = model.prototype_similarities().cpu()
-        classes = model.prototypes.classes.cpu()
+        similarities = self.evaluation.prototype_similarities()
+        classes = self.evaluation.model.prototypes.classes.cpu()
         variants = {}
         if self.evaluation.variants and bool((classes[:, None] == classes[None]).sum(1).gt(1).all()):
             variants["within class"] = diversity(similarities, prototype_classes=classes)

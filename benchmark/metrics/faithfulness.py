@@ -77,7 +77,8 @@ class _Faithfulness(Meter):
     def scores(self) -> Scores:
         evaluation = self.evaluation
         relevance, reference = evaluation.relevance.cpu(), evaluation.reference_relevance.cpu()
-        other = relevance[evaluation.other_images]
+        others = relevance[evaluation.other_images]
+        chance = relevance_kl(others, reference) if len(others) > 1 else None  # a single image has no other
         variants, details = {}, {}
         if evaluation.variants:
             noise = uniform_per_image(
@@ -90,7 +91,7 @@ class _Faithfulness(Meter):
                 "softmax": relevance_kl(relevance, reference, normalise="softmax"),
             }
             details = {"random map": relevance_kl(noise, reference)}
-        return Scores(relevance_kl(relevance, reference), relevance_kl(other, reference), variants, details)
+        return Scores(relevance_kl(relevance, reference), chance, variants, details)
 
 
 LRP_KL = Metric(

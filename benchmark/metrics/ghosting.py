@@ -56,6 +56,9 @@ def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *,
     eligible = (labels[:, None] == prototype_classes[None]) | (prototype_classes[None] == SHARED)
     candidates = similarities.masked_fill(~eligible, -torch.inf) if scope == "own" else similarities
     winner = candidates.argmax(1)
+    if scope == "own":  # where all that is eligible is infinitely far, the first of it is as near as any
+        lost = eligible.any(1) & ~eligible.gather(1, winner[:, None]).squeeze(1)
+        winner = torch.where(lost, eligible.int().argmax(1), winner)
     counts = eligible.gather(1, winner[:, None]).squeeze(1)
     ghosted = torch.ones(len(prototype_classes), dtype=torch.float64, device=similarities.device)
     ghosted[winner[counts]] = 0

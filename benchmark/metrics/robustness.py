@@ -45,7 +45,7 @@ def relevance_order_curve(
         )
     if not bool(torch.isfinite(relevance).all()):
         raise ValueError("relevance holds NaN or infinite values; every pixel needs a rank.")
-    pixels = relevance[0].numel()
+    pixels = images.shape[2] * images.shape[3]
     rank = _ranks(relevance)
     clean = predict(images)
     target = clean.argmax(1, keepdim=True)

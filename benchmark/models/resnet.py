@@ -33,7 +33,7 @@ def _resnet(block: type[nn.Module], layers: Sequence[int], imagenet: Any, n_clas
     if weights == "imagenet":
         try:
             network.load_state_dict(imagenet.get_state_dict(progress=False, check_hash=True))
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # not there, or not what its name says
             raise SuiteInvalid(
                 f"ImageNet weights could not be fetched from {imagenet.url}: {error}. Put the file into torch's hub "
                 "folder (torch.hub.get_dir() + '/checkpoints'), or use weights = 'none'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -95,7 +96,7 @@ def train_backbone(
             schedule.step()
             losses.append(loss.detach())
         mean = torch.stack(losses).mean().item() if losses else float("nan")
-        if not torch.isfinite(torch.tensor(mean)):
+        if not math.isfinite(mean):
             raise FitImpossible(
                 f"the training loss is {mean} in epoch {epoch + 1}; lower the learning rate "
                 f"(now {training.learning_rate}) or use a larger batch (now {training.batch_size} of {len(train)})."

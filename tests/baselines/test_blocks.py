@@ -484,7 +484,7 @@ def test_blocks_in_the_wrong_order_are_refused(first, last):
 
 
 def test_an_unknown_scaling_is_refused_with_what_is_accepted():
-    with pytest.raises(FitImpossible, match="scaling is 'sqrt'; accepted are 'dimension' and 'none'"):
+    with pytest.raises(FitImpossible, match="scaling is 'sqrt'; accepted are dimension, none"):
         Blocks(scaling="sqrt")
 
 

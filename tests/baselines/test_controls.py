@@ -87,17 +87,14 @@ def bits_of(number):
 
 
 def test_keys_mix_every_pixel_s_bits_with_its_place():
-    """The mixed sum of bits times mixed places, again on plain integers, whatever the places are counted from."""
+    """The mixed sum of bits times mixed places, made odd, again on plain integers."""
     images = torch.cat([noise("keys", 2, side=3), torch.zeros(1, 3, 3, 3)])
     found = [key % WORD for key in content_keys(images).tolist()]
-    candidates = []
-    for start in (0, 1):
-        sums = [
-            sum(bits_of(v) * splitmix64(place) for place, v in enumerate(image.flatten().tolist(), start)) % WORD
-            for image in images
-        ]
-        candidates.append([splitmix64(total) for total in sums])
-    assert found in candidates
+    sums = [
+        sum(bits_of(v) * (splitmix64(place) | 1) for place, v in enumerate(image.flatten().tolist())) % WORD
+        for image in images
+    ]
+    assert found == [splitmix64(total) for total in sums]
 
 
 def test_every_pixel_counts_for_the_key():
@@ -316,7 +313,8 @@ def test_the_map_of_shuffled_does_not_depend_on_targets_or_the_batch(shuffled, i
     assert torch.equal(shuffled.attribute(images, torch.zeros(len(images), dtype=torch.int64)), together)
     for index in (0, 7, 19):
         alone = shuffled.attribute(images[index : index + 1])[0]
-        torch.testing.assert_close(alone, together[index], rtol=1e-3, atol=1e-4 * alone.abs().max().item())
+        # prp divides by the fourth power of a difference, which magnifies rounding where that is small
+        torch.testing.assert_close(alone, together[index], rtol=1e-2, atol=1e-2 * alone.abs().max().item())
 
 
 def test_the_bank_is_no_larger_than_the_training_set(backbone, train):

@@ -72,8 +72,10 @@ def test_numbers_keep_full_precision_and_whole_ones_are_short(tmp_path):
     assert '"values":[1,0,0.30000000000000004]' in text
 
 
-@given(st.recursive(st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5) | st.booleans(),
-                    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3)))  # fmt: skip
+LEAVES = st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5) | st.booleans()
+
+
+@given(st.recursive(LEAVES, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3)))
 def test_settings_hash_the_same_before_and_after_they_were_written(value):
     settings = {"value": value}
     assert digest(settings) == digest(json.loads(json.dumps(results._plain(settings))))

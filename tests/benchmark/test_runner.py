@@ -236,7 +236,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_there(run, tmp_path, tiny_s
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(results.os, "fsync", full)
-    with pytest.raises(DiskFull, match="no room to write .*seed-0.json"):
+    with pytest.raises(DiskFull, match=r"no room to write .*seed-0\.json"):
         run(explainers=["b4", "blackbox"])
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.json")} == kept

@@ -101,7 +101,7 @@ CASES = {
     "alignment_out": alignment_of,
 }
 
-DRAWN = {"variant random map"}
+DRAWN = {"detail random map"}
 """Series that come from a random generator and are not frozen."""
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from benchmark.metrics.faithfulness import LRP_KL, relevance_kl
+from benchmark.seeding import uniform_per_image
 from benchmark.types import Batch
 
 COVERS = ("lrp_kl",)
@@ -72,3 +73,5 @@ def test_the_meter_agrees_with_the_sum_over_pixels_chance_and_variants_too(scrip
     np.testing.assert_allclose(scores.variants["reverse"], each(relevance, reverse=True), rtol=1e-9)
     np.testing.assert_allclose(scores.variants["positive"], each(relevance, normalise="positive"), rtol=1e-9)
     np.testing.assert_allclose(scores.variants["softmax"], each(relevance, normalise="softmax"), rtol=1e-9)
+    noise = uniform_per_image(0, "scripted", "random map", indices=torch.arange(5), shape=(3, 4))
+    np.testing.assert_allclose(scores.details["random map"], each(noise), rtol=1e-9)
