@@ -192,6 +192,8 @@ class Blocks(Explainer):
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
             raise FitImpossible(f"blocks run from {self.first} to {self.last}; the first must be 1 or more.")
+        if self.n_init < 1:
+            raise FitImpossible(f"n_init is {self.n_init}; k-means needs at least 1 start.")
         self.require_choices(scaling=("dimension", "none"), flavour=("kmeans", "bisecting"))
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlocksModel:

@@ -142,6 +142,8 @@ class KMEx(Explainer):
             explained=("nearest", "mean"),
             bias=("share", "zero"),
         )
+        if self.n_init < 1:
+            raise FitImpossible(f"n_init is {self.n_init}; k-means needs at least 1 start.")
         if self.rule == "gxi" and self.similarity == "cosine":
             raise FitImpossible(
                 "rule 'gxi' has nothing to share out for the cosine, which does not change along the embedding; use "

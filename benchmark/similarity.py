@@ -13,6 +13,7 @@ name            formula                                source
 ``ned``         ``-var(z - p) / (2 (var z + var p))``  normalised Euclidean distance, [K] A.6.1
 ==============  =====================================  =================================================
 
+``exp`` in float32 is 0 beyond a distance of 104: scores, ghosting and probabilities are then all ties.
 ``d = |z - p|``. Every function takes ``(..., M, D)`` and ``(..., P, D)`` and returns ``(..., M, P)``.
 """
 

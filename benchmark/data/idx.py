@@ -47,6 +47,8 @@ def read_idx(folder: Path, stem: str, shape: tuple[int, ...], sha256: str) -> Te
             "there, or let torchvision fetch it once (torchvision.datasets.MNIST(DATA_ROOT, download=True)); then "
             "pass --data-root DATA_ROOT."
         ) from error
+    except PermissionError as error:
+        raise DataMissing(f"{path} is there but may not be read: {error.strerror}. Change its permissions.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, str(error)) from error
     header = np.array([_MAGIC[len(shape)], *shape], dtype=">i4").tobytes()

@@ -70,7 +70,8 @@ def train_backbone(
         report: Takes one line of progress per epoch.
 
     Raises:
-        FitImpossible: If the loss stops being finite.
+        FitImpossible: If the loss stops being finite. It is that before each step: a last step that goes astray shows
+            in the evaluation, as class scores that are not finite.
     """
     backbone.to(memory_format=torch.channels_last).train().requires_grad_(True)
     optimizer = torch.optim.SGD(

