@@ -12,6 +12,8 @@ from benchmark.registry import EXPLAINERS, METRICS
 from benchmark.results import read_result
 from benchmark.runner import Runner
 from benchmark.testing import CHECKS, digits_case
+from leaderboard.board import board
+from leaderboard.load import load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(ROOT.glob("*.md"))
@@ -80,3 +82,25 @@ def test_every_entry_point_has_its_registry():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = {"sembench.explainers", "sembench.metrics", "sembench.datasets", "sembench.backbones"}
     assert set(project["entry-points"]) == groups
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """The texts of the board that the committed results give."""
+    made = board(load([ROOT / "leaderboard" / "results"]))
+    return {name: content for name, content in made.items() if name.endswith((".md", ".csv", ".tex"))}
+
+
+def test_the_committed_boards_are_those_of_the_committed_results(committed):
+    """Charts are left out: their bytes also depend on the version of matplotlib."""
+    assert committed
+    for name, content in committed.items():
+        assert (ROOT / "leaderboard" / "boards" / name).read_bytes() == content, f"{name}: run sembench leaderboard"
+
+
+def test_the_tables_of_the_readme_are_those_of_the_board(committed):
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = text[text.index("<!-- board -->") : text.index("<!-- end of board -->")].splitlines()
+    rows = [line for line in shown if line.startswith("|")]
+    assert len(rows) > 15
+    assert not set(rows) - set(committed["quick/board.md"].decode().splitlines())
