@@ -77,6 +77,8 @@ def start(suite, out):
     return subprocess.Popen(
         [sys.executable, "-m", "sembench", "run", "--suite", str(suite), "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # A job in the background ignores Ctrl-C, and so would its children: here it has its usual meaning.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

@@ -135,6 +135,7 @@ def test_another_seed_gives_another_model(run, tmp_path, tiny_suite):
     assert len(hashes) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [7, 100])
 def test_the_batch_size_changes_no_score(run, tmp_path, tiny_suite, batch_size):
     """Scores per image may move by rounding; a decision on the edge may not be hidden by a mean."""
@@ -149,6 +150,7 @@ def test_the_batch_size_changes_no_score(run, tmp_path, tiny_suite, batch_size):
                 assert two[name].values == pytest.approx(score.values, abs=1e-3), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6, 8])
 def test_an_interrupted_run_ends_with_the_same_numbers(run, tmp_path, tiny_suite, stop_at):
     reporter, cache = Recorder(stop_at), tmp_path / "its own cache"
