@@ -16,7 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.clustering import Flavour, PerClass, check_class_sizes, classwise_kmeans, prototypes_of_class
+from baselines.clustering import (
+    Flavour,
+    PerClass,
+    check_class_sizes,
+    check_starts,
+    classwise_kmeans,
+    prototypes_of_class,
+)
 from baselines.row_sample import RowSample
 from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
@@ -192,8 +199,7 @@ class Blocks(Explainer):
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
             raise FitImpossible(f"blocks run from {self.first} to {self.last}; the first must be 1 or more.")
-        if self.n_init < 1:
-            raise FitImpossible(f"n_init is {self.n_init}; k-means needs at least 1 start.")
+        check_starts(self.n_init)
         self.require_choices(scaling=("dimension", "none"), flavour=("kmeans", "bisecting"))
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlocksModel:

@@ -46,6 +46,12 @@ def check_class_sizes(labels: Tensor, counts: Sequence[int]) -> None:
             )
 
 
+def check_starts(n_init: int) -> None:
+    """Raises `FitImpossible` unless k-means is started at least once."""
+    if n_init < 1:
+        raise FitImpossible(f"n_init is {n_init}; k-means needs at least 1 start.")
+
+
 def classwise_kmeans(
     points: Sequence[Tensor], counts: Sequence[int], *, flavour: Flavour, n_init: int, generator: torch.Generator
 ) -> Prototypes:

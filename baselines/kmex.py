@@ -13,7 +13,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from baselines.clustering import Flavour, PerClass, check_class_sizes, classwise_kmeans, prototypes_of_class
+from baselines.clustering import (
+    Flavour,
+    PerClass,
+    check_class_sizes,
+    check_starts,
+    classwise_kmeans,
+    prototypes_of_class,
+)
 from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
 from benchmark.explainer import Explainer, SelfExplainableModel
@@ -142,8 +149,7 @@ class KMEx(Explainer):
             explained=("nearest", "mean"),
             bias=("share", "zero"),
         )
-        if self.n_init < 1:
-            raise FitImpossible(f"n_init is {self.n_init}; k-means needs at least 1 start.")
+        check_starts(self.n_init)
         if self.rule == "gxi" and self.similarity == "cosine":
             raise FitImpossible(
                 "rule 'gxi' has nothing to share out for the cosine, which does not change along the embedding; use "
