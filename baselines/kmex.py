@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -33,6 +33,17 @@ from benchmark.types import Explanation, Prototypes
 Explained = Literal["nearest", "mean"]
 
 _FIT_BATCH = 256
+
+
+class Embeds(Protocol):
+    """What KMEx needs of a network: an embedding, and to know where it is."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to ``(B, D)``."""
 
 
 class KMExModel(SelfExplainableModel):
@@ -157,6 +168,10 @@ class KMEx(Explainer):
             )
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
+        return KMExModel(backbone, self.centroids(backbone, train, generator=generator), self)
+
+    def centroids(self, backbone: Embeds, train: Split, *, generator: torch.Generator) -> Prototypes:
+        """Class-wise centroids of the training images' embeddings. One forward pass over the training split."""
         counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
         check_class_sizes(train.labels, counts)
         with torch.no_grad():
@@ -164,8 +179,7 @@ class KMEx(Explainer):
                 [backbone.embed(batch.images.to(backbone.device)).cpu() for batch in train.batches(_FIT_BATCH)]
             )
         points = [embeddings[train.labels == label] for label in range(train.n_classes)]
-        prototypes = classwise_kmeans(points, counts, flavour=self.flavour, n_init=self.n_init, generator=generator)
-        return KMExModel(backbone, prototypes, self)
+        return classwise_kmeans(points, counts, flavour=self.flavour, n_init=self.n_init, generator=generator)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> KMExModel:
         return KMExModel(backbone, Prototypes(state["vectors"], state["classes"]), self)

@@ -6,12 +6,14 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import FitImpossible
+from benchmark.errors import FitImpossible, SuiteInvalid
+from benchmark.models.stages import Session
+from benchmark.seeding import isolated
 from benchmark.types import Capability, Explanation, Prototypes
 
 if TYPE_CHECKING:
@@ -92,11 +94,34 @@ class Explainer(ABC):
         kind: ``"explainer"``; ``"control"`` for an entry with a known answer; ``"reference"`` for the black box.
         supports: What a fitted model can show.
         lacks: For a capability that is not in ``supports``, a sentence why, shown on the board.
+        presets: Named sets of hyper-parameters, for each data set that they are meant for (``"*"``: for any); what a
+            set does not name keeps its default.
     """
 
     kind: ClassVar[Literal["explainer", "control", "reference"]] = "explainer"
     supports: ClassVar[frozenset[Capability]] = frozenset(Capability)
     lacks: ClassVar[Mapping[Capability, str]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+
+    @classmethod
+    def configured(cls, dataset: str, *, preset: str | None = None, **parameters: Any) -> Self:
+        """The recipe for a data set: the given hyper-parameters over those of the preset, if one is named.
+
+        Raises:
+            SuiteInvalid: If there is no such preset, or none for this data set.
+        """
+        if preset is None:
+            return cls(**parameters)
+        if preset not in cls.presets:
+            known = ", ".join(cls.presets) or "none"
+            raise SuiteInvalid(f"{cls.__name__} has no preset {preset!r}; its presets are: {known}.")
+        columns = cls.presets[preset]
+        if dataset not in columns and "*" not in columns:
+            raise SuiteInvalid(
+                f"preset {preset!r} of {cls.__name__} says nothing of data set {dataset!r}, only of "
+                f"{', '.join(columns)}; name the hyper-parameters, or take another preset."
+            )
+        return cls(**{**columns.get("*", {}), **columns.get(dataset, {}), **parameters})
 
     @abstractmethod
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
@@ -124,3 +149,54 @@ class Explainer(ABC):
     def hyperparameters(self) -> dict[str, object]:
         """The recipe's fields by name, defaults resolved."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainedExplainer(Explainer):
+    """A recipe that trains a network of its own, from the architecture of the backbone that it is given.
+
+    Its training can be killed at any moment: `resume` goes on from the session's checkpoint.
+    """
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """Trains from start to end, without checkpoints; see `Explainer.fit`."""
+        return self.resume(backbone, train, Session(draw_seed(generator)))
+
+    def resume(self, backbone: Backbone, train: Split, session: Session) -> SelfExplainableModel:
+        """Trains from the start, or from the session's checkpoint, on random streams of its own.
+
+        Raises:
+            FitImpossible: If the data does not allow these hyper-parameters, or the training diverges.
+        """
+        with isolated(session.seed):
+            return self.train(backbone, train, session)
+
+    @abstractmethod
+    def train(self, backbone: Backbone, train: Split, session: Session) -> SelfExplainableModel:
+        """Builds a network (from the global streams, which are seeded and isolated here) and trains it."""
+
+
+@dataclass(frozen=True)
+class Conversion(Explainer):
+    """A recipe that makes a new model of another recipe's fitted one, without training that again.
+
+    Attributes:
+        of: Name of the other explainer in the registry.
+        base: Its recipe.
+    """
+
+    of: str
+    base: Explainer
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """Fits the other model and converts it; see `Explainer.fit`."""
+        return self.convert(self.base.fit(backbone, train, generator=generator).eval(), train, generator=generator)
+
+    @abstractmethod
+    def convert(self, model: SelfExplainableModel, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """The new model. Leaves the fitted one as it was; it may keep it inside."""
+
+
+def draw_seed(generator: torch.Generator) -> int:
+    """A seed for a training, drawn from a fit's generator."""
+    return int(torch.randint(2**62, (), generator=generator))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from benchmark.cost import PassCounter
 from benchmark.data.dataset import Dataset
 from benchmark.errors import CacheDamaged, ContractBroken, SuiteInvalid
 from benchmark.evaluation import Reference, Settings
-from benchmark.explainer import Explainer, SelfExplainableModel
-from benchmark.models.backbone import Backbone, freeze
+from benchmark.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
+from benchmark.models.backbone import Backbone, built, freeze
+from benchmark.models.stages import Forgetful, Session
 from benchmark.models.training import Training, train_backbone
 from benchmark.plan import UNKNOWN_SOURCE, Cell, sources
-from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS
+from benchmark.recipes import recipe
+from benchmark.registry import BACKBONES, DATASETS
 from benchmark.seeding import derive, isolated
 
 
@@ -128,7 +131,8 @@ class Preparation:
         self._trained = None
         with isolated(derive(cell.seed, cell.dataset, "backbone")):
             spec = key["backbone"]
-            backbone: Backbone = BACKBONES.get(spec["name"])(dataset.n_classes, weights=spec["weights"])
+            make = partial(BACKBONES.get(spec["name"]), dataset.n_classes, weights=spec["weights"])
+            backbone: Backbone = built(make)
         backbone.to(self.device)
         slot = _Slot(self.cache, "backbone", key, self.note)
         weights, facts = slot.load() or self._train(cell, backbone, dataset, slot, report)
@@ -161,17 +165,13 @@ class Preparation:
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Trains anew, or goes on from the last checkpoint; stores and returns the weights."""
         report("training the black box")
-        checkpoint = _Slot(self.cache, "checkpoint", slot.key, self.note)
-        started = time.perf_counter()
-        train_backbone(
-            backbone,
-            dataset.train,
-            Training(**slot.key["training"]),
-            seed=derive(cell.seed, cell.dataset, "training"),
-            checkpoint=checkpoint,
-            report=lambda text: report(f"training the black box, {text}"),
+        session = Session(
+            derive(cell.seed, cell.dataset, "training"),
+            _Slot(self.cache, "checkpoint", slot.key, self.note),
+            lambda text: report(f"training the black box, {text}"),
         )
-        facts = {"seconds": time.perf_counter() - started}
+        train_backbone(backbone, dataset.train, Training(**slot.key["training"]), session)
+        facts = {"seconds": session.seconds}
         slot.save(backbone.state_dict(), facts)
         self.cache.discard("checkpoint", slot.key)
         return dict(backbone.state_dict()), facts
@@ -187,15 +187,10 @@ class Preparation:
             FitImpossible: If the data does not allow the recipe.
             ContractBroken: If the fit changed the black box; nothing is stored then.
         """
-        explainer: Any = cell.settings["explainer"]
-        key = {
-            "explainer": explainer["name"],
-            "hyperparameters": json_of(recipe),
-            "source": sources(cell)["explainer"],
-            "backbone": trained.sha256,
-            "dataset": dataset.sha256,
-            "seed": cell.seed,
-        }
+        base = None
+        if isinstance(recipe, Conversion):
+            base = self.model(_base_cell(cell, recipe), recipe.base, trained, dataset, report)
+        key = self._model_key(cell, recipe, trained, dataset, base)
         lasting = key["source"] != UNKNOWN_SOURCE
         slot = _Slot(self.cache, "model", key, self.note)
         found = slot.load() if lasting else None
@@ -204,39 +199,74 @@ class Preparation:
             return Fitted(recipe.restore(trained.backbone, state).to(self.device).eval(), **facts)
         report("fitting")
         source = torch.Generator().manual_seed(derive(cell.seed, cell.dataset, "fit"))
-        with PassCounter(trained.backbone) as counter:
-            started = clock(self.device)
-            model = recipe.fit(trained.backbone, dataset.train, generator=source).to(self.device).eval()
-            seconds = clock(self.device) - started
+        if isinstance(recipe, TrainedExplainer):
+            checkpoint = _Slot(self.cache, "checkpoint", key, self.note) if lasting else Forgetful()
+            session = Session(draw_seed(source), checkpoint, lambda text: report(f"training, {text}"))
+            model = recipe.resume(trained.backbone, dataset.train, session)
+            facts = {"seconds": session.seconds, "passes": session.passes, "images": session.images}
+        else:
+            watched = trained.backbone if base is None else base.model
+            with PassCounter(watched) as counter:
+                started = clock(self.device)
+                if base is not None and isinstance(recipe, Conversion):
+                    model = recipe.convert(base.model, dataset.train, generator=source)
+                else:
+                    model = recipe.fit(trained.backbone, dataset.train, generator=source)
+                seconds = clock(self.device) - started
+            facts = {"seconds": seconds, "passes": counter.passes, "images": counter.images}
+        model.to(self.device).eval()
         trained.require_untouched(cell.entry)
-        facts = {"seconds": seconds, "passes": counter.passes, "images": counter.images}
         if lasting:
             slot.save(model.fitted_state(), facts)
+            self.cache.discard("checkpoint", key)
         return Fitted(model, **facts)
+
+    def _model_key(
+        self, cell: Cell, recipe: Explainer, trained: Trained, dataset: Dataset, base: Fitted | None
+    ) -> dict[str, Any]:
+        """Everything that a fitted model depends on."""
+        key = {
+            "explainer": cell.named("explainer"),
+            "hyperparameters": json_of(recipe),
+            "source": sources(cell)["explainer"],
+            "backbone": trained.sha256,
+            "dataset": dataset.sha256,
+            "seed": cell.seed,
+        }
+        if base is not None:
+            key["base"] = tensors_sha256(base.model.fitted_state())
+        if isinstance(recipe, TrainedExplainer):
+            spec, here = cell.settings["backbone"], sources(cell)
+            key |= {
+                "architecture": spec,
+                "engine": [here["backbone"], here["instrument"]],
+                "torch": torch.__version__,
+                "device": self.device.type,
+            }
+        return key
+
+
+def _base_cell(cell: Cell, recipe: Conversion) -> Cell:
+    """The cell of the model that a conversion starts from: as if it were an entry of the suite."""
+    explainer: dict[str, Any] = {"name": recipe.of, "parameters": json_of(recipe.base)}
+    return replace(cell, entry=recipe.of, settings={**cell.settings, "explainer": explainer})
 
 
 def recipe_of(cell: Cell) -> Explainer:
-    """The recipe that a cell asks for, with its hyper-parameters.
-
-    Raises:
-        UnknownName, PluginBroken: If there is no such explainer.
-        SuiteInvalid: If it does not take these hyper-parameters.
-    """
+    """The recipe that a cell asks for, with its hyper-parameters; see `benchmark.recipes.recipe`."""
     spec: Any = cell.settings["explainer"]
-    make = EXPLAINERS.get(spec["name"])
-    try:
-        recipe = make(**spec["parameters"])
-    except TypeError as error:
-        accepted = ", ".join(make().hyperparameters()) or "none"
-        raise SuiteInvalid(f"{cell.entry}: {error}. Hyper-parameters of {spec['name']} are: {accepted}.") from error
-    if not isinstance(recipe, Explainer):
-        raise SuiteInvalid(f"{spec['name']} makes a {type(recipe).__name__}, not an Explainer.")
-    return recipe
+    return recipe(spec["name"], spec["parameters"], cell.dataset)
 
 
 def json_of(recipe: Explainer) -> dict[str, Any]:
     """A recipe's hyper-parameters as JSON has them: tuples become lists."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in recipe.hyperparameters().items()}
+    return {name: _json(value) for name, value in recipe.hyperparameters().items()}
+
+
+def _json(value: object) -> Any:
+    if isinstance(value, dict):
+        return {name: _json(item) for name, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def clock(device: torch.device) -> float:

@@ -19,7 +19,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import safetensors.torch
@@ -31,7 +31,7 @@ from benchmark.data.dataset import Dataset, Split
 from benchmark.data.digits import digits
 from benchmark.errors import ContractBroken
 from benchmark.explainer import Explainer, SelfExplainableModel
-from benchmark.models.backbone import Backbone, freeze
+from benchmark.models.backbone import Backbone, built, freeze
 from benchmark.models.resnet import resnet10_narrow
 from benchmark.seeding import isolated
 from benchmark.types import SHARED, Batch, Capability, Explanation, check_explanation, check_finite, check_shape
@@ -60,7 +60,7 @@ def digits_case() -> Case:
     whole = digits()
     dataset = dataclasses.replace(whole, train=_head(whole.train, 300), test=_head(whole.test, 40))
     with isolated(0):
-        backbone = resnet10_narrow(dataset.n_classes)
+        backbone = built(partial(resnet10_narrow, dataset.n_classes))
     with torch.no_grad():
         for batch in dataset.train.batches(100):
             backbone.train()(batch.images)

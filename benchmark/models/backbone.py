@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+
+from benchmark.errors import FitImpossible
 
 
 class Backbone(nn.Module):
@@ -15,7 +17,10 @@ class Backbone(nn.Module):
         blocks: The stages whose outputs explainers may use, in order; the first one holds the stem.
         pool: Average pooling to one cell.
         classifier: The linear layer; its weight ``(C, D)`` are the columns ``w_k`` of [C].
+        factory: Makes another one with initial weights, drawn from the global stream; see `built`.
     """
+
+    factory: Callable[[], Backbone] | None = None
 
     def __init__(self, blocks: Iterable[nn.Module], classifier: nn.Linear) -> None:
         super().__init__()
@@ -37,6 +42,20 @@ class Backbone(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.classifier.weight.device
+
+    def renewed(self) -> Backbone:
+        """The same architecture with its initial weights, on the same device: where a training of one's own starts.
+
+        Raises:
+            FitImpossible: If this backbone does not know how it was made.
+        """
+        if self.factory is None:
+            raise FitImpossible(
+                "this backbone cannot be made anew with its initial weights, because it does not know how it was made; "
+                "make it by benchmark.models.backbone.built(factory)."
+            )
+        fresh = built(self.factory).to(self.device)
+        return fresh.to(memory_format=torch.channels_last)
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Outputs ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
@@ -63,6 +82,13 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(B, C)``. One forward pass."""
         return self.classifier(self.embed(images))  # type: ignore[no-any-return]
+
+
+def built(factory: Callable[[], Backbone]) -> Backbone:
+    """A backbone that can be made anew, because it remembers its factory."""
+    backbone = factory()
+    backbone.factory = factory
+    return backbone
 
 
 def freeze(backbone: Backbone) -> Backbone:

@@ -84,6 +84,33 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
     return (kept / _stabilised(kept)).to(shares.dtype)
 
 
+def epsilon_shares(parts: Tensor) -> Tensor:
+    """Each part's share of its row's sum, ``(B, K)`` to ``(B, K)``: the epsilon rule of LRP for a linear layer."""
+    return parts / _stabilised(parts)
+
+
+def spread(
+    weights: Tensor, points: Tensor, shares: Callable[[Tensor, Tensor], Tensor], rows: Tensor | None = None
+) -> Tensor:
+    """Carries the relevance of prototypes to the channels of the points that they were compared with.
+
+    Args:
+        weights: Relevance of each prototype for each image, ``(B, P)``; where it is 0 nothing is computed.
+        points: ``(M, D)``: embeddings of the images, or of their cells.
+        shares: From points ``(n, D)`` and prototype indices ``(n,)`` to shares of the channels ``(n, D)``, summing to
+            1 per row: `prp`, say.
+        rows: For each image and prototype the position of the compared point, ``(B, P)``; by default image ``i`` was
+            compared with every prototype as point ``i``.
+
+    Returns:
+        Relevance of the points' channels ``(M, D)``, of the same sum as the weights.
+    """
+    images, prototypes = weights.nonzero(as_tuple=True)
+    at = images if rows is None else rows[images, prototypes]
+    parts = weights[images, prototypes, None] * shares(points[at], prototypes)
+    return torch.zeros_like(points).index_add_(0, at, parts.to(points.dtype))
+
+
 def _stabilised(parts: Tensor) -> Tensor:
     """Row sums ``(B, 1)``, kept away from 0 relative to the size of their parts."""
     total = parts.sum(1, keepdim=True)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer
 
 from benchmark.models.backbone import Backbone
 
 Bias = Literal["share", "zero"]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def propagate(
-    backbone: Backbone,
-    output: Callable[[Backbone, Tensor], Tensor],
+    network: Network,
+    output: Callable[[Network, Tensor], Tensor],
     images: Tensor,
     relevance: Callable[[Tensor], Tensor],
     *,
@@ -31,8 +32,8 @@ def propagate(
     no hook behind.
 
     Args:
-        backbone: The network, in evaluation mode.
-        output: What to start from, as a function of network and images: ``Backbone.forward`` for logits, or
+        network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
+        output: What to start from, as a function of network and images, e.g. ``Backbone.forward`` for logits, or
             ``Backbone.embed``.
         images: Normalised images ``(B, 3, H, W)``.
         relevance: From the output's value to the relevance put on it, of the same shape.
@@ -47,10 +48,10 @@ def propagate(
     """
     composite = EpsilonPlusFlat(canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None)
     with torch.inference_mode(False), torch.enable_grad():
-        network = copy.deepcopy(backbone)
+        copied = copy.deepcopy(network)
         inputs = images.detach().clone().requires_grad_()
-        with composite.context(network):
-            value = output(network, inputs)
+        with composite.context(copied):
+            value = output(copied, inputs)
             start = relevance(value.detach())
             (pixels,) = torch.autograd.grad(value, inputs, grad_outputs=start)
     return pixels.sum(1).detach()

@@ -15,6 +15,7 @@ from benchmark.data.dataset import Dataset, Split, make_dataset
 from benchmark.data.digits import digits
 from benchmark.models.backbone import Backbone, freeze
 from benchmark.models.resnet import resnet10_narrow
+from benchmark.models.stages import Session
 from benchmark.models.training import Training, train_backbone
 from benchmark.seeding import generator, isolated
 
@@ -22,16 +23,6 @@ TRAIN_PER_CLASS = 12
 TEST_PER_CLASS = 2
 SIDE = 33
 RECIPE = Training(epochs=4, learning_rate=0.05, momentum=0.9, weight_decay=0, batch_size=24)
-
-
-class Forgetful:
-    """A checkpoint that keeps nothing."""
-
-    def load(self) -> None:
-        return None
-
-    def save(self, tensors: object, facts: object) -> None:
-        """Nothing is kept."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,7 +70,7 @@ def images(data: Dataset) -> torch.Tensor:
 def backbone(train: Split) -> Backbone:
     with isolated(0):
         network = resnet10_narrow(train.n_classes)
-    train_backbone(network, train, RECIPE, seed=0, checkpoint=Forgetful(), report=lambda line: None)
+    train_backbone(network, train, RECIPE, Session(seed=0))
     return freeze(network)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmark.errors import FitImpossible
+from benchmark.models.stages import Session
 from benchmark.models.training import Training, train_backbone
 
 RECIPE = Training(epochs=5, learning_rate=0.1, momentum=0.9, weight_decay=1e-3, batch_size=8)
@@ -49,7 +50,7 @@ def killed_after(epochs):
 
 
 def train(backbone, split, checkpoint, recipe=RECIPE, *, seed=0, report=silent):
-    train_backbone(backbone, split, recipe, seed=seed, checkpoint=checkpoint, report=report)
+    train_backbone(backbone, split, recipe, Session(seed, checkpoint, report))
     return {name: value.clone() for name, value in backbone.state_dict().items()}
 
 
