@@ -6,6 +6,7 @@ Images of 33 pixels give feature maps of 9, 5, 3 and 2 cells a side, so interpol
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 from benchmark.data.dataset import Dataset, Split, make_dataset
 from benchmark.data.digits import digits
-from benchmark.models.backbone import Backbone, freeze
+from benchmark.models.backbone import Backbone, built, freeze
 from benchmark.models.resnet import resnet10_narrow
 from benchmark.models.stages import Session
 from benchmark.models.training import Training, train_backbone
@@ -69,7 +70,7 @@ def images(data: Dataset) -> torch.Tensor:
 @pytest.fixture(scope="session")
 def backbone(train: Split) -> Backbone:
     with isolated(0):
-        network = resnet10_narrow(train.n_classes)
+        network = built(partial(resnet10_narrow, train.n_classes))
     train_backbone(network, train, RECIPE, Session(seed=0))
     return freeze(network)
 
