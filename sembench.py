@@ -1,4 +1,4 @@
-"""The command line of sembench: list, run, leaderboard. Loads torch only once something has to be computed."""
+"""The command line of sembench: list, run, leaderboard, ghosting. Loads torch only where something is computed."""
 
 from __future__ import annotations
 
@@ -111,6 +111,20 @@ def leaderboard(
             typer.echo(f"stale: {name}", err=True)
         raise typer.Exit(1 if stale else 0)
     for path in write_board(found, out):
+        typer.echo(path)
+
+
+@app.command()
+def ghosting(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for charts and tables.")] = Path("board"),
+) -> None:
+    """Draw ghosted against trained prototypes (Markdown, CSV, PNG, SVG), a curve per explainer."""
+    from leaderboard.ghosting_page import write_ghosting
+    from leaderboard.load import load
+
+    for path in write_ghosting(load([results], suite=suite), out):
         typer.echo(path)
 
 

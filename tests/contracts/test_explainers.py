@@ -12,13 +12,26 @@ from benchmark.registry import EXPLAINERS
 from benchmark.testing import CHECKS, digits_case
 from benchmark.types import Prototypes
 
-NAMES = [*(name for name in EXPLAINERS.names() if "*" not in name), "b34", "kmex(protopnet)", "kmex(b4)", "kmex(kmex)"]
+CONVERTED = ("protopnet", "flint", "protovae", "b4", "kmex")
+NAMES = [
+    *(name for name in EXPLAINERS.names() if "*" not in name),
+    "b34",
+    *(f"kmex({name})" for name in CONVERTED),
+]
+_PROTOPNET = {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 32}
+_FLINT = {"epochs": 1, "fidelity_from": 1, "entropy_from": 1}
+_PROTOVAE = {"epochs": 1, "channels": (8, 16), "latent": 8}
 SHORT = {
-    "protopnet": {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1},
-    "protopnet-parts": {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1},
+    "protopnet": _PROTOPNET,
+    "protopnet-parts": _PROTOPNET,
+    "flint": _FLINT,
+    "flint-shared": _FLINT,
+    "protovae": _PROTOVAE,
+    "kmex(protopnet)": {"base": _PROTOPNET},
+    "kmex(flint)": {"base": _FLINT},
+    "kmex(protovae)": {"base": _PROTOVAE},
 }
 """What is trained in these tests is trained briefly."""
-SHORT["kmex(protopnet)"] = {"base": SHORT["protopnet"]}
 VARIANTS = {
     "kmex bisecting neon": KMEx(flavour="bisecting", rule="neon"),
     "kmex gxi log": KMEx(rule="gxi", similarity="log"),
