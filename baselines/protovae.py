@@ -258,8 +258,8 @@ class ProtoVAE(TrainedExplainer):
     channels: Sequence[int] = (16, 32, 64)
     latent: int = 32
     epsilon: float = 1e-4
-    epochs: int = 6
-    learning_rate: float = 5e-3
+    epochs: int = 8
+    learning_rate: float = 3e-3
     final_learning_rate: float = 1e-4
     batch_size: int = 32
     prediction: float = 1.0
