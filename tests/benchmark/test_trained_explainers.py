@@ -1,0 +1,96 @@
+"""Trained explainers in the runner: fitted once, shared by conversions, resumed after a kill, counted."""
+
+import pytest
+
+from benchmark.cache import Cache
+from benchmark.plan import plan
+from benchmark.results import read_result
+from benchmark.runner import Runner
+from benchmark.suite import ExplainerSpec
+
+QUICK = {"warm_epochs": 1, "joint_epochs": 2, "last_epochs": 1, "dimension": 16}
+
+
+class Recording:
+    """Notes the phases of every cell; ends the run at a phase that holds ``stop``."""
+
+    def __init__(self, stop=None):
+        self.stop = stop
+        self.phases = []
+
+    def phase(self, cell, text):
+        self.phases.append((cell.entry, text))
+        if self.stop is not None and self.stop in text:
+            raise KeyboardInterrupt
+
+    def note(self, text): ...
+    def finished(self, cell, result, seconds): ...
+
+    def failed(self, cell, error):
+        raise error
+
+
+@pytest.fixture(scope="module")
+def suite(tiny_suite):
+    entries = (
+        ExplainerSpec(name="protopnet", parameters=QUICK),
+        ExplainerSpec(name="kmex(protopnet)", parameters={"base": QUICK}),
+    )
+    return tiny_suite.model_copy(update={"explainers": entries})
+
+
+def run(suite, out, cache, reporter):
+    cells = plan(suite)
+    Runner(out, Cache(cache), out, "cpu", reporter).run(cells)
+    return {cell.entry: read_result(cell.path(out)) for cell in cells}
+
+
+@pytest.fixture(scope="module")
+def whole(suite, tmp_path_factory):
+    out, reporter = tmp_path_factory.mktemp("whole"), Recording()
+    return run(suite, out, out / "cache", reporter), reporter.phases, out
+
+
+def test_a_conversion_takes_the_model_that_is_there(whole):
+    _, phases, _ = whole
+    trained = [entry for entry, text in phases if text.startswith("training, joint")]
+    assert set(trained) == {"protopnet"}
+
+
+def test_every_measure_applies_to_both(whole):
+    results, _, _ = whole
+    for result in results.values():
+        assert {score.status for score in result.scores.values()} == {"scored"}
+
+
+def test_what_a_fit_cost_is_counted(whole):
+    results, _, _ = whole
+    trained, converted = results["protopnet"].cost, results["kmex(protopnet)"].cost
+    # 3 epochs of steps (6 x 32 + 1 x 8 images), the projection's pass and the last layer's one pass
+    assert (trained.fit_passes, trained.fit_images) == (3 * 7 + 2, 5 * 200)
+    assert (converted.fit_passes, converted.fit_images) == (1, 200)
+
+
+def test_hyperparameters_stand_in_the_result_with_their_defaults(whole):
+    results, _, _ = whole
+    assert results["protopnet"].hyperparameters["separation"] == -0.08
+    assert results["kmex(protopnet)"].hyperparameters["base"]["joint_epochs"] == 2
+
+
+def test_nothing_is_left_of_the_checkpoints(whole):
+    _, _, out = whole
+    assert list((out / "cache" / "checkpoint").glob("*")) == []
+
+
+@pytest.mark.parametrize("stage", ["warm-up 1", "joint 1", "joint 2", "last layer 1"])
+def test_a_run_killed_in_any_stage_goes_on_to_the_same_model(stage, suite, whole, tmp_path):
+    expected, _, _ = whole
+    with pytest.raises(KeyboardInterrupt):
+        run(suite, tmp_path, tmp_path / "cache", Recording(stop=stage))
+    reporter = Recording()
+    found = run(suite, tmp_path, tmp_path / "cache", reporter)
+    assert not any(f"training, {stage}/" in text for _, text in reporter.phases)
+    for entry, result in found.items():
+        assert result.provenance.model_sha256 == expected[entry].provenance.model_sha256
+        assert result.scores == expected[entry].scores
+        assert result.cost.fit_images == expected[entry].cost.fit_images
