@@ -23,9 +23,11 @@ def test_the_suites_that_come_along_are_valid_and_their_names_known():
 
 
 def test_the_demo_has_its_entries_controls_and_seeds():
+    trained = ["protopnet", "flint", "protovae"]
+    trained += [f"kmex({name})" for name in trained]
     suite = load_suite("quick")
     assert [e.entry for e in suite.explainers] == [
-        "blackbox", "cnn", "kmex", "b4", "b234", "chance", "collapsed", "shuffled",
+        "blackbox", "cnn", "kmex", "b4", "b234", *trained, "chance", "collapsed", "shuffled",
     ]  # fmt: skip
     assert len(suite.seeds) >= 2
 
