@@ -130,7 +130,7 @@ def test_planning_loads_no_torch():
     code = (
         "import sys; from benchmark.plan import plan, check_names, sources; from benchmark.suite import load_suite\n"
         "cells = plan(load_suite('quick')); hashes = [sources(cell) for cell in cells]\n"
-        "check_names(cell for cell in cells if '(' not in cell.entry)  # the name of a family is looked up in its code\n"
+        "check_names(cell for cell in cells if '(' not in cell.entry)\n"  # a family's name is looked up in its code
         "assert not {'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
