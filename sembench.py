@@ -1,4 +1,4 @@
-"""The command line of sembench: list, run, leaderboard, ghosting. Loads torch only where something is computed."""
+"""The command line of sembench: run a suite, read its results. Loads torch only where something is computed."""
 
 from __future__ import annotations
 
@@ -126,6 +126,34 @@ def ghosting(
 
     for path in write_ghosting(load([results], suite=suite), out):
         typer.echo(path)
+
+
+@app.command()
+def claims(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+) -> None:
+    """Test the papers' claims on results (Markdown, CSV, JSON): each holds, fails or is open."""
+    from leaderboard.claims_page import claim_files
+    from leaderboard.load import load
+
+    _deliver(claim_files(load([results], suite=suite)), out, check)
+
+
+def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
+    """Writes generated files and names them; to check, names those that are not up to date: exit status 1 if any."""
+    from leaderboard.folder import stale, write
+
+    if not check:
+        for path in write(files, out):
+            typer.echo(path)
+        return
+    old = stale(files, out)
+    for name in old:
+        typer.echo(f"stale: {name}", err=True)
+    raise typer.Exit(1 if old else 0)
 
 
 def _overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size: int | None) -> Suite:

@@ -42,8 +42,40 @@ class Interval:
     high: float
 
 
-def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
-    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples?
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, and the same mean in every resample.
+
+    Attributes:
+        value: The mean.
+        means: One per resample, ``(draws,)``.
+    """
+
+    value: float
+    means: Array
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """The difference of two means, resample by resample."""
+        return Estimate(self.value - other.value, self.means - other.means)
+
+    def interval(self) -> Interval:
+        """The mean with its percentile limits.
+
+        The limits have 12 digits, the same on every machine, and are widened to hold the mean should rounding have put
+        it outside; they have no width where all resamples agree.
+        """
+        if bool((self.means == self.value).all()):
+            return Interval(self.value, self.value, self.value)
+        places = (len(self.means) - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        limits = np.interp(places, np.arange(len(self.means)), np.sort(self.means))
+        low, high = (float(f"{limit:.{_DIGITS}g}") for limit in limits)
+        return Interval(self.value, min(low, self.value), max(high, self.value))
+
+
+def estimate(
+    cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS, units: str = "units"
+) -> Estimate:
+    """What is the mean over seeds, and what is it in every resample?
 
     Args:
         cells: One array of scores per seed, each ``(units,)``; of equal length where crossed.
@@ -51,10 +83,7 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
         names: What the random stream is for (the suite). It depends on these names and on nothing else: another entry
             on the board never moves an interval, and entries of one data set see the same resampled images.
         draws: Number of resamples.
-
-    Returns:
-        The mean of the cells' means, and the percentile limits; of zero width where all scores are equal. The limits
-        have 12 digits, the same on every machine, and are widened to hold the mean should rounding have put it outside.
+        units: A word of the stream that draws nested units, see `leaderboard.resampling.nested_means`.
 
     Raises:
         ValueError: If a cell is empty, or crossed cells differ in length.
@@ -66,10 +95,12 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
         )
     first = float(cells[0][0])
     if all(bool((cell == first).all()) for cell in cells):
-        return Interval(first, first, first)
-    value = float(np.mean([cell.mean() for cell in cells]))
-    means = (crossed_means if crossed else nested_means)(cells, draws, tuple(names))
-    places = (draws - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    limits = np.interp(places, np.arange(draws), np.sort(means))
-    low, high = (float(f"{limit:.{_DIGITS}g}") for limit in limits)
-    return Interval(value, min(low, value), max(high, value))
+        return Estimate(first, np.full(draws, first))
+    value, stream = float(np.mean([cell.mean() for cell in cells])), tuple(names)
+    means = crossed_means(cells, draws, stream) if crossed else nested_means(cells, draws, stream, units)
+    return Estimate(value, means)
+
+
+def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
+    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples? See `estimate`."""
+    return estimate(cells, crossed=crossed, names=names, draws=draws).interval()
