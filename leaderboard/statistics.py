@@ -68,6 +68,7 @@ class Estimate:
             return Interval(self.value, self.value, self.value)
         places = (len(self.means) - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         limits = np.interp(places, np.arange(len(self.means)), np.sort(self.means))
+        limits[np.abs(limits) < np.abs(self.means).max() * 10.0**-_DIGITS] = 0
         low, high = (float(f"{limit:.{_DIGITS}g}") for limit in limits)
         return Interval(self.value, min(low, self.value), max(high, self.value))
 
