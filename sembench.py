@@ -142,6 +142,20 @@ def claims(
     _deliver(claim_files(load([results], suite=suite)), out, check)
 
 
+@app.command()
+def sensitivity(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+) -> None:
+    """Show how measures and the order of methods change with other definitions (Markdown, CSV)."""
+    from leaderboard.load import load
+    from leaderboard.sensitivity_page import sensitivity_files
+
+    _deliver(sensitivity_files(load([results], suite=suite)), out, check)
+
+
 def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
     """Writes generated files and names them; to check, names those that are not up to date: exit status 1 if any."""
     from leaderboard.folder import stale, write
