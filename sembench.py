@@ -156,6 +156,22 @@ def sensitivity(
     _deliver(sensitivity_files(load([results], suite=suite)), out, check)
 
 
+@app.command()
+def papers(
+    paper: Annotated[list[str], typer.Option(help="kmex or posthoc (repeatable); both by default.")] = [],  # noqa: B006
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a table is not up to date.")] = False,
+) -> None:
+    """Fill the papers' tables with one's own results (Markdown, LaTeX): mean and spread over seeds."""
+    from leaderboard.load import load
+    from leaderboard.paper_tables import PAPERS
+    from leaderboard.papers_page import paper_files
+
+    _deliver(paper_files(load([results], suite=suite), paper or list(PAPERS)), out, check)
+
+
 def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
     """Writes generated files and names them; to check, names those that are not up to date: exit status 1 if any."""
     from leaderboard.folder import stale, write
