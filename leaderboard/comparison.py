@@ -74,7 +74,7 @@ def compare(
         return replace(blank, missing=(f"{titles[0]} and {titles[1]} have no seed in common",))
     pair = [[entry[seed] for seed in seeds] for entry in entries]
     measure = pair[0][0].scores[metric].measure
-    return replace(blank, seeds=seeds, measure=measure, estimate=_estimate(metric, pair, reads))
+    return replace(blank, seeds=seeds, measure=measure, estimate=_estimate(metric, pair, reads=reads))
 
 
 def _lack(metric: str, cells: Sequence[Result], reads: str) -> str:
@@ -91,23 +91,41 @@ def _lack(metric: str, cells: Sequence[Result], reads: str) -> str:
     return ""
 
 
-def _estimate(metric: str, pair: Sequence[Sequence[Result]], reads: str) -> Estimate:
+def difference(metric: str, first: Sequence[Result], second: Sequence[Result], variant: str = "") -> Estimate | None:
+    """A metric, or one of its variants, of one entry minus that of another, on one data set.
+
+    Args:
+        metric: Key of the metric; scored in all cells.
+        first: Cells of the entry.
+        second: Cells of what is subtracted.
+        variant: Name of the variant; the primary definition if empty.
+
+    Returns:
+        The difference; ``None`` where the entries have no seed in common.
+    """
+    entries = [{cell.seed: cell for cell in own} for own in (first, second)]
+    seeds = sorted(set.intersection(*map(set, entries)))
+    return _estimate(metric, [[entry[seed] for seed in seeds] for entry in entries], variant=variant) if seeds else None
+
+
+def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
     """The quantity, from cells with the same seeds in the same order."""
     names = ("claims", pair[0][0].suite, pair[0][0].dataset)
     scores = [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
-    if reads == "range":
-        values = [[np.array([np.ptp(score.details["curve"])]) for score in own] for own in scores]
-    else:
-        values = [[_array(score.values) for score in own] for own in scores]
-        if scores[0][0].measure.per != "prototype":
-            crossed = same_units(metric, pair[0], scores[0])
-            differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
-            return estimate(differences, crossed=crossed, names=names)
+    values = [[_series(score, reads, variant) for score in own] for own in scores]
+    if reads == "scores" and scores[0][0].measure.per != "prototype":
+        crossed = same_units(metric, pair[0], scores[0])
+        differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
+        return estimate(differences, crossed=crossed, names=names)
     parts = [estimate(own, crossed=False, names=names, units=units) for own, units in zip(values, "ab", strict=False)]
     return parts[0] - parts[1] if len(parts) > 1 else parts[0]
 
 
-def _array(values: tuple[float, ...]) -> Array:
+def _series(score: Scored, reads: str, variant: str) -> Array:
+    """One number per unit; a single one where a mean curve is read."""
+    if reads == "range":
+        return np.array([np.ptp(score.details["curve"])])
+    values = score.variants[variant] if variant else score.values
     return np.fromiter(values, dtype=np.float64, count=len(values))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from statistics import fmean
@@ -14,13 +13,10 @@ from benchmark.results import Measure, Result
 from leaderboard import numbers
 from leaderboard.escape import markdown as escape
 from leaderboard.rank_correlation import rounded
-from leaderboard.sensitivity import Shift, entry_shifts, metric_shifts
+from leaderboard.sensitivity import entry_shifts, metric_shifts
+from leaderboard.sensitivity_export import to_csv
+from leaderboard.shift import Shift
 from leaderboard.tables import NOTHING
-
-FIELDS = (
-    "suite", "varied", "metric", "variant", "dataset", "methods", "changed", "mean_change", "largest_change", "tau_b",
-    "spearman", "pairs", "swapped", "first_before", "first_after",
-)  # fmt: skip
 
 _HEADS = (
     "Variant", "Data set", "Methods", "Mean change", "Largest change", "Kendall's tau-b", "Spearman's rho",
@@ -34,10 +30,13 @@ A measure stands for itself only as far as the order of methods survives another
 definition, *largest* the one of largest size.
 - *tau-b* and *rho* compare the order of methods under the variant with the primary one: 1 the same, -1 reversed. Both \
 allow for ties; `—` where a definition puts no two methods apart.
-- *Swapped pairs* are in reversed order, out of those that the primary definition tells apart; they are listed below \
-each table. No interval stands behind a swap: two methods that are as good as equal swap easily.
+- *Swapped pairs* are in reversed order, out of those that the primary definition tells apart. Methods that are about \
+equal swap easily; a swap is *clear*, and listed below its table, where the 95 % interval of the paired difference \
+excludes 0 under both definitions (over images, prototypes and seeds, as in the report on claims).
 - *First place*: the best method, and under the variant if it is another one; several names are ties.
 - Means over data sets weigh them equally; data sets where a correlation is not defined are left out of its mean."""
+
+_FEW = 3  # methods that tie and are still named
 
 _METRICS = """\
 Other definitions of the same measure, on the same models. What they are stands in each metric's source file."""
@@ -73,25 +72,39 @@ def page(suite: str, metrics: Sequence[Shift], entries: Sequence[Shift]) -> str:
 
 
 def _sections(shifts: Sequence[Shift]) -> list[str]:
-    """A table for each metric, and the pairs that swap."""
+    """For each metric a table of the variants that change a number, the clear swaps, the variants without effect."""
     parts = []
     for _, group in groupby(shifts, key=lambda shift: shift.metric):
-        own = sorted(group, key=lambda shift: (shift.variant, shift.dataset))
-        rows = []
-        for _, of_variant in groupby(own, key=lambda shift: shift.variant):
-            rows += _rows(list(of_variant))
-        alignment = ["left", "left", *["right"] * 6, "left"]
-        table = tabulate(rows, _HEADS, tablefmt="pipe", disable_numparse=True, colalign=alignment)
-        unit = "points" if numbers.in_percent(own[0].measure) else own[0].measure.unit
-        parts += [f"### {escape(own[0].measure.title)}{f', {escape(unit)}' if unit else ''}", table]
-        swaps = [
-            f"- {escape(shift.variant)}, {escape(shift.dataset)}: "
-            + ", ".join(f"{escape(a)} and {escape(b)}" for a, b in shift.swaps)
-            for shift in own
-            if shift.swaps
-        ]
-        parts += ["\n".join(["Swapped pairs:", "", *swaps])] if swaps else []
+        own = sorted(group, key=lambda shift: (_natural(shift.variant), shift.dataset))
+        effective = {shift.variant for shift in own if rounded(shift.primary) != rounded(shift.other)}
+        measure, idle = own[0].measure, sorted({shift.variant for shift in own} - effective, key=_natural)
+        unit = "points" if numbers.in_percent(measure) else measure.unit
+        parts.append(f"### {escape(measure.title)}{f', {escape(unit)}' if unit else ''}")
+        own = [shift for shift in own if shift.variant in effective]
+        parts += [_table(own), *_clear_swaps(own)] if own else []
+        parts += [f"Without any effect: {', '.join(map(escape, idle))}."] if idle else []
     return parts
+
+
+def _natural(text: str) -> str:
+    """A key that sorts numbers within a text by size."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(9), text)
+
+
+def _table(shifts: Sequence[Shift]) -> str:
+    rows = [row for _, own in groupby(shifts, key=lambda shift: shift.variant) for row in _rows(list(own))]
+    alignment = ["left", "left", *["right"] * 6, "left"]
+    return tabulate(rows, _HEADS, tablefmt="pipe", disable_numparse=True, colalign=alignment)
+
+
+def _clear_swaps(shifts: Sequence[Shift]) -> list[str]:
+    lines = [
+        f"- {escape(shift.variant)}, {escape(shift.dataset)}: "
+        + ", ".join(f"{escape(a)} and {escape(b)}" for a, b in shift.clear)
+        for shift in shifts
+        if shift.clear
+    ]
+    return ["Clear swaps:", "\n".join(lines)] if lines else []
 
 
 def _rows(shifts: Sequence[Shift]) -> list[list[str]]:
@@ -99,7 +112,7 @@ def _rows(shifts: Sequence[Shift]) -> list[list[str]]:
     rows = [_row(shift) for shift in shifts]
     if len(shifts) > 1:
         change = _change(fmean(shift.mean_change for shift in shifts), shifts[0].measure)
-        swapped = f"{sum(len(s.swaps) for s in shifts)} of {sum(s.pairs for s in shifts)}"
+        swapped = _swapped(*(sum(numbers) for numbers in zip(*map(_counts, shifts), strict=True)))
         means = [_correlation(_mean(own)) for own in ([s.tau for s in shifts], [s.rho for s in shifts])]
         rows.append([escape(shifts[0].variant), "*mean*", "", change, "", *means, swapped, ""])
     return rows
@@ -110,12 +123,25 @@ def _row(shift: Shift) -> list[str]:
     methods = str(len(shift.methods))
     if len(shift.changed) < len(shift.methods):
         methods += f", {len(shift.changed)} changed"
-    before, after = (", ".join(map(escape, own)) for own in shift.firsts)
+    before, after = map(_places, shift.firsts)
     return [
         escape(shift.variant), escape(shift.dataset), methods, *changes, _correlation(shift.tau),
-        _correlation(shift.rho), f"{len(shift.swaps)} of {shift.pairs}",
-        before if before == after else f"{before} → {after}",
+        _correlation(shift.rho), _swapped(*_counts(shift)),
+        before if len(set(shift.firsts)) == 1 else f"{before} → {after}",
     ]  # fmt: skip
+
+
+def _counts(shift: Shift) -> tuple[int, int, int]:
+    return len(shift.swaps), shift.pairs, len(shift.clear)
+
+
+def _swapped(swaps: int, pairs: int, clear: int) -> str:
+    return f"{swaps} of {pairs}" + (f", {clear} clear" if clear else "")
+
+
+def _places(names: Sequence[str]) -> str:
+    """The best method; how many, where more than three tie."""
+    return ", ".join(map(escape, names)) if len(names) <= _FEW else f"{len(names)} tie"
 
 
 def _change(change: float, measure: Measure) -> str:
@@ -131,19 +157,3 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _correlation(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}"
-
-
-def to_csv(suite: str, shifts: dict[str, Sequence[Shift]]) -> str:
-    """Every variant on every data set with the columns ``FIELDS``; what is not defined is an empty field."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for varied, own in shifts.items():
-        for shift in own:
-            values = [shift.mean_change, shift.largest_change, shift.tau, shift.rho]
-            known = ["" if value is None else rounded([value])[0] for value in values]
-            writer.writerow([
-                suite, varied, shift.metric, shift.variant, shift.dataset, len(shift.methods), " ".join(shift.changed),
-                *known, shift.pairs, " ".join(f"{a}/{b}" for a, b in shift.swaps), *map(" ".join, shift.firsts),
-            ])  # fmt: skip
-    return text.getvalue()

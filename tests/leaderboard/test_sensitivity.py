@@ -7,7 +7,8 @@ import pytest
 
 from benchmark.results import write_result
 from leaderboard.sensitivity import entry_shifts, metric_shifts
-from leaderboard.sensitivity_page import FIELDS, sensitivity_files
+from leaderboard.sensitivity_export import FIELDS
+from leaderboard.sensitivity_page import sensitivity_files
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_a_metrics_variant(varied):
     assert (digits.variant, digits.metric, digits.methods) == ("reverse", "lrp_kl", ("a", "b", "c", "d"))
     assert digits.changes == pytest.approx((0.5, 0.7, 0.1, 0.5))
     assert (digits.mean_change, digits.largest_change) == (pytest.approx(0.45), pytest.approx(0.7))
-    assert digits.swaps == (("a", "c"), ("b", "c"))
+    assert digits.swaps == digits.clear == (("a", "c"), ("b", "c"))
     assert digits.pairs == 6
     assert digits.tau == pytest.approx((3 - 2) / 30**0.5)  # a<b, a<d, c<d; a>c, b>c; b and d tie
     assert digits.firsts == (("a",), ("c",))
@@ -97,6 +98,7 @@ def test_the_report(varied, entries):
     assert "| reverse | digits | 4 | +0.450 | +0.700 | 0.18 |" in text
     assert "| reverse | *mean* | | +0.450 | | 0.18 |" in text
     assert "4 of 12" in text
+    assert "2 of 6, 2 clear" in text
     assert "- reverse, digits: a and c, b and c" in text
     assert "| similarity = log | digits | 3, 2 changed |" in text
     assert "kmex → flint" in text
@@ -116,7 +118,35 @@ def test_changes_of_shares_of_images_are_points(build):
     ]
     text = sensitivity_files(cells)["quick/sensitivity.md"].decode()
     assert "### Accuracy, points" in text
+    assert "Without" not in text
     assert "+50.0" in text
+
+
+def test_a_swap_of_methods_that_are_as_good_as_equal_is_not_clear(build):
+    """Better by .01 on the mean of images that differ by much more, and worse by as little under the variant."""
+    noise = [0.1, 0.9] * 20
+    before, after = ([value * scale for value in noise[::-1]] for scale in (0.98, 1.02))
+
+    cells = [
+        build.result({"ro_auroc": build.scored("ro_auroc", own, variants={"x": tuple(other)})}, explainer=name)
+        for name, own, other in (("a", noise, noise), ("b", before, after))
+    ]
+    (shift,) = metric_shifts(cells)
+    assert (shift.swaps, shift.clear) == ((("a", "b"),), ())
+
+
+def test_entries_without_effect_are_listed_and_many_ties_counted(build):
+    def cell(label, name, **hyperparameters):
+        score = build.scored("ghosting", [0, 0])
+        made = build.result({"ghosting": score}, explainer=label, settings={"explainer": {"name": name}})
+        return made.model_copy(update={"hyperparameters": {"rule": "prp"} | hyperparameters})
+
+    plain = [cell(name, name) for name in "abcd"]
+    text = sensitivity_files([*plain, cell("a-2", "a", rule="neon")])["quick/sensitivity.md"].decode()
+    assert "Without any effect: rule = neon." in text
+    worse = cell("a-3", "a", rule="gxi").model_copy(update={"scores": {"ghosting": build.scored("ghosting", [1, 1])}})
+    text = sensitivity_files([*plain, worse])["quick/sensitivity.md"].decode()
+    assert "4 tie → b, c, d" in text
 
 
 def test_a_report_without_variants_says_how_to_get_them(build):
