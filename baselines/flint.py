@@ -231,7 +231,7 @@ class FLINT(TrainedExplainer):
     def train(self, backbone: Backbone, train: Split, session: Session) -> FLINTModel:
         count = sum(prototypes_of_class(self.prototypes_per_class, train.n_classes))
         model = self._built(backbone.renewed(), count, train.image_size).to(backbone.device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=True)
         schedule = cosine(optimizer, self.epochs, len(train), self.batch_size, self.final_learning_rate)
 
         def loss(step: Step) -> dict[str, Tensor]:
@@ -261,7 +261,8 @@ class FLINT(TrainedExplainer):
     def _built(self, network: Backbone, attributes: int, image_size: int) -> FLINTModel:
         network.cpu().eval()
         with torch.no_grad():
-            return FLINTModel(network, attributes, image_size, self)
+            model = FLINTModel(network, attributes, image_size, self)
+        return model.to(memory_format=torch.channels_last)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> FLINTModel:
         model = self._built(copy.deepcopy(backbone), len(state["attribute_layer.weight"]), int(state["image_size"]))
