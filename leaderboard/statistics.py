@@ -20,6 +20,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ from leaderboard.resampling import crossed_means, nested_means
 
 DRAWS = 1000
 LEVEL = 0.95
-_DIGITS = 12  # of an interval's limits: beyond them, processors sum differently
+_DIGITS = 12  # of an interval's limits, counted from the largest score: beyond them, processors sum differently
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
 
     Returns:
         The mean of the cells' means, and the percentile limits; of zero width where all scores are equal. The limits
-        have 12 digits, the same on every machine, and are widened to hold the mean should rounding have put it outside.
+        have 12 digits, counted from the largest score, the same on every machine, and are widened to hold the mean
+        should rounding have put it outside.
 
     Raises:
         ValueError: If a cell is empty, or crossed cells differ in length.
@@ -71,5 +73,6 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
     means = (crossed_means if crossed else nested_means)(cells, draws, tuple(names))
     places = (draws - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     limits = np.interp(places, np.arange(draws), np.sort(means))
-    low, high = (float(f"{limit:.{_DIGITS}g}") for limit in limits)
+    digits = _DIGITS - math.ceil(math.log10(max(float(np.abs(cell).max()) for cell in cells)))
+    low, high = (round(float(limit), digits) + 0.0 for limit in limits)  # + 0.0: no negative zero
     return Interval(value, min(low, value), max(high, value))
