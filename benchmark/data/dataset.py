@@ -1,19 +1,27 @@
-"""A data set as the benchmark sees it: two splits in memory, a size, a normalisation, a licence, a hash."""
+"""A data set as the benchmark sees it: two splits, a size, a normalisation, a licence, a hash."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import PIL
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.data.image_files import ImageFiles
+from benchmark.data.memory import remembered
 from benchmark.errors import DataDamaged
 from benchmark.types import Batch, Capability
 
+Pixels = Tensor | ImageFiles
+"""Images of a split: in memory, or in files that are decoded on demand."""
+
+_CHUNK = 4096 * 3 * 8 * 32 * 32  # bytes of float64 images at a time, for statistics: 4,096 images of 32 pixels
 _CONSTANT = 1e-12  # variance below which a channel's pixels differ by rounding only
 
 
@@ -40,14 +48,14 @@ class Split:
     """Images of one split. Stored as published; resized, coloured and normalised batch by batch.
 
     Attributes:
-        pixels: ``(N, 1 or 3, H0, W0)``, uint8 or float in [0, 1].
+        pixels: ``(N, 1 or 3, H0, W0)``, uint8 or float in [0, 1]; or files, decoded batch by batch.
         labels: ``(N,)``, int64.
         image_size: Height and width that images are resized to, pixels.
         normalisation: Applied after resizing.
         n_classes: Number of classes of the data set, ``C``.
     """
 
-    pixels: Tensor
+    pixels: Pixels
     labels: Tensor
     image_size: int
     normalisation: Normalisation
@@ -99,12 +107,12 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of pixels, labels, split and image size, in hexadecimal."""
+        """Hash of pixels (or of the bytes of the image files), labels, split and image size, in hexadecimal."""
         digest = hashlib.sha256(f"{self.classes} {self.train.image_size}".encode())
         for split in (self.train, self.test):
-            for tensor in (split.pixels, split.labels):
-                digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-                digest.update(tensor.contiguous().numpy().data)
+            for part in (split.pixels, split.labels):
+                digest.update(f"{tuple(part.shape)} {part.dtype}".encode())
+                digest.update(part.sha256.encode() if isinstance(part, ImageFiles) else part.contiguous().numpy().data)
         return digest.hexdigest()
 
 
@@ -117,17 +125,27 @@ def to_pixel_space(pixels: Tensor, image_size: int) -> Tensor:
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
-def measure_normalisation(pixels: Tensor, image_size: int, chunk: int = 4096) -> Normalisation:
-    """Channel statistics of resized images, computed in float64 and in chunks.
+def measure_normalisation(pixels: Pixels, image_size: int, chunk: int | None = None) -> Normalisation:
+    """Channel statistics of resized images, computed in float64 and in chunks; of files they are remembered.
 
     Args:
         pixels: The training images as stored, ``(N, 1 or 3, H0, W0)``.
         image_size: Size that images are resized to.
-        chunk: Images per step.
+        chunk: Images per step; as many as make 100 MB in float64 if ``None``.
 
     Raises:
-        DataDamaged: If a channel is constant.
+        DataDamaged: If a channel is constant, or a file cannot be decoded.
     """
+    chunk = chunk or max(1, _CHUNK // (3 * 8 * image_size**2))
+    if isinstance(pixels, ImageFiles):
+        what = f"statistics at {image_size} pixels in {pixels.boxes}, Pillow {PIL.__version__}"
+        found = json.loads(remembered(what, pixels.paths, lambda: json.dumps(_statistics(pixels, image_size, chunk))))
+        return Normalisation(*map(tuple, found))
+    return Normalisation(*_statistics(pixels, image_size, chunk))
+
+
+def _statistics(pixels: Pixels, image_size: int, chunk: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel."""
     total, squares, count = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
     for part in pixels.split(chunk):
         images = to_pixel_space(part, image_size).double()
@@ -138,15 +156,15 @@ def measure_normalisation(pixels: Tensor, image_size: int, chunk: int = 4096) ->
     variance = squares / count - mean.square()
     if bool((variance < _CONSTANT).any()):
         raise DataDamaged("every training image has the same constant colour in some channel; look at the files.")
-    return Normalisation(tuple(mean.tolist()), tuple(variance.sqrt().tolist()))
+    return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
 
 
 def make_dataset(
     name: str,
     classes: tuple[str, ...],
     *,
-    train: tuple[Tensor, Tensor],
-    test: tuple[Tensor, Tensor],
+    train: tuple[Pixels, Tensor],
+    test: tuple[Pixels, Tensor],
     image_size: int,
     licence: str,
     source: str,
