@@ -19,7 +19,7 @@ from benchmark.results import Measure, Provenance, Scored
 from benchmark.seeding import derive
 from benchmark.types import check_finite
 
-_PACKAGES = ("torch", "torchvision", "zennit", "scikit-learn", "numpy", "scipy", "safetensors")
+_PACKAGES = ("torch", "torchvision", "zennit", "scikit-learn", "numpy", "scipy", "pillow", "safetensors")
 
 
 def measure_of(metric: Metric) -> Measure:
@@ -96,7 +96,7 @@ def provenance_of(
         and not torch.is_deterministic_algorithms_warn_only_enabled(),
         batch_size=cell.batch_size,
         hardware=dict(hardware()),
-        seeds={purpose: derive(cell.seed, cell.dataset, purpose) for purpose in purposes},
+        seeds={purpose: derive(cell.seed, cell.named("dataset"), purpose) for purpose in purposes},
     )
 
 

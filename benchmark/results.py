@@ -186,7 +186,7 @@ class Result(_Strict):
     Attributes:
         schema_version: Version of this schema.
         suite: Name of the suite.
-        dataset: Name of the data set.
+        dataset: Label of the data set on the board.
         explainer: Label of the entry on the board.
         kind: ``explainer``, ``control`` (an entry with a known answer) or ``reference`` (the black box).
         seed: Seed of the cell.

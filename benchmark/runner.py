@@ -24,7 +24,7 @@ from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
 from benchmark.metric import Metric
 from benchmark.plan import Cell
-from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, recipe_of
+from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, loader_of, recipe_of
 from benchmark.provenance import measure_of, provenance_of, scored
 from benchmark.registry import METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
@@ -80,7 +80,8 @@ class Runner:
         """Runs cells in their order.
 
         Raises:
-            UnknownName, SuiteInvalid: If a recipe does not take its hyper-parameters; nothing has run then.
+            UnknownName, SuiteInvalid: If a recipe does not take its hyper-parameters, or a data set its options;
+                nothing has run then.
             FolderBusy: If another run writes to the folder.
             DiskFull: If there is no room left; results written before are kept.
         """
@@ -88,12 +89,13 @@ class Runner:
         for cell in cells:
             with suppress(PluginBroken):  # reported as the failure of its own cells, below
                 recipe_of(cell)
+                loader_of(cell)
         summary = Summary()
         with _locked(self.out), _deterministic(self.device):
             for cell in cells:
                 started = time.perf_counter()
                 try:
-                    with isolated(derive(cell.seed, cell.dataset, "global streams")):
+                    with isolated(derive(cell.seed, cell.named("dataset"), "global streams")):
                         result = self._run(cell)
                     write_result(self.out, result)
                 except DiskFull:
