@@ -165,6 +165,7 @@ class Preparation:
             "source": sources(cell)["backbone"],
             "torch": torch.__version__,
             "device": self.device.type,
+            **_augmentation(dataset),
         }
 
     def _train(
@@ -249,8 +250,15 @@ class Preparation:
                 "engine": [here["backbone"], here["instrument"]],
                 "torch": torch.__version__,
                 "device": self.device.type,
+                **_augmentation(dataset),
             }
         return key
+
+
+def _augmentation(dataset: Dataset) -> dict[str, str]:
+    """What a training depends on beyond the data: its augmentation, if there is one."""
+    augmentation = dataset.train.augmentation
+    return {} if augmentation is None else {"augmentation": str(augmentation)}
 
 
 def _base_cell(cell: Cell, recipe: Conversion) -> Cell:

@@ -86,6 +86,8 @@ def provenance_of(
         dataset_statistics={"mean": normalisation.mean, "std": normalisation.std},
         dataset_sizes={"train": len(dataset.train), "test": len(dataset.test)},
         dataset_licence=dataset.licence,
+        dataset_licence_open=dataset.open_licence,
+        dataset_augmentation=str(dataset.train.augmentation or "none"),
         classes=dataset.n_classes,
         backbone_sha256=backbone_sha256,
         backbone_training=backbone_training,

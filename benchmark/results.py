@@ -147,6 +147,8 @@ class Provenance(_Strict):
         dataset_statistics: Normalisation computed from the training set: ``mean`` and ``std`` per channel.
         dataset_sizes: Images in the ``train`` and ``test`` split.
         dataset_licence: Licence of the data.
+        dataset_licence_open: Whether that licence is free; ``None`` in results that did not record it.
+        dataset_augmentation: How training images were varied.
         classes: Number of classes.
         backbone_sha256: Hash of the trained weights that this entry is paired with.
         model_sha256: Hash of what the explainer fitted.
@@ -168,6 +170,8 @@ class Provenance(_Strict):
     dataset_statistics: dict[str, tuple[Number, ...]]
     dataset_sizes: dict[str, int]
     dataset_licence: str
+    dataset_licence_open: bool | None = None
+    dataset_augmentation: str = "none"
     classes: int
     backbone_sha256: str
     model_sha256: str

@@ -12,8 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.data.augmentation import Augmentation
 from benchmark.data.dataset import Dataset, make_dataset
+from benchmark.data.declaration import declares
+from benchmark.data.download import by_torchvision
 from benchmark.data.files import PublishedFiles
+from benchmark.data.licence import NONE_STATED
 
 # Of files whose MD5 are those that torchvision publishes.
 _SHA256 = {
@@ -27,6 +31,7 @@ _SHA256 = {
 }
 
 
+@declares(NONE_STATED, fetch=by_torchvision("CIFAR10"))
 def cifar10(data_root: Path, *, image_size: int = 32) -> Dataset:
     """CIFAR-10 from the layout of torchvision: ``<data_root>/cifar-10-batches-py/``.
 
@@ -47,7 +52,8 @@ def cifar10(data_root: Path, *, image_size: int = 32) -> Dataset:
         "cifar10",
         **read_batches(files, _SHA256),
         image_size=image_size,
-        licence="none stated",
+        augmentation=Augmentation(),
+        licence=NONE_STATED,
         source="CIFAR-10, Krizhevsky 2009",
     )
 

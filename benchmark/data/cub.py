@@ -10,17 +10,23 @@ import torch
 from torch import Tensor
 
 from benchmark.data.dataset import Dataset, make_dataset
+from benchmark.data.declaration import declares
+from benchmark.data.download import archive
 from benchmark.data.files import PublishedFiles
 from benchmark.data.image_files import Box, ImageFiles
+from benchmark.data.licence import RESEARCH_ONLY
 from benchmark.errors import SuiteInvalid
 
 T = TypeVar("T")
+
+ARCHIVE = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
 
 CROPS = ("whole", "box")
 
 _PUBLISHED = {200: (5_994, 5_794)}  # training and test images, by number of classes in the lists
 
 
+@declares(RESEARCH_ONLY, fetch=archive(ARCHIVE, md5="97eceeb196236b17998738112f37df78"))
 def cub(
     data_root: Path,
     *,
@@ -72,7 +78,7 @@ def cub(
         train=split(1),
         test=split(0),
         image_size=image_size,
-        licence="research and education only",
+        licence=RESEARCH_ONLY,
         source="Caltech-UCSD Birds-200-2011, Wah et al. 2011",
     )
 

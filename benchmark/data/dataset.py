@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import PIL
@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.data.augmentation import Augmentation
 from benchmark.data.image_files import ImageFiles
+from benchmark.data.licence import Licence
 from benchmark.data.memory import remembered
 from benchmark.errors import DataDamaged
 from benchmark.types import Batch, Capability
@@ -53,6 +55,8 @@ class Split:
         image_size: Height and width that images are resized to, pixels.
         normalisation: Applied after resizing.
         n_classes: Number of classes of the data set, ``C``.
+        augmentation: How images are varied in steps of training; nowhere else.
+        attributes: ``(N, A)``, bool: which attributes an image has, where the data set knows them.
     """
 
     pixels: Pixels
@@ -60,6 +64,8 @@ class Split:
     image_size: int
     normalisation: Normalisation
     n_classes: int
+    augmentation: Augmentation | None = None
+    attributes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,6 +77,18 @@ class Split:
     def batch(self, indices: Tensor) -> Batch:
         """The normalised images at these positions."""
         return Batch(self.normalisation(self.load(indices)), self.labels[indices], indices)
+
+    def training_batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        """The normalised images at these positions, varied by the data set's augmentation if it has one.
+
+        Args:
+            indices: Positions ``(B,)``.
+            generator: Source of the augmentation's draws; without augmentation nothing is drawn.
+        """
+        if self.augmentation is None:
+            return self.batch(indices)
+        images = self.augmentation(self.load(indices), generator)
+        return Batch(self.normalisation(images), self.labels[indices], indices)
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All images in order, in batches of at most ``size``."""
@@ -89,6 +107,8 @@ class Dataset:
         test: Test split.
         licence: Licence of the images.
         source: Where it comes from, for the reader of a board.
+        open_licence: Whether the licence is free, see `benchmark.data.licence.Licence`.
+        attribute_names: Names of the attributes of its images, if it has any.
         supports: What it offers beyond images and labels.
     """
 
@@ -98,6 +118,8 @@ class Dataset:
     test: Split
     licence: str
     source: str
+    open_licence: bool = False
+    attribute_names: tuple[str, ...] = ()
     supports: frozenset[Capability] = field(default_factory=frozenset)
 
     @property
@@ -107,10 +129,11 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of pixels (or of the bytes of the image files), labels, split and image size, in hexadecimal."""
+        """Hash of pixels (or of the bytes of the image files), labels, attributes, split and size, in hexadecimal."""
         digest = hashlib.sha256(f"{self.classes} {self.train.image_size}".encode())
         for split in (self.train, self.test):
-            for part in (split.pixels, split.labels):
+            attributes = () if split.attributes is None else (split.attributes,)
+            for part in (split.pixels, split.labels, *attributes):
                 digest.update(f"{tuple(part.shape)} {part.dtype}".encode())
                 digest.update(part.sha256.encode() if isinstance(part, ImageFiles) else part.contiguous().numpy().data)
         return digest.hexdigest()
@@ -166,10 +189,21 @@ def make_dataset(
     train: tuple[Pixels, Tensor],
     test: tuple[Pixels, Tensor],
     image_size: int,
-    licence: str,
+    licence: Licence | str,
     source: str,
+    augmentation: Augmentation | None = None,
 ) -> Dataset:
     """A data set from ``(pixels, labels)`` pairs, normalised by its own training statistics.
+
+    Args:
+        name: Name in the registry.
+        classes: Names of the classes, in label order.
+        train: Training images and labels.
+        test: Test images and labels.
+        image_size: Pixels per side after resizing.
+        licence: Licence of the images; of one that is only named, it is taken that it is not free.
+        source: Where it comes from.
+        augmentation: How training images are varied.
 
     Raises:
         DataDamaged: If there are not as many labels as images, or a label is out of range.
@@ -184,4 +218,6 @@ def make_dataset(
             )
     normalisation = measure_normalisation(train[0], image_size)
     first, second = (Split(p, y.long(), image_size, normalisation, len(classes)) for p, y in (train, test))
-    return Dataset(name, classes, first, second, licence=licence, source=source)
+    terms = licence if isinstance(licence, Licence) else Licence(licence, open=False)
+    first = replace(first, augmentation=augmentation)
+    return Dataset(name, classes, first, second, licence=terms.name, open_licence=terms.open, source=source)

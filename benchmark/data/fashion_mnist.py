@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.data.dataset import Dataset, make_dataset
+from benchmark.data.declaration import declares
+from benchmark.data.download import by_torchvision
 from benchmark.data.files import PublishedFiles
 from benchmark.data.idx import read_idx_splits
+from benchmark.data.licence import MIT
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -20,6 +23,7 @@ _SHA256 = {
 }
 
 
+@declares(MIT, fetch=by_torchvision("FashionMNIST"))
 def fashion_mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     """Fashion-MNIST from the layout of torchvision: ``<data_root>/FashionMNIST/raw/``, files plain or gzipped.
 
@@ -37,11 +41,13 @@ def fashion_mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     """
     address = "https://github.com/zalandoresearch/fashion-mnist"
     files = PublishedFiles(data_root / "FashionMNIST" / "raw", "fashion-mnist", address)
+    train, test = read_idx_splits(files, _SHA256)
     return make_dataset(
         "fashion-mnist",
         CLASSES,
-        **read_idx_splits(files, _SHA256),
+        train=train,
+        test=test,
         image_size=image_size,
-        licence="MIT",
+        licence=MIT,
         source="Fashion-MNIST, Xiao et al. 2017",
     )

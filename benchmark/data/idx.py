@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -55,8 +55,8 @@ def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: s
 
 def read_idx_splits(
     files: PublishedFiles, sha256: Mapping[str, str], *, train: int = 60_000, test: int = 10_000, side: int = 28
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Both splits of a data set in the layout of MNIST: ``train`` and ``test``, each images and labels.
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels of the training split, then of the test split, of a data set in the layout of MNIST.
 
     Args:
         files: Where the files lie.
@@ -68,12 +68,7 @@ def read_idx_splits(
     Raises:
         DataMissing, DataDamaged: See `read_idx`.
     """
-
-    def split(stem: str, size: int) -> tuple[Tensor, Tensor]:
+    for stem, size in (("train", train), ("t10k", test)):
         images, labels = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
-        return (
-            read_idx(files, images, (size, side, side), sha256[images])[:, None],
-            read_idx(files, labels, (size,), sha256[labels]),
-        )
-
-    return {"train": split("train", train), "test": split("t10k", test)}
+        pixels = read_idx(files, images, (size, side, side), sha256[images])[:, None]
+        yield pixels, read_idx(files, labels, (size,), sha256[labels])

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.data.dataset import Dataset, make_dataset
+from benchmark.data.declaration import declares
+from benchmark.data.download import by_torchvision
 from benchmark.data.files import PublishedFiles
 from benchmark.data.idx import read_idx_splits
+from benchmark.data.licence import CC_BY_SA_3
 
 _SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -16,6 +19,7 @@ _SHA256 = {
 }
 
 
+@declares(CC_BY_SA_3, fetch=by_torchvision("MNIST"))
 def mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     """MNIST from the layout of torchvision: ``<data_root>/MNIST/raw/``, files plain or gzipped.
 
@@ -31,11 +35,13 @@ def mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
         Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition, 1998.
     """
     files = PublishedFiles(data_root / "MNIST" / "raw", "mnist", "http://yann.lecun.com/exdb/mnist/")
+    train, test = read_idx_splits(files, _SHA256)
     return make_dataset(
         "mnist",
         tuple(str(digit) for digit in range(10)),
-        **read_idx_splits(files, _SHA256),
+        train=train,
+        test=test,
         image_size=image_size,
-        licence="CC BY-SA 3.0",
+        licence=CC_BY_SA_3,
         source="MNIST, LeCun et al. 1998",
     )
