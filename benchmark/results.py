@@ -21,7 +21,7 @@ from benchmark.errors import DiskFull, ResultDamaged
 
 Number = FiniteFloat
 Values = Annotated[tuple[Number, ...], Field(min_length=1)]
-Unit = Literal["test image", "training image", "explained image", "prototype"]
+Unit = Literal["test image", "training image", "explained image", "prototype", "attribute"]
 Kind = Literal["explainer", "control", "reference"]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.()+-]*$")]
 

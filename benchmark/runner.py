@@ -29,7 +29,7 @@ from benchmark.provenance import measure_of, provenance_of, scored
 from benchmark.registry import METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
 from benchmark.seeding import derive, isolated
-from benchmark.types import Capability, check_finite
+from benchmark.types import OF_DATA, Capability, check_finite
 
 
 class Reporter(Protocol):
@@ -174,7 +174,8 @@ def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> 
         missing = metric.missing(offered)
         if missing:
             first = min(missing)
-            reason = recipe.lacks.get(first, f"{evaluation.name} does not offer {first.value}")
+            who = evaluation.dataset.name if first in OF_DATA else evaluation.name
+            reason = recipe.lacks.get(first, f"{who} does not offer {first.value}")
             inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
         else:
             meters[metric.name] = metric.meter(evaluation)

@@ -63,5 +63,5 @@ def _key(what: str, paths: Iterable[Path]) -> str:
     total = hashlib.sha256(what.encode())
     for path in paths:
         status = path.stat()
-        total.update(f"\0{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+        total.update(f"\0{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}".encode())
     return total.hexdigest()
