@@ -26,7 +26,9 @@ CROPS = ("whole", "box")
 _PUBLISHED = {200: (5_994, 5_794)}  # training and test images, by number of classes in the lists
 
 
-@declares(RESEARCH_ONLY, fetch=archive(ARCHIVE, md5="97eceeb196236b17998738112f37df78"))
+@declares(
+    RESEARCH_ONLY, fetch=archive(ARCHIVE, md5="97eceeb196236b17998738112f37df78", holds="CUB_200_2011/images.txt")
+)
 def cub(
     data_root: Path,
     *,

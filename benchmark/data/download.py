@@ -29,13 +29,20 @@ def by_torchvision(name: str, *variants: Mapping[str, Any]) -> Fetch:
     return fetch
 
 
-def archive(address: str, md5: str) -> Fetch:
-    """Fetches an archive, verifies it and unpacks it into the root folder."""
+def archive(address: str, md5: str, holds: str) -> Fetch:
+    """Fetches an archive, verifies it and unpacks it into the root folder, unless what it holds is there.
+
+    Args:
+        address: Where the archive is.
+        md5: Its published checksum.
+        holds: A file of it, relative to the root folder.
+    """
 
     def fetch(data_root: Path, options: Options) -> None:
         from torchvision.datasets.utils import download_and_extract_archive
 
-        attempt(address, partial(download_and_extract_archive, address, str(data_root), md5=md5))
+        if not (data_root / holds).is_file():
+            attempt(address, partial(download_and_extract_archive, address, str(data_root), md5=md5))
 
     return fetch
 
