@@ -91,8 +91,8 @@ class Step:
 
     @cached_property
     def batch(self) -> Batch:
-        """The images, loaded when first asked for."""
-        return self.split.batch(self.indices).to(self.device)
+        """The images, varied as the data set wants it for training, loaded when first asked for."""
+        return self.split.training_batch(self.indices, self.generator).to(self.device)
 
 
 @dataclass(frozen=True)
