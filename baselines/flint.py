@@ -194,6 +194,15 @@ class FLINT(TrainedExplainer):
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "epochs": epochs, "fidelity_from": fidelity, "entropy_from": entropy, "learning_rate": 1e-3,
+                "batch_size": 128,
+            }
+            for name, (epochs, fidelity, entropy) in {
+                "*": (2, 1, 2), "quickdraw": (8, 3, 5), "cifar10": (10, 3, 5),
+            }.items()
+        },
         "paper": {
             name: {
                 "epochs": epochs, "fidelity_from": 3, "entropy_from": 5, "learning_rate": 1e-3, "batch_size": 128,

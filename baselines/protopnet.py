@@ -192,12 +192,21 @@ class ProtoPNet(TrainedExplainer):
         bias: Whether biases take a share of the relevance, see `benchmark.relevance.propagation.propagate`.
 
     Note:
+        The preset ``scratch`` has no warm-up: without pretrained weights there is nothing to protect from it [ours].
+
         In the last layer's stage batch norm is in evaluation mode [ours]: its statistics would otherwise move on, and
         the prototypes would no longer be embeddings of training images.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "warm_epochs": 0, "joint_epochs": epochs, "project_every": epochs, "last_epochs": 1,
+                "decay_every": decay, "feature_rate": 1e-3, "last_rate": 1e-3, "batch_size": 128,
+            }
+            for name, (epochs, decay) in {"*": (2, 1), "quickdraw": (8, 6), "cifar10": (10, 7)}.items()
+        },
         "paper": {
             name: {
                 "warm_epochs": 5, "joint_epochs": epochs, "project_every": 10, "last_epochs": 5, "batch_size": 128,

@@ -221,6 +221,18 @@ class ProtoVAE(TrainedExplainer):
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "learning_rate": 1e-3,
+                "batch_size": 128,
+            }
+            for name, (epochs, kl, channels) in {
+                "*": (3, 100.0, (32, 64)),
+                "mnist": (3, 1.0, (32, 64)),
+                "quickdraw": (8, 100.0, (32, 64, 128)),
+                "cifar10": (10, 100.0, (32, 64, 128, 256)),
+            }.items()
+        },
         "paper": {
             name: {
                 "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "encoder": encoder,

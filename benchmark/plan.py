@@ -82,7 +82,7 @@ def plan(
             registry with its defaults.
         datasets: Labels of the data sets to run on instead of all of the suite's; a name that the suite does not know
             is taken from the registry.
-        seeds: Seeds instead of the suite's.
+        seeds: Seeds instead of the data set's, or the suite's.
 
     Names are not looked up here: `check_names` does that for the cells that are still to run.
     """
@@ -98,7 +98,7 @@ def plan(
             "evaluation": suite.evaluation.model_dump(mode="json", exclude={"batch_size"}),
             "metrics": list(suite.metrics),
         }
-        for seed in tuple(seeds) or suite.seeds:
+        for seed in tuple(seeds) or data.seeds or suite.seeds:
             for spec in specs:
                 explainer: JsonValue = {"name": spec.name, "parameters": spec.parameters}
                 settings = {**common, "explainer": explainer, "seed": seed}

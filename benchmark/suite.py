@@ -17,6 +17,7 @@ SUITES = files("benchmark") / "suites"
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -50,6 +51,7 @@ class DatasetSpec(_Strict):
     image_size: Positive | None = None
     backbone: BackboneSpec | None = None
     training: TrainingSpec | None = None
+    seeds: Seeds | None = None
 
     @property
     def entry(self) -> str:
@@ -85,7 +87,7 @@ class Suite(_Strict):
     schema_version: Literal[1] = 1
     name: Name
     title: str
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Seeds
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     backbone: BackboneSpec
     training: TrainingSpec
