@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,8 +23,17 @@ app = typer.Typer(
 
 _RUNS = Path("runs")
 
+
+class Terms(StrEnum):
+    """Which data may be used."""
+
+    ANY = "any"
+    OPEN = "open"
+
+
 SuiteOption = Annotated[str, typer.Option(help="Name of a suite, or a TOML file.", metavar="NAME|FILE")]
 OutOption = Annotated[Path, typer.Option(help="Folder of results.")]
+LicenceOption = Annotated[Terms, typer.Option(help="open: leave out data sets whose licence is not free.")]
 
 
 @app.command("list")
@@ -55,6 +65,8 @@ def run(
     cache: Annotated[Path | None, typer.Option(help="Folder of trained models.", show_default="OUT/cache")] = None,
     data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
     refresh: Annotated[bool, typer.Option("--refresh", help="Recompute results of other settings or code.")] = False,
+    licence: LicenceOption = Terms.ANY,
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing data from its publishers.")] = False,
 ) -> None:
     """Compute what is missing of a suite, one result file per explainer, data set and seed.
 
@@ -65,6 +77,8 @@ def run(
 
     wanted = _overridden(load_suite(suite), epochs=epochs, variants=variants, batch_size=batch_size)
     cells = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
+    if licence is Terms.OPEN:
+        cells = _on_free_data(cells)
     pending = _pending(cells, out, refresh)
     done = len(cells) - len(pending)
     typer.echo(f"{len(cells)} cells in {out / wanted.name}: {done} done, {len(pending)} to run")
@@ -72,6 +86,10 @@ def run(
         return
     check_names(pending)
     typer.echo("loading torch ...")
+    if download:
+        from benchmark.acquisition import fetch
+
+        fetch(pending, data_root, typer.echo)
     from benchmark.cache import Cache
     from benchmark.progress import reason_of, reporter_for
     from benchmark.runner import Runner
@@ -96,6 +114,7 @@ def leaderboard(
     suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and charts.")] = Path("board"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the board is not up to date.")] = False,
+    licence: LicenceOption = Terms.ANY,
 ) -> None:
     """Make tables (Markdown, CSV, LaTeX) and radar charts (PNG, SVG) from results."""
     import gc
@@ -105,6 +124,11 @@ def leaderboard(
 
     gc.disable()  # a short-lived process that only adds: looking for cycles would take a fifth of its time
     found = load([results], suite=suite)
+    if licence is Terms.OPEN:
+        from leaderboard.licence import on_free_data
+
+        found, left_out = on_free_data(found)
+        _say_left_out(left_out)
     if check:
         stale = check_board(found, out)
         for name in stale:
@@ -201,6 +225,20 @@ def _overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size:
             for spec in suite.datasets
         )
     return suite.model_copy(update=update)
+
+
+def _on_free_data(cells: list[Cell]) -> list[Cell]:
+    """The cells whose data set declares a free licence."""
+    from benchmark.acquisition import licences
+
+    declared = licences(cells)
+    _say_left_out({name: licence.name for name, licence in declared.items() if not licence.open})
+    return [cell for cell in cells if declared[cell.dataset].open]
+
+
+def _say_left_out(reasons: dict[str, str]) -> None:
+    for name, reason in reasons.items():
+        typer.echo(f"left out, its licence is not free: {name} ({reason})", err=True)
 
 
 def _pending(cells: list[Cell], out: Path, refresh: bool) -> list[Cell]:

@@ -194,6 +194,15 @@ class FLINT(TrainedExplainer):
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "epochs": epochs, "fidelity_from": fidelity, "entropy_from": entropy, "learning_rate": 1e-3,
+                "batch_size": 128,
+            }
+            for name, (epochs, fidelity, entropy) in {
+                "*": (2, 1, 2), "quickdraw": (8, 3, 5), "cifar10": (10, 3, 5),
+            }.items()
+        },
         "paper": {
             name: {
                 "epochs": epochs, "fidelity_from": 3, "entropy_from": 5, "learning_rate": 1e-3, "batch_size": 128,
@@ -231,7 +240,7 @@ class FLINT(TrainedExplainer):
     def train(self, backbone: Backbone, train: Split, session: Session) -> FLINTModel:
         count = sum(prototypes_of_class(self.prototypes_per_class, train.n_classes))
         model = self._built(backbone.renewed(), count, train.image_size).to(backbone.device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=True)
         schedule = cosine(optimizer, self.epochs, len(train), self.batch_size, self.final_learning_rate)
 
         def loss(step: Step) -> dict[str, Tensor]:
@@ -261,7 +270,8 @@ class FLINT(TrainedExplainer):
     def _built(self, network: Backbone, attributes: int, image_size: int) -> FLINTModel:
         network.cpu().eval()
         with torch.no_grad():
-            return FLINTModel(network, attributes, image_size, self)
+            model = FLINTModel(network, attributes, image_size, self)
+        return model.to(memory_format=torch.channels_last)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> FLINTModel:
         model = self._built(copy.deepcopy(backbone), len(state["attribute_layer.weight"]), int(state["image_size"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -22,19 +22,12 @@ from benchmark.errors import FitImpossible
 from benchmark.explainer import SelfExplainableModel, TrainedExplainer
 from benchmark.models.backbone import Backbone
 from benchmark.models.stages import Session, Stage, Step, train_in_stages
-from benchmark.relevance.head import epsilon_shares, prp, spread
+from benchmark.relevance.head import Explained, class_shares, prp, spread
 from benchmark.relevance.propagation import Bias, propagate
-from benchmark.similarity import distances
+from benchmark.similarity import distances, log_similarity
 from benchmark.types import Explanation, Prototypes, as_points
 
-Explained = Literal["score", "nearest", "mean"]
-
 _PASS = 256
-
-
-def log_similarity(squared_distances: Tensor, epsilon: float = 1e-4) -> Tensor:
-    """``log((d^2 + 1) / (d^2 + epsilon))``, elementwise."""
-    return torch.log1p((1 - epsilon) / (squared_distances + epsilon))
 
 
 def cluster_cost(squared_distances: Tensor, labels: Tensor, classes: Tensor) -> Tensor:
@@ -141,21 +134,12 @@ class ProtoPNetModel(SelfExplainableModel):
         scores = self.last(similarities)
         chosen = scores.argmax(1) if targets is None else targets
         seed = scores.softmax(1).gather(1, chosen[:, None])
-        shares = self.prototype_shares(similarities, chosen)
+        own = chosen[:, None] == self.classes
+        shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
         size, channels, height, width = features.shape
         rows = torch.arange(size, device=cells.device)[:, None] * (height * width) + cells
         relevance = spread(seed * shares, as_points(features), lambda z, j: prp(z, self.vectors[j]), rows)
         return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)
-
-    def prototype_shares(self, similarities: Tensor, targets: Tensor) -> Tensor:
-        """How the target's relevance is shared among prototypes: ``(B, P)``, rows summing to 1."""
-        own = targets[:, None] == self.classes
-        if self.recipe.explained == "mean":
-            return own / own.sum(1, keepdim=True)
-        if self.recipe.explained == "nearest":
-            nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
-            return F.one_hot(nearest, len(self.classes)).to(similarities.dtype)
-        return epsilon_shares(torch.where(own, self.last.weight[targets] * similarities, 0.0))
 
     @torch.no_grad()
     def project(self, train: Split) -> None:
@@ -208,12 +192,21 @@ class ProtoPNet(TrainedExplainer):
         bias: Whether biases take a share of the relevance, see `benchmark.relevance.propagation.propagate`.
 
     Note:
+        The preset ``scratch`` has no warm-up: without pretrained weights there is nothing to protect from it [ours].
+
         In the last layer's stage batch norm is in evaluation mode [ours]: its statistics would otherwise move on, and
         the prototypes would no longer be embeddings of training images.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "warm_epochs": 0, "joint_epochs": epochs, "project_every": epochs, "last_epochs": 1,
+                "decay_every": decay, "feature_rate": 1e-3, "last_rate": 1e-3, "batch_size": 128,
+            }
+            for name, (epochs, decay) in {"*": (2, 1), "quickdraw": (8, 6), "cifar10": (10, 7)}.items()
+        },
         "paper": {
             name: {
                 "warm_epochs": 5, "joint_epochs": epochs, "project_every": 10, "last_epochs": 5, "batch_size": 128,
@@ -270,8 +263,8 @@ class ProtoPNet(TrainedExplainer):
             {"params": [model.vectors], "lr": self.prototype_rate},
         ]
         features = {"params": list(model.blocks.parameters()), "lr": self.feature_rate}
-        warm = torch.optim.Adam([dict(group) for group in add_on])
-        joint = torch.optim.Adam([*add_on, {**features, "weight_decay": self.weight_decay}])
+        warm = torch.optim.Adam([dict(group) for group in add_on], fused=True)
+        joint = torch.optim.Adam([*add_on, {**features, "weight_decay": self.weight_decay}], fused=True)
         last = torch.optim.Adam(model.last.parameters(), lr=self.last_rate)
         decay = StepLR(joint, self.decay_every, 0.1)
         head = _LastLayer(model, train, self)

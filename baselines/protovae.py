@@ -23,20 +23,14 @@ from benchmark.explainer import SelfExplainableModel, TrainedExplainer
 from benchmark.models.backbone import Backbone
 from benchmark.models.stages import Session, Stage, Step, train_in_stages
 from benchmark.models.training import cosine
-from benchmark.relevance.head import epsilon_shares, prp, spread
+from benchmark.relevance.head import Explained, class_shares, prp, spread
 from benchmark.relevance.propagation import Bias, propagate
-from benchmark.similarity import distances
+from benchmark.similarity import distances, log_similarity
 from benchmark.types import Explanation, Prototypes
 
 Encoder = Literal["conv", "backbone"]
-Explained = Literal["score", "nearest", "mean"]
 
 _LARGEST_LOG_VARIANCE = math.log(1e8)
-
-
-def log_similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
-    """``log((d + 1) / (d + epsilon))``, elementwise; ``d`` is not squared."""
-    return torch.log1p((1 - epsilon) / (distance + epsilon))
 
 
 def kl_to_prototypes(mean: Tensor, log_variance: Tensor, vectors: Tensor, similarities: Tensor, own: Tensor) -> Tensor:
@@ -194,18 +188,9 @@ class ProtoVAEModel(SelfExplainableModel):
         scores = self.last(similarities)
         chosen = scores.argmax(1) if targets is None else targets
         seed = scores.softmax(1).gather(1, chosen[:, None])
-        shares = self.prototype_shares(similarities, chosen)
+        own = chosen[:, None] == self.classes
+        shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
         return spread(seed * shares, means, lambda z, j: prp(z, self.vectors[j]))
-
-    def prototype_shares(self, similarities: Tensor, targets: Tensor) -> Tensor:
-        """How the target's relevance is shared among prototypes: ``(B, P)``, rows summing to 1."""
-        own = targets[:, None] == self.classes
-        if self.recipe.explained == "mean":
-            return own / own.sum(1, keepdim=True)
-        if self.recipe.explained == "nearest":
-            nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
-            return F.one_hot(nearest, len(self.classes)).to(similarities.dtype)
-        return epsilon_shares(torch.where(own, self.last.weight[targets] * similarities, 0.0))
 
 
 @dataclass(frozen=True)
@@ -236,6 +221,18 @@ class ProtoVAE(TrainedExplainer):
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "learning_rate": 1e-3,
+                "batch_size": 128,
+            }
+            for name, (epochs, kl, channels) in {
+                "*": (3, 100.0, (32, 64)),
+                "mnist": (3, 1.0, (32, 64)),
+                "quickdraw": (8, 100.0, (32, 64, 128)),
+                "cifar10": (10, 100.0, (32, 64, 128, 256)),
+            }.items()
+        },
         "paper": {
             name: {
                 "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "encoder": encoder,
@@ -290,7 +287,7 @@ class ProtoVAE(TrainedExplainer):
             )
         network = backbone.renewed() if self.encoder == "backbone" else backbone
         model = self._built(network, classes, train.image_size, train.n_classes).to(backbone.device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate, fused=True)
         schedule = cosine(optimizer, self.epochs, len(train), self.batch_size, self.final_learning_rate)
 
         def loss(step: Step) -> dict[str, Tensor]:
@@ -321,7 +318,8 @@ class ProtoVAE(TrainedExplainer):
             if self.encoder == "conv"
             else backbone_encoder(network, self.latent)
         )
-        return ProtoVAEModel(encoder, classes, image_size, n_classes, self)
+        model = ProtoVAEModel(encoder, classes, image_size, n_classes, self)
+        return model.to(memory_format=torch.channels_last)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ProtoVAEModel:
         network = copy.deepcopy(backbone) if self.encoder == "backbone" else backbone

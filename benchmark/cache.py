@@ -1,4 +1,7 @@
-"""Where do trained and fitted models go? Into a content-addressed store of safetensors files, never pickle."""
+"""Where do trained and fitted models go? Into a content-addressed store of safetensors files, never pickle.
+
+What was found out about the files of data sets lies beside them.
+"""
 
 from __future__ import annotations
 
@@ -70,3 +73,31 @@ class Cache:
     def discard(self, kind: str, key: Mapping[str, Any]) -> None:
         """Removes a model; it may be absent."""
         self.path(kind, key).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Short facts by key in one JSON file, e.g. the checksums of files that were verified once.
+
+    Attributes:
+        path: The file; made when first written to.
+    """
+
+    path: Path
+
+    def recall(self, key: str) -> str | None:
+        """The fact under a key, ``None`` where there is none."""
+        fact = self._all().get(key)
+        return fact if isinstance(fact, str) else None
+
+    def keep(self, key: str, fact: str) -> None:
+        """Puts a fact under a key. Raises `DiskFull`."""
+        write_atomically(self.path, json.dumps({**self._all(), key: fact}, indent=1, sort_keys=True).encode())
+
+    def _all(self) -> dict[str, Any]:
+        """All facts; none where the file is missing or damaged, since every fact can be found out again."""
+        try:
+            facts = json.loads(self.path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}

@@ -21,7 +21,7 @@ class Scores:
     """What a metric found in one cell, one score per unit and never an average.
 
     Attributes:
-        values: ``(n,)``, one per image or prototype.
+        values: ``(n,)``, one per image, prototype or attribute.
         chance: The level of a method that knows nothing: a number, one per unit ``(n,)``, or ``None``.
         variants: The scores under other definitions, by name; filled only on request.
         details: Further series worth keeping, e.g. mean curves, by name.
@@ -83,7 +83,7 @@ class Metric:
     direction: Literal["higher", "lower"]
     lower: float | None
     upper: float | None
-    per: Literal["test image", "training image", "explained image", "prototype"]
+    per: Literal["test image", "training image", "explained image", "prototype", "attribute"]
     meter: Callable[[Evaluation], Meter]
     requires: frozenset[Capability]
     version: int

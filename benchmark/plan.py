@@ -27,7 +27,7 @@ class Cell:
 
     Attributes:
         suite: Name of the suite.
-        dataset: Name of the data set.
+        dataset: Label of the data set on the board.
         entry: Label on the board.
         seed: The seed.
         settings: Everything that decides the numbers, as JSON.
@@ -80,8 +80,9 @@ def plan(
         suite: The suite.
         explainers: Entries to run instead of the suite's; a name that the suite does not know is taken from the
             registry with its defaults.
-        datasets: Data sets to run on instead of the suite's.
-        seeds: Seeds instead of the suite's.
+        datasets: Labels of the data sets to run on instead of all of the suite's; a name that the suite does not know
+            is taken from the registry.
+        seeds: Seeds instead of the data set's, or the suite's.
 
     Names are not looked up here: `check_names` does that for the cells that are still to run.
     """
@@ -89,19 +90,20 @@ def plan(
     sets = [suite.dataset(name) for name in datasets] or list(suite.datasets)
     cells = []
     for data in sets:
+        asked: dict[str, JsonValue] = {"name": data.name, "image_size": data.image_size}
         common: dict[str, JsonValue] = {
-            "dataset": {"name": data.name, "image_size": data.image_size},
+            "dataset": {**asked, "parameters": data.parameters} if data.parameters else asked,
             "backbone": (data.backbone or suite.backbone).model_dump(mode="json"),
             "training": (data.training or suite.training).model_dump(mode="json"),
             "evaluation": suite.evaluation.model_dump(mode="json", exclude={"batch_size"}),
             "metrics": list(suite.metrics),
         }
-        for seed in tuple(seeds) or suite.seeds:
+        for seed in tuple(seeds) or data.seeds or suite.seeds:
             for spec in specs:
                 explainer: JsonValue = {"name": spec.name, "parameters": spec.parameters}
                 settings = {**common, "explainer": explainer, "seed": seed}
                 batch_size = suite.evaluation.batch_size
-                cells.append(Cell(suite.name, data.name, spec.entry, seed, settings, batch_size))
+                cells.append(Cell(suite.name, data.entry, spec.entry, seed, settings, batch_size))
     return cells
 
 

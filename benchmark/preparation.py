@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.cache import Cache, tensors_sha256
+from benchmark.cache import Cache, Facts, tensors_sha256
 from benchmark.cost import PassCounter
 from benchmark.data.dataset import Dataset
+from benchmark.data.memory import remembering
 from benchmark.errors import CacheDamaged, ContractBroken, SuiteInvalid
 from benchmark.evaluation import Reference, Settings
 from benchmark.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
@@ -103,14 +105,19 @@ class Preparation:
         self._trained: tuple[str, Trained] | None = None
 
     def dataset(self, cell: Cell, report: Callable[[str], None]) -> Dataset:
-        """The cell's data set. Raises `DataMissing` or `DataDamaged`."""
-        spec: Any = cell.settings["dataset"]
-        memo = f"{spec}"
+        """The cell's data set. Raises `DataMissing`, `DataDamaged`, or `SuiteInvalid` if it does not take its options.
+
+        What was found out about its files is kept beside the cache, in ``files.json``.
+        """
+        memo = f"{cell.settings['dataset']}"
         if self._dataset is None or self._dataset[0] != memo:
+            load = loader_of(cell)
             report(f"loading {cell.dataset}")
-            options = {} if spec["image_size"] is None else {"image_size": spec["image_size"]}
             self._dataset = None
-            self._dataset = memo, DATASETS.get(spec["name"])(self.data_root, **options)
+            with remembering(Facts(self.cache.root / "files.json")):
+                data = load(self.data_root)
+                report(f"{len(data.train):,} training and {len(data.test):,} test images, {data.sha256[:12]}")
+            self._dataset = memo, data
         return self._dataset[1]
 
     def black_box(self, cell: Cell, dataset: Dataset, report: Callable[[str], None]) -> Trained:
@@ -129,7 +136,7 @@ class Preparation:
             if tensors_sha256(trained.backbone.state_dict()) == trained.sha256:
                 return trained
         self._trained = None
-        with isolated(derive(cell.seed, cell.dataset, "backbone")):
+        with isolated(derive(cell.seed, cell.named("dataset"), "backbone")):
             spec = key["backbone"]
             make = partial(BACKBONES.get(spec["name"]), dataset.n_classes, weights=spec["weights"])
             backbone: Backbone = built(make)
@@ -158,6 +165,7 @@ class Preparation:
             "source": sources(cell)["backbone"],
             "torch": torch.__version__,
             "device": self.device.type,
+            **_augmentation(dataset),
         }
 
     def _train(
@@ -166,7 +174,7 @@ class Preparation:
         """Trains anew, or goes on from the last checkpoint; stores and returns the weights."""
         report("training the black box")
         session = Session(
-            derive(cell.seed, cell.dataset, "training"),
+            derive(cell.seed, cell.named("dataset"), "training"),
             _Slot(self.cache, "checkpoint", slot.key, self.note),
             lambda text: report(f"training the black box, {text}"),
         )
@@ -198,7 +206,7 @@ class Preparation:
             state, facts = found
             return Fitted(recipe.restore(trained.backbone, state).to(self.device).eval(), **facts)
         report("fitting")
-        source = torch.Generator().manual_seed(derive(cell.seed, cell.dataset, "fit"))
+        source = torch.Generator().manual_seed(derive(cell.seed, cell.named("dataset"), "fit"))
         if isinstance(recipe, TrainedExplainer):
             checkpoint = _Slot(self.cache, "checkpoint", key, self.note) if lasting else Forgetful()
             session = Session(draw_seed(source), checkpoint, lambda text: report(f"training, {text}"))
@@ -242,8 +250,15 @@ class Preparation:
                 "engine": [here["backbone"], here["instrument"]],
                 "torch": torch.__version__,
                 "device": self.device.type,
+                **_augmentation(dataset),
             }
         return key
+
+
+def _augmentation(dataset: Dataset) -> dict[str, str]:
+    """What a training depends on beyond the data: its augmentation, if there is one."""
+    augmentation = dataset.train.augmentation
+    return {} if augmentation is None else {"augmentation": str(augmentation)}
 
 
 def _base_cell(cell: Cell, recipe: Conversion) -> Cell:
@@ -255,7 +270,27 @@ def _base_cell(cell: Cell, recipe: Conversion) -> Cell:
 def recipe_of(cell: Cell) -> Explainer:
     """The recipe that a cell asks for, with its hyper-parameters; see `benchmark.recipes.recipe`."""
     spec: Any = cell.settings["explainer"]
-    return recipe(spec["name"], spec["parameters"], cell.dataset)
+    return recipe(spec["name"], spec["parameters"], cell.named("dataset"))
+
+
+def loader_of(cell: Cell) -> Callable[[Path], Dataset]:
+    """What reads the cell's data set from a root folder, with the cell's options.
+
+    Raises:
+        UnknownName, PluginBroken: If there is no such data set.
+        SuiteInvalid: If it does not take these options.
+    """
+    spec: Any = cell.settings["dataset"]
+    load = DATASETS.get(spec["name"])
+    size = {} if spec["image_size"] is None else {"image_size": spec["image_size"]}
+    options = {**size, **spec.get("parameters", {})}
+    signature = inspect.signature(load)
+    try:
+        signature.bind(Path(), **options)
+    except TypeError as error:
+        accepted = ", ".join(list(signature.parameters)[1:])
+        raise SuiteInvalid(f"{spec['name']}: {error}. Options of {spec['name']} are: {accepted}.") from error
+    return partial(load, **options)
 
 
 def json_of(recipe: Explainer) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from benchmark.results import Measure, Provenance, Scored
 from benchmark.seeding import derive
 from benchmark.types import check_finite
 
-_PACKAGES = ("torch", "torchvision", "zennit", "scikit-learn", "numpy", "scipy", "safetensors")
+_PACKAGES = ("torch", "torchvision", "zennit", "scikit-learn", "numpy", "scipy", "pillow", "safetensors")
 
 
 def measure_of(metric: Metric) -> Measure:
@@ -86,6 +86,8 @@ def provenance_of(
         dataset_statistics={"mean": normalisation.mean, "std": normalisation.std},
         dataset_sizes={"train": len(dataset.train), "test": len(dataset.test)},
         dataset_licence=dataset.licence,
+        dataset_licence_open=dataset.open_licence,
+        dataset_augmentation=str(dataset.train.augmentation or "none"),
         classes=dataset.n_classes,
         backbone_sha256=backbone_sha256,
         backbone_training=backbone_training,
@@ -96,7 +98,7 @@ def provenance_of(
         and not torch.is_deterministic_algorithms_warn_only_enabled(),
         batch_size=cell.batch_size,
         hardware=dict(hardware()),
-        seeds={purpose: derive(cell.seed, cell.dataset, purpose) for purpose in purposes},
+        seeds={purpose: derive(cell.seed, cell.named("dataset"), purpose) for purpose in purposes},
     )
 
 

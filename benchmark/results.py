@@ -21,7 +21,7 @@ from benchmark.errors import DiskFull, ResultDamaged
 
 Number = FiniteFloat
 Values = Annotated[tuple[Number, ...], Field(min_length=1)]
-Unit = Literal["test image", "training image", "explained image", "prototype"]
+Unit = Literal["test image", "training image", "explained image", "prototype", "attribute"]
 Kind = Literal["explainer", "control", "reference"]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.()+-]*$")]
 
@@ -147,6 +147,8 @@ class Provenance(_Strict):
         dataset_statistics: Normalisation computed from the training set: ``mean`` and ``std`` per channel.
         dataset_sizes: Images in the ``train`` and ``test`` split.
         dataset_licence: Licence of the data.
+        dataset_licence_open: Whether that licence is free; ``None`` in results that did not record it.
+        dataset_augmentation: How training images were varied.
         classes: Number of classes.
         backbone_sha256: Hash of the trained weights that this entry is paired with.
         model_sha256: Hash of what the explainer fitted.
@@ -168,6 +170,8 @@ class Provenance(_Strict):
     dataset_statistics: dict[str, tuple[Number, ...]]
     dataset_sizes: dict[str, int]
     dataset_licence: str
+    dataset_licence_open: bool | None = None
+    dataset_augmentation: str = "none"
     classes: int
     backbone_sha256: str
     model_sha256: str
@@ -186,7 +190,7 @@ class Result(_Strict):
     Attributes:
         schema_version: Version of this schema.
         suite: Name of the suite.
-        dataset: Name of the data set.
+        dataset: Label of the data set on the board.
         explainer: Label of the entry on the board.
         kind: ``explainer``, ``control`` (an entry with a known answer) or ``reference`` (the black box).
         seed: Seed of the cell.

@@ -24,12 +24,12 @@ from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
 from benchmark.metric import Metric
 from benchmark.plan import Cell
-from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, recipe_of
+from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, loader_of, recipe_of
 from benchmark.provenance import measure_of, provenance_of, scored
 from benchmark.registry import METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
 from benchmark.seeding import derive, isolated
-from benchmark.types import Capability, check_finite
+from benchmark.types import OF_DATA, Capability, check_finite
 
 
 class Reporter(Protocol):
@@ -80,7 +80,8 @@ class Runner:
         """Runs cells in their order.
 
         Raises:
-            UnknownName, SuiteInvalid: If a recipe does not take its hyper-parameters; nothing has run then.
+            UnknownName, SuiteInvalid: If a recipe does not take its hyper-parameters, or a data set its options;
+                nothing has run then.
             FolderBusy: If another run writes to the folder.
             DiskFull: If there is no room left; results written before are kept.
         """
@@ -88,12 +89,13 @@ class Runner:
         for cell in cells:
             with suppress(PluginBroken):  # reported as the failure of its own cells, below
                 recipe_of(cell)
+                loader_of(cell)
         summary = Summary()
         with _locked(self.out), _deterministic(self.device):
             for cell in cells:
                 started = time.perf_counter()
                 try:
-                    with isolated(derive(cell.seed, cell.dataset, "global streams")):
+                    with isolated(derive(cell.seed, cell.named("dataset"), "global streams")):
                         result = self._run(cell)
                     write_result(self.out, result)
                 except DiskFull:
@@ -172,7 +174,8 @@ def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> 
         missing = metric.missing(offered)
         if missing:
             first = min(missing)
-            reason = recipe.lacks.get(first, f"{evaluation.name} does not offer {first.value}")
+            who = evaluation.dataset.name if first in OF_DATA else evaluation.name
+            reason = recipe.lacks.get(first, f"{who} does not offer {first.value}")
             inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
         else:
             meters[metric.name] = metric.meter(evaluation)

@@ -29,8 +29,6 @@ from benchmark.errors import UnknownName
 
 Similarity = Callable[[Tensor, Tensor], Tensor]
 
-_EPSILON = 1e-4
-
 
 def distances(points: Tensor, prototypes: Tensor) -> Tensor:
     """Exact Euclidean distances ``(..., M, P)``.
@@ -41,8 +39,9 @@ def distances(points: Tensor, prototypes: Tensor) -> Tensor:
     return torch.cdist(points, prototypes, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _log(distance: Tensor) -> Tensor:
-    return torch.log1p((1 - _EPSILON) / (distance + _EPSILON))  # the same, and exact where the distance is large
+def log_similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
+    """``log((d + 1) / (d + epsilon))``, elementwise and positive, of distances or of squared distances."""
+    return torch.log1p((1 - epsilon) / (distance + epsilon))  # the same, and exact where the distance is large
 
 
 def _ned(points: Tensor, prototypes: Tensor) -> Tensor:
@@ -55,8 +54,8 @@ SIMILARITIES: dict[str, Similarity] = {
     "distance": lambda z, p: -distances(z, p),
     "squared": lambda z, p: -distances(z, p).square(),
     "exp": lambda z, p: (-distances(z, p)).exp(),
-    "log": lambda z, p: _log(distances(z, p)),
-    "log2": lambda z, p: _log(distances(z, p).square()),
+    "log": lambda z, p: log_similarity(distances(z, p)),
+    "log2": lambda z, p: log_similarity(distances(z, p).square()),
     "dot": lambda z, p: z @ p.transpose(-1, -2),
     "cosine": lambda z, p: F.normalize(z, dim=-1) @ F.normalize(p, dim=-1).transpose(-1, -2),
     "ned": _ned,

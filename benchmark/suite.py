@@ -17,6 +17,7 @@ SUITES = files("benchmark") / "suites"
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -42,12 +43,20 @@ class TrainingSpec(_Strict):
 
 
 class DatasetSpec(_Strict):
-    """A data set by name, with what differs from the suite's own settings on it."""
+    """A data set by name, its label on the board, its options, and what differs from the suite's own settings on it."""
 
     name: Name
+    label: Name | None = None
+    parameters: dict[str, JsonValue] = {}
     image_size: Positive | None = None
     backbone: BackboneSpec | None = None
     training: TrainingSpec | None = None
+    seeds: Seeds | None = None
+
+    @property
+    def entry(self) -> str:
+        """The label on the board."""
+        return self.label or self.name
 
 
 class ExplainerSpec(_Strict):
@@ -78,7 +87,7 @@ class Suite(_Strict):
     schema_version: Literal[1] = 1
     name: Name
     title: str
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Seeds
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     backbone: BackboneSpec
     training: TrainingSpec
@@ -89,7 +98,7 @@ class Suite(_Strict):
     @model_validator(mode="after")
     def _no_duplicates(self) -> Suite:
         used: dict[str, list[str]] = {
-            "data set": [d.name for d in self.datasets],
+            "data set label": [d.entry for d in self.datasets],
             "explainer label": [e.entry for e in self.explainers],
             "metric": list(self.metrics),
             "seed": [str(seed) for seed in self.seeds],
@@ -100,9 +109,9 @@ class Suite(_Strict):
                 raise ValueError(f"{what} {', '.join(twice)} stands there twice; give each entry a label of its own")
         return self
 
-    def dataset(self, name: str) -> DatasetSpec:
-        """The settings for a data set; those of the suite where the suite does not name it."""
-        return next((spec for spec in self.datasets if spec.name == name), DatasetSpec(name=name))
+    def dataset(self, entry: str) -> DatasetSpec:
+        """The data set under a label; one with the suite's settings where the suite does not name it."""
+        return next((spec for spec in self.datasets if spec.entry == entry), DatasetSpec(name=entry))
 
     def explainer(self, entry: str) -> ExplainerSpec:
         """The entry under a label; an explainer with its defaults where the suite does not name it."""

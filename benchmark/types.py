@@ -39,6 +39,11 @@ class Capability(StrEnum):
     EMBEDDINGS = "prototypes in the space of embeddings"
     PROBABILITIES = "class probabilities"
     ATTRIBUTION = "relevance of pixels"
+    ATTRIBUTES = "attributes of images"
+
+
+OF_DATA = frozenset({Capability.ATTRIBUTES})
+"""The capabilities of data sets; all others are those of methods."""
 
 
 @dataclass(frozen=True)

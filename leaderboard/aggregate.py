@@ -56,8 +56,15 @@ def _entry(metric: str, cells: Sequence[Result]) -> Entry:
         measure=measure,
         seeds=tuple(cell.seed for cell in cells),
         reason=None if scored else "; ".join(reasons),
+        of=converted(first),
         **numbers,
     )
+
+
+def converted(result: Result) -> str | None:
+    """Which explainer an entry converts: its hyper-parameters name it, and hold its own under ``base``."""
+    of = result.hyperparameters.get("of")
+    return of if isinstance(of, str) and "base" in result.hyperparameters else None
 
 
 _NOTHING: dict[str, Any] = {

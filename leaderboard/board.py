@@ -14,6 +14,7 @@ from leaderboard.radar import outlines
 _CHARTS = {
     "radar.png": "Radar chart: the profile of every explainer on five axes, one panel per data set",
     "radar-small-multiples.png": "Radar charts: one per explainer, the others in grey",
+    "radar-conversions.png": "Radar charts: each conversion beside the model that it is made of",
     "radar-controls.png": "Radar chart of the controls, entries with a known answer",
 }
 FILES = ("board.md", "board.csv", "board.tex", *(f"{Path(n).stem}.{ext}" for n in _CHARTS for ext in ("png", "svg")))

@@ -143,5 +143,5 @@ def mean_over_datasets(comparisons: Sequence[Comparison]) -> Comparison:
         comparisons[0],
         datasets=tuple(name for comparison in comparisons for name in comparison.datasets),
         seeds=tuple(sorted({seed for comparison in comparisons for seed in comparison.seeds})),
-        estimate=Estimate(value, means),
+        estimate=Estimate(value, means, max(own.scale for own in known)),
     )

@@ -37,6 +37,7 @@ class Entry:
         variants: Means under other definitions of the metric, averaged like the value.
         units: Distinct units: those that all seeds share where crossed, else the sum over seeds.
         crossed: Whether all seeds scored the same units.
+        of: Which explainer this entry converts, without training it again; ``None`` for all others.
     """
 
     suite: str
@@ -54,6 +55,7 @@ class Entry:
     variants: Mapping[str, float]
     units: int
     crossed: bool
+    of: str | None = None
 
     @property
     def status(self) -> str:

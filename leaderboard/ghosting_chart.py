@@ -13,11 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from leaderboard.escape import one_line
 from leaderboard.ghosting_curve import Comparison, Point
 from leaderboard.radar_panel import INK, Pen, pens
-from leaderboard.radar_sheet import Grid, Sheet
+from leaderboard.radar_sheet import STYLE, Grid, Sheet
 
-# As for the radar: whatever the user's matplotlibrc says the same bytes, and names never read as formulas.
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "text.parse_math": False, "legend.frameon": False, "svg.hashsalt": "sembench",
+_STYLE: dict[Any, Any] = STYLE | {
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
     "xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 9, "ytick.labelsize": 9, "axes.axisbelow": True,
 }  # fmt: skip

@@ -57,13 +57,15 @@ class Outline:
 
     Attributes:
         explainer: Label of the entry.
-        kind: ``reference``, ``explainer`` or ``control``.
+        kind: ``reference``, ``explainer``, ``conversion`` (an explainer made of another one) or ``control``.
         profile: Position per axis; ``None`` where the metric does not apply or was not measured.
+        of: The explainer that a conversion is made of.
     """
 
     explainer: str
     kind: str
     profile: Profile
+    of: str | None = None
 
 
 def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
@@ -91,14 +93,15 @@ def average(profiles: Sequence[Profile]) -> dict[str, float | None]:
 
 def outlines(entries: Sequence[Entry]) -> dict[str, list[Outline]]:
     """The profiles of one suite by data set, in the order of the entries, without methods that lie on no axis."""
-    methods: dict[tuple[str, str, str], list[Entry]] = {}
+    methods: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        methods.setdefault((entry.dataset, entry.explainer, entry.kind), []).append(entry)
+        methods.setdefault((entry.dataset, entry.explainer), []).append(entry)
     found: dict[str, list[Outline]] = {}
-    for (dataset, explainer, kind), own in methods.items():
-        positions = profile(own)
+    for (dataset, explainer), own in methods.items():
+        positions, first = profile(own), own[0]
         if any(position is not None for position in positions.values()):
-            found.setdefault(dataset, []).append(Outline(explainer, kind, positions))
+            kind = "conversion" if first.of is not None else first.kind
+            found.setdefault(dataset, []).append(Outline(explainer, kind, positions, first.of))
     return found
 
 
@@ -106,7 +109,7 @@ def averages(by_dataset: Mapping[str, Sequence[Outline]]) -> list[Outline]:
     """The mean profiles of the methods that have one on every data set."""
     datasets = [{outline.explainer: outline for outline in group} for group in by_dataset.values()]
     return [
-        Outline(name, outline.kind, average([group[name].profile for group in datasets]))
+        Outline(name, outline.kind, average([group[name].profile for group in datasets]), outline.of)
         for name, outline in datasets[0].items()
         if all(name in group for group in datasets)
     ]

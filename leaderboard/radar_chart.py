@@ -1,23 +1,18 @@
-"""The radar charts: all methods on one, each on a small one, the controls on a chart of their own."""
+"""The radar charts: all methods on one, each on a small one; conversions and controls on charts of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from matplotlib import style
 
 from leaderboard.radar import AXES, Outline, averages, gaps
-from leaderboard.radar_panel import REFERENCE, RIM, pens
-from leaderboard.radar_sheet import Grid, Sheet
+from leaderboard.radar_panel import REFERENCE, RIM, Pen, pens
+from leaderboard.radar_sheet import STYLE, Grid, Sheet
 
 Outlines = Mapping[str, Sequence[Outline]]
 
-# Whatever the user's matplotlibrc says: the same bytes, and names from results never read as formulas.
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "text.parse_math": False, "legend.frameon": False, "svg.hashsalt": "sembench",
-}  # fmt: skip
 _AVERAGE = "average over data sets"
 _FIXED = (
     "Larger is better on every axis. Centre and circle have fixed meanings: no outline depends on who else takes part. "
@@ -38,11 +33,14 @@ def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
         Content by file name; no chart of explainers, or of controls, where there are none.
     """
     files: dict[str, bytes] = {}
-    with style.context(["default", _STYLE]):
+    with style.context(["default", STYLE]):
         if _names(by_dataset, "explainer"):
             title = f"Suite {suite}: profiles first, ranks last"
             files |= overview(title, by_dataset, "explainer").rendered("radar")
             files |= small_multiples(f"Suite {suite}: one profile each", by_dataset).rendered("radar-small-multiples")
+        if _names(by_dataset, "conversion"):
+            title = f"Suite {suite}: conversions, beside the models that they are made of"
+            files |= conversions(title, by_dataset).rendered("radar-conversions")
         if _names(by_dataset, "control"):
             title = f"Suite {suite}: controls, entries with a known answer"
             files |= overview(title, by_dataset, "control").rendered("radar-controls")
@@ -98,6 +96,34 @@ def small_multiples(title: str, by_dataset: Outlines) -> Sheet:
             panel.area(outline, pen.colour)
             panel.outline(outline, replace(pen, dashes="-", size=5.0, width=1.8))
     return sheet
+
+
+def conversions(title: str, by_dataset: Outlines) -> Sheet:
+    """One radar per conversion, with the model that it is made of: averages over the data sets on which both ran."""
+    pairs = {name: _with_base(name, by_dataset) for name in _names(by_dataset, "conversion")}
+    averaged = "Averages over data sets. " if len(by_dataset) > 1 else ""
+    caption = [_KEY, _FIXED, f"{averaged}Nothing is trained again."]
+    caption += _broken(outline for pair in pairs.values() for outline in pair)
+    pen = {"the model": Pen("#444444", (0, (4, 2)), "s", 6.0), "its conversion": Pen("#0072B2", "-", "o", 5.0, 1.8)}
+    sheet = Sheet(title, caption, pen, _small(len(pairs), 0.95))
+    for place, (name, (outline, *base)) in enumerate(pairs.items()):
+        panel = sheet.panel(place, name)
+        panel.frame(list(_INITIALS.values()), size=9)
+        panel.area(outline, pen["its conversion"].colour)
+        for model in base:
+            panel.outline(model, pen["the model"])
+        panel.outline(outline, pen["its conversion"])
+    return sheet
+
+
+def _with_base(name: str, by_dataset: Outlines) -> list[Outline]:
+    """A conversion's mean profile, and that of its model over the same data sets; alone where that never ran."""
+    groups = [{outline.explainer: outline for outline in group} for group in by_dataset.values()]
+    with_it = [group for group in groups if name in group]
+    with_both = [group for group in with_it if (group[name].of or "") in group]
+    wanted = [name, *{group[name].of or "" for group in with_both}]
+    shared = [{key: group[key] for key in wanted} for group in with_both] or [{name: g[name]} for g in with_it]
+    return averages({str(place): list(group.values()) for place, group in enumerate(shared)})
 
 
 def _large(panels: int) -> Grid:

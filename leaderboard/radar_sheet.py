@@ -14,6 +14,11 @@ from matplotlib.figure import Figure
 
 from leaderboard.radar_panel import INK, Panel, Pen
 
+# Whatever the user's matplotlibrc says: the same bytes, and names from results never read as formulas.
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "text.parse_math": False, "legend.frameon": False, "svg.hashsalt": "sembench",
+}  # fmt: skip
+
 _DPI = 150
 _WIDEST = 1350  # of a PNG, pixels: sheets of many panels are wide enough with fewer dots; print takes the SVG
 _MARGIN = 0.15

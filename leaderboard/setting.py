@@ -21,12 +21,38 @@ def facts(results: Sequence[Result]) -> list[tuple[str, str]]:
     """
     seeds = sorted({result.seed for result in results})
     return [
+        *_data(results),
         ("Seeds", f"{len(seeds)} ({', '.join(map(str, seeds))})"),
         ("Images", _images(results)),
         ("Black box", _black_box(results)),
-        ("Licence of the data", _each(results, lambda result: result.provenance.dataset_licence or UNKNOWN)),
+        ("Licence of the data", _each(results, _licence)),
         ("Computed with", _each(results, lambda r: f"sembench {r.provenance.sembench}, {r.provenance.device}")),
     ]
+
+
+def _data(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """What a label does not say: name and options of the data set, and how training images were varied."""
+    told = []
+    specs = [result.settings["dataset"] for result in results]
+    named = [spec for spec in specs if isinstance(spec, dict)]
+    if any(spec.get("parameters") or spec["name"] != results[0].dataset for spec in named):
+        told.append(("Data set", _each(named, _with_options)))
+    if any(result.provenance.dataset_augmentation != "none" for result in results):
+        told.append(("Augmentation in training", _each(results, lambda r: r.provenance.dataset_augmentation)))
+    return told
+
+
+def _with_options(spec: dict[str, Any]) -> str:
+    def text(value: Any) -> str:
+        return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+    options = "; ".join(f"{name}: {text(value)}" for name, value in sorted(spec.get("parameters", {}).items()))
+    return f"{spec['name']} ({options})" if options else str(spec["name"])
+
+
+def _licence(result: Result) -> str:
+    name, free = result.provenance.dataset_licence or UNKNOWN, result.provenance.dataset_licence_open
+    return name if free is None else f"{name} ({'free' if free else 'not free'})"
 
 
 def _images(results: Sequence[Result]) -> str:

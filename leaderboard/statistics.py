@@ -20,6 +20,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ from leaderboard.resampling import crossed_means, nested_means
 
 DRAWS = 1000
 LEVEL = 0.95
-_DIGITS = 12  # of an interval's limits: beyond them, processors sum differently
+_DIGITS = 12  # of an interval's limits, counted from the largest score: beyond them, processors sum differently
 
 
 @dataclass(frozen=True)
@@ -49,27 +50,29 @@ class Estimate:
     Attributes:
         value: The mean.
         means: One per resample, ``(draws,)``.
+        scale: Size of the largest score that went in.
     """
 
     value: float
     means: Array
+    scale: float
 
     def __sub__(self, other: Estimate) -> Estimate:
         """The difference of two means, resample by resample."""
-        return Estimate(self.value - other.value, self.means - other.means)
+        return Estimate(self.value - other.value, self.means - other.means, max(self.scale, other.scale))
 
     def interval(self) -> Interval:
         """The mean with its percentile limits.
 
-        The limits have 12 digits, the same on every machine, and are widened to hold the mean should rounding have put
-        it outside; they have no width where all resamples agree.
+        The limits have 12 digits, counted from the largest score, the same on every machine, and are widened to hold
+        the mean should rounding have put it outside; they have no width where all resamples agree.
         """
         if bool((self.means == self.value).all()):
             return Interval(self.value, self.value, self.value)
         places = (len(self.means) - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         limits = np.interp(places, np.arange(len(self.means)), np.sort(self.means))
-        limits[np.abs(limits) < np.abs(self.means).max() * 10.0**-_DIGITS] = 0
-        low, high = (float(f"{limit:.{_DIGITS}g}") for limit in limits)
+        digits = _DIGITS - math.ceil(math.log10(self.scale))
+        low, high = (round(float(limit), digits) + 0.0 for limit in limits)  # + 0.0: no negative zero
         return Interval(self.value, min(low, self.value), max(high, self.value))
 
 
@@ -95,11 +98,12 @@ def estimate(
             f"cannot resample cells of {sizes} scores: each needs at least one, and crossed cells equally many."
         )
     first = float(cells[0][0])
+    scale = max(float(np.abs(cell).max()) for cell in cells)
     if all(bool((cell == first).all()) for cell in cells):
-        return Estimate(first, np.full(draws, first))
+        return Estimate(first, np.full(draws, first), scale)
     value, stream = float(np.mean([cell.mean() for cell in cells])), tuple(names)
     means = crossed_means(cells, draws, stream) if crossed else nested_means(cells, draws, stream, units)
-    return Estimate(value, means)
+    return Estimate(value, means, scale)
 
 
 def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:

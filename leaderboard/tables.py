@@ -19,6 +19,7 @@ _SECTIONS = {
     "training image": "Predictions",
     "explained image": "Explanations",
     "prototype": "Prototypes",
+    "attribute": "Prototypes",
 }
 Kinds = tuple[Kind, ...]
 COMPARED: Kinds = ("reference", "explainer")

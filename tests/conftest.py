@@ -1,6 +1,7 @@
 """A benchmark small enough to run whole in a test: two hundred digits, one block a stage, one epoch."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -56,3 +57,28 @@ def tiny_suite():
 def tiny_cache(tmp_path_factory):
     """One store of trained backbones for all tests that are not about training."""
     return tmp_path_factory.mktemp("cache")
+
+
+class Memory:
+    """A checkpoint in memory that goes through JSON and copies, as a file would."""
+
+    def __init__(self):
+        self.tensors = {}
+        self.facts = None
+        self.saves = 0
+
+    def load(self):
+        if self.facts is None:
+            return None
+        return {name: value.clone() for name, value in self.tensors.items()}, json.loads(self.facts)
+
+    def save(self, tensors, facts):
+        self.tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+        self.facts = json.dumps(facts)
+        self.saves += 1
+
+
+@pytest.fixture
+def checkpoint():
+    """A checkpoint that outlives a training."""
+    return Memory()

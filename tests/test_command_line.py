@@ -35,6 +35,25 @@ name = "shuffled"
 """
 
 
+TRAINED = (
+    SUITE[: SUITE.index("[[explainers]]")].replace("epochs = 2", "epochs = 1")
+    + """
+[[explainers]]
+name = "protopnet"
+parameters = { dimension = 8, warm_epochs = 2, joint_epochs = 2, project_every = 1, last_epochs = 2, batch_size = 128 }
+[[explainers]]
+name = "flint"
+parameters = { epochs = 3, fidelity_from = 2, entropy_from = 3, batch_size = 128 }
+[[explainers]]
+name = "protovae"
+parameters = { channels = [4, 8], latent = 8, epochs = 2, batch_size = 128 }
+[[explainers]]
+name = "kmex(protovae)"
+parameters = { base = { channels = [4, 8], latent = 8, epochs = 2, batch_size = 128 } }
+"""
+)
+
+
 def sembench(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "sembench", *map(str, arguments)], capture_output=True, text=True, check=False, **options
@@ -99,6 +118,28 @@ def test_killed_five_times_at_different_places_it_ends_with_the_same_numbers(sui
     assert done.returncode == 0, done.stderr
     assert numbers(out) == numbers(finished)
     assert len(numbers(out)) == 3
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage_of_every_training_it_ends_with_the_same_models(tmp_path):
+    suite = tmp_path / "trained.toml"
+    suite.write_text(TRAINED)
+    stages = ("warm-up 1/2", "joint 1/1", "last layer 1/2", "FLINT 2/3", "ProtoVAE 1/2")
+    killed = []
+    for stage in stages:
+        process = start(suite, tmp_path / "killed")
+        for line in process.stdout:
+            if stage in line:
+                killed.append(stage)
+                break
+        process.kill()
+        process.communicate(timeout=60)
+    assert killed == list(stages)  # every start went on from there: none of these lines had come before
+    for out in ("killed", "whole"):
+        done = sembench("run", "--suite", suite, "--out", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert len(numbers(tmp_path / "whole")) == 4
 
 
 @pytest.mark.slow

@@ -9,10 +9,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from benchmark.data.dataset import Dataset, make_dataset
+from benchmark.data.declaration import declares
+from benchmark.data.licence import CC_BY_4
 
 _TEST_IMAGES = 360
 
 
+@declares(CC_BY_4)
 def digits(data_root: Path | None = None, *, image_size: int = 40) -> Dataset:
     """The digits with a fixed stratified split: 1,437 training and 360 test images.
 
@@ -36,6 +39,6 @@ def digits(data_root: Path | None = None, *, image_size: int = 40) -> Dataset:
         train=(pixels[train], labels[train]),
         test=(pixels[test], labels[test]),
         image_size=image_size,
-        licence="CC BY 4.0",
+        licence=CC_BY_4,
         source="Optical Recognition of Handwritten Digits, UCI, as bundled with scikit-learn",
     )

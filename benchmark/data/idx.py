@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.errors import DataDamaged, DataMissing
+from benchmark.data.files import PublishedFiles
 
 _MAGIC = {1: 2049, 3: 2051}
 
 
-def read_idx(folder: Path, stem: str, shape: tuple[int, ...], sha256: str) -> Tensor:
+def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: str) -> Tensor:
     """One verified array of unsigned bytes.
 
-    Looks for ``<stem>`` and then for ``<stem>.gz`` in ``folder``.
+    Looks for ``<stem>`` and then for ``<stem>.gz``.
 
     Args:
-        folder: Where the files lie.
+        files: Where the files lie.
         stem: Published file name without ``.gz``.
         shape: Published shape.
         sha256: Hash of the published content, unpacked, in hexadecimal.
@@ -34,34 +33,42 @@ def read_idx(folder: Path, stem: str, shape: tuple[int, ...], sha256: str) -> Te
         DataMissing: If neither file is there; says where it looked and the two ways to get it.
         DataDamaged: If the content is not what was published.
     """
-    path = folder / stem
-    if not path.is_file():
-        path = folder / f"{stem}.gz"
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
+    path = files.find(stem, f"{stem}.gz")
+    content = files.content(path)
+    if path.suffix == ".gz":
+        try:
             content = gzip.decompress(content)
-    except FileNotFoundError as error:
-        raise DataMissing(
-            f"looked for {folder / stem} and for {stem}.gz beside it: neither is there. Either put the published file "
-            "there, or let torchvision fetch it once (torchvision.datasets.MNIST(DATA_ROOT, download=True)); then "
-            "pass --data-root DATA_ROOT."
-        ) from error
-    except PermissionError as error:
-        raise DataMissing(f"{path} is there but may not be read: {error.strerror}. Change its permissions.") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, str(error)) from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise files.damaged(path, str(error)) from error
     header = np.array([_MAGIC[len(shape)], *shape], dtype=">i4").tobytes()
     length = len(header) + int(np.prod(shape))
+    reason = ""
     if len(content) != length:
-        raise _damaged(path, f"it holds {len(content):,} bytes, expected {length:,} for shape {shape}")
-    if not content.startswith(header):
-        raise _damaged(path, f"its header is {content[: len(header)].hex()}, expected {header.hex()} for shape {shape}")
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise _damaged(path, f"the SHA-256 of its content is {found}, published is {sha256}")
+        reason = f"it holds {len(content):,} bytes, expected {length:,} for shape {shape}"
+    elif not content.startswith(header):
+        reason = f"its header is {content[: len(header)].hex()}, expected {header.hex()} for shape {shape}"
+    if reason:
+        raise files.damaged(path, reason)
+    files.verify(path, f"sha256:{sha256}", lambda: content, of="the unpacked content")
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape).copy())
 
 
-def _damaged(path: Path, reason: str) -> DataDamaged:
-    return DataDamaged(f"{path} is damaged: {reason}. Delete it and fetch it again.")
+def read_idx_splits(
+    files: PublishedFiles, sha256: Mapping[str, str], *, train: int = 60_000, test: int = 10_000, side: int = 28
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels of the training split, then of the test split, of a data set in the layout of MNIST.
+
+    Args:
+        files: Where the files lie.
+        sha256: Published hashes by file name without ``.gz``.
+        train: Published number of training images.
+        test: Published number of test images.
+        side: Height and width of an image, pixels.
+
+    Raises:
+        DataMissing, DataDamaged: See `read_idx`.
+    """
+    for stem, size in (("train", train), ("t10k", test)):
+        images, labels = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
+        pixels = read_idx(files, images, (size, side, side), sha256[images])[:, None]
+        yield pixels, read_idx(files, labels, (size,), sha256[labels])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
 from benchmark.data.dataset import Dataset, make_dataset
-from benchmark.data.idx import read_idx
+from benchmark.data.declaration import declares
+from benchmark.data.download import by_torchvision
+from benchmark.data.files import PublishedFiles
+from benchmark.data.idx import read_idx_splits
+from benchmark.data.licence import CC_BY_SA_3
 
 _SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -17,6 +19,7 @@ _SHA256 = {
 }
 
 
+@declares(CC_BY_SA_3, fetch=by_torchvision("MNIST"))
 def mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     """MNIST from the layout of torchvision: ``<data_root>/MNIST/raw/``, files plain or gzipped.
 
@@ -31,21 +34,14 @@ def mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     References:
         Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition, 1998.
     """
-    folder = data_root / "MNIST" / "raw"
-
-    def split(stem: str, size: int) -> tuple[Tensor, Tensor]:
-        images, labels = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
-        return (
-            read_idx(folder, images, (size, 28, 28), _SHA256[images])[:, None],
-            read_idx(folder, labels, (size,), _SHA256[labels]),
-        )
-
+    files = PublishedFiles(data_root / "MNIST" / "raw", "mnist", "http://yann.lecun.com/exdb/mnist/")
+    train, test = read_idx_splits(files, _SHA256)
     return make_dataset(
         "mnist",
         tuple(str(digit) for digit in range(10)),
-        train=split("train", 60_000),
-        test=split("t10k", 10_000),
+        train=train,
+        test=test,
         image_size=image_size,
-        licence="CC BY-SA 3.0",
+        licence=CC_BY_SA_3,
         source="MNIST, LeCun et al. 1998",
     )

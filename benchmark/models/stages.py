@@ -91,8 +91,8 @@ class Step:
 
     @cached_property
     def batch(self) -> Batch:
-        """The images, loaded when first asked for."""
-        return self.split.batch(self.indices).to(self.device)
+        """The images, varied as the data set wants it for training, loaded when first asked for."""
+        return self.split.training_batch(self.indices, self.generator).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -259,10 +259,14 @@ class _State:
     @staticmethod
     def _restore(optimizer: Optimizer, rates: Sequence[float], tensors: Mapping[str, Tensor], prefix: str) -> None:
         slots: dict[int, dict[str, Tensor]] = {}
+        parameters = _parameters(optimizer)
         for name, value in tensors.items():
             if name.startswith(prefix):
                 index, slot = name.removeprefix(prefix).split("/")
-                slots.setdefault(int(index), {})[slot] = value
+                like = parameters[int(index)]
+                # A fused step goes through memory in order: moments must lie there as their parameter does.
+                laid = torch.empty_like(like, dtype=value.dtype).copy_(value) if value.shape == like.shape else value
+                slots.setdefault(int(index), {})[slot] = laid
         state = optimizer.state_dict()
         for group, rate in zip(state["param_groups"], rates, strict=True):
             group["lr"] = rate

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.similarity import distances
 
 Rule = Literal["prp", "neon", "gxi"]
+Explained = Literal["score", "nearest", "mean"]
 
 _PRP_EPSILON = 1e-12
 _NEON_EPSILON = 1e-12
@@ -87,6 +89,27 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
 def epsilon_shares(parts: Tensor) -> Tensor:
     """Each part's share of its row's sum, ``(B, K)`` to ``(B, K)``: the epsilon rule of LRP for a linear layer."""
     return parts / _stabilised(parts)
+
+
+def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: Explained) -> Tensor:
+    """How is a class's relevance shared among its prototypes, where a linear layer weighs similarities?
+
+    Args:
+        weights: The layer's weights from each prototype to the image's target class, ``(B, P)``.
+        similarities: ``(B, P)``.
+        own: Which prototypes are of the target class, ``(B, P)``, boolean, at least one a row.
+        explained: ``"score"`` by their part of the class score, ``"nearest"`` all to the most similar one, ``"mean"``
+            evenly.
+
+    Returns:
+        ``(B, P)``, 0 for other classes' prototypes, rows summing to 1.
+    """
+    if explained == "mean":
+        return own / own.sum(1, keepdim=True)
+    if explained == "nearest":
+        nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
+        return F.one_hot(nearest, similarities.shape[1]).to(similarities.dtype)
+    return epsilon_shares(torch.where(own, weights * similarities, 0.0))
 
 
 def spread(

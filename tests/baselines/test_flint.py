@@ -1,6 +1,5 @@
 """FLINT: every term of the loss against its formula, the steps in which they are switched on, and its relevance."""
 
-import json
 import math
 
 import pytest
@@ -163,24 +162,9 @@ def test_relevance_differs_between_targets(fitted, data):
     assert not torch.allclose(zero, one)
 
 
-class Memory:
-    """A checkpoint in memory that goes through copies and JSON, as a file would."""
-
-    def __init__(self):
-        self.stored = None
-
-    def load(self):
-        if self.stored is None:
-            return None
-        return {k: v.clone() for k, v in self.stored[0].items()}, json.loads(self.stored[1])
-
-    def save(self, tensors, facts):
-        self.stored = {k: v.detach().clone() for k, v in tensors.items()}, json.dumps(facts)
-
-
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_training_killed_after_any_epoch_ends_with_the_same_model(epochs, backbone, data, fitted):
-    checkpoint, lines = Memory(), []
+def test_a_training_killed_after_any_epoch_ends_with_the_same_model(epochs, backbone, data, fitted, checkpoint):
+    lines = []
 
     def report(line):
         lines.append(line)

@@ -1,6 +1,5 @@
 """ProtoPNet: every loss against its formula, who moves when, and prototypes that are training data."""
 
-import json
 import math
 
 import pytest
@@ -11,7 +10,6 @@ from baselines.protopnet import (
     ProtoPNetModel,
     ProtoPNetParts,
     cluster_cost,
-    log_similarity,
     separation_cost,
     sparsity_cost,
 )
@@ -20,26 +18,10 @@ from benchmark.models.backbone import built, freeze
 from benchmark.models.resnet import resnet10_narrow
 from benchmark.models.stages import Session, train_in_stages
 from benchmark.seeding import generator, isolated
+from benchmark.similarity import log_similarity
 
 SHORT = {"warm_epochs": 1, "joint_epochs": 2, "project_every": 1, "last_epochs": 1, "dimension": 16}
 RECIPES = {"images": ProtoPNet(**SHORT), "parts": ProtoPNetParts(**SHORT)}
-
-
-class Memory:
-    """A checkpoint in memory that goes through copies and JSON, as a file would."""
-
-    def __init__(self):
-        self.stored = None
-
-    def load(self):
-        return (
-            None
-            if self.stored is None
-            else ({k: v.clone() for k, v in self.stored[0].items()}, json.loads(self.stored[1]))
-        )
-
-    def save(self, tensors, facts):
-        self.stored = {k: v.detach().clone() for k, v in tensors.items()}, json.dumps(facts)
 
 
 @pytest.fixture(scope="module")
@@ -235,9 +217,8 @@ def finished(recipe, backbone, split, checkpoint, stop_after=None):
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
-def test_a_training_killed_in_any_stage_ends_with_the_same_model(epochs, backbone, data, fitted):
+def test_a_training_killed_in_any_stage_ends_with_the_same_model(epochs, backbone, data, fitted, checkpoint):
     recipe, expected = RECIPES["images"], fitted["images"].fitted_state()
-    checkpoint = Memory()
     assert finished(recipe, backbone, data.train, checkpoint, epochs) is None
     found = finished(recipe, backbone, data.train, checkpoint)
     assert found.keys() == expected.keys()

@@ -2,17 +2,17 @@
 
 import dataclasses
 import itertools
-import json
 import math
 
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from baselines.protovae import ProtoVAE, kl_to_prototypes, log_similarity, orthogonality
+from baselines.protovae import ProtoVAE, kl_to_prototypes, orthogonality
 from benchmark.errors import FitImpossible
 from benchmark.models.stages import Session
 from benchmark.seeding import generator
+from benchmark.similarity import log_similarity
 
 SHORT = {"epochs": 2, "channels": (8, 16), "latent": 6, "prototypes_per_class": (1, 2, 3, 1, 2, 3, 1, 2, 3, 4)}
 RECIPES = {"conv": ProtoVAE(**SHORT), "backbone": ProtoVAE(**SHORT, encoder="backbone")}
@@ -156,24 +156,8 @@ def test_relevance_is_conserved_by_the_head_and_down_to_the_pixels(encoder, expl
     assert torch.allclose(model.attribute(images).sum((1, 2)), seed, rtol=0.05)
 
 
-class Memory:
-    """A checkpoint in memory that goes through copies and JSON, as a file would."""
-
-    def __init__(self):
-        self.stored = None
-
-    def load(self):
-        if self.stored is None:
-            return None
-        return {k: v.clone() for k, v in self.stored[0].items()}, json.loads(self.stored[1])
-
-    def save(self, tensors, facts):
-        self.stored = {k: v.detach().clone() for k, v in tensors.items()}, json.dumps(facts)
-
-
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_training_killed_after_an_epoch_ends_with_the_same_model(name, backbone, data, fitted):
-    checkpoint = Memory()
+def test_a_training_killed_after_an_epoch_ends_with_the_same_model(name, backbone, data, fitted, checkpoint):
 
     def report(line):
         raise KeyboardInterrupt

@@ -98,6 +98,7 @@ _SKILL: dict[str, tuple[str, tuple[float | None, ...]]] = {
     "kmex": ("explainer", (-0.1, 0.0, 3e-4, 0.70, 0.002)),
     "protopnet": ("explainer", (-1.3, 0.24, 0.34, 0.51, 0.45)),
     "protovae": ("explainer", (0.9, 0.02, 0.40, 0.61, 0.12)),
+    "kmex(flint)": ("explainer", (-2.1, 0.0, 0.50, 0.44, 0.01)),
     "chance": ("control", (-80.0, 0.1, 0.63, 0.10, 0.99)),
     "collapsed": ("control", (-0.2, 0.8, 6e-4, 0.70, 0.31)),
     "shuffled": ("control", (-0.1, 0.0, 0.17, 0.55, 0.002)),
@@ -142,11 +143,13 @@ def cell(
         scores["alignment_class"] = scored("alignment_class", cosines, chance=tuple((cosines / 4).tolist()))
         scores["alignment_out"] = scored("alignment_out", cosines / 4)
     sample = np.random.default_rng([seed, len(dataset)]).permutation(test)[:explained]
-    return result(
+    whole = result(
         scores, explainer=explainer, dataset=dataset, seed=seed, kind=kind, explained=sorted(sample.tolist()),
         dataset_sha256=dataset.ljust(64, "0"), backbone_sha256=f"{dataset}{seed}".ljust(64, "0"),
         dataset_sizes={"train": test, "test": test},
     )  # fmt: skip
+    of = explainer.removeprefix("kmex(").removesuffix(")")
+    return whole if of == explainer else whole.model_copy(update={"hyperparameters": {"of": of, "base": {}}})
 
 
 def suite_of(explainers: Iterable[str], datasets: Iterable[str], seeds: Iterable[int], **sizes: Any) -> list[Result]:

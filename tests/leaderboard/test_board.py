@@ -11,8 +11,8 @@ from leaderboard.load import load
 
 @pytest.fixture(scope="module")
 def small(build):
-    """Two methods and a control on one data set, quick to draw."""
-    return build.suite(["blackbox", "kmex", "chance"], ["digits"], [0])
+    """Two methods, a conversion and a control on one data set, quick to draw."""
+    return build.suite(["blackbox", "flint", "kmex(flint)", "chance"], ["digits"], [0])
 
 
 def names(paths, out):
@@ -24,7 +24,7 @@ def test_writes_everything_below_the_suite(small, tmp_path):
     assert sorted(names(written, tmp_path)) == sorted(f"quick/{name}" for name in FILES)
     assert sorted(path.name for path in (tmp_path / "quick").iterdir()) == sorted(FILES)
     text = (tmp_path / "quick/board.md").read_text(encoding="utf-8")
-    for chart in ("radar.png", "radar-small-multiples.png", "radar-controls.png"):
+    for chart in ("radar.png", "radar-small-multiples.png", "radar-conversions.png", "radar-controls.png"):
         assert f"]({chart})" in text
     assert check_board(small, tmp_path) == []
 

@@ -48,7 +48,7 @@ def test_latex_has_a_labelled_float_for_each_table(files):
 
 def test_what_was_not_run_is_shown_as_such(files):
     text = " ".join(files["quick/paper-kmex.md"].decode().split())
-    assert "| kmex(flint) | not run | not run |" in text
+    assert "| kmex(protovae) | not run | not run |" in text
     assert re.search(r"\| flint \| 9\d", text)
 
 

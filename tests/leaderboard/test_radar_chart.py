@@ -8,7 +8,7 @@ from PIL import Image
 
 from leaderboard.aggregate import aggregate
 from leaderboard.radar import AXES, Outline, outlines
-from leaderboard.radar_chart import charts, overview, small_multiples
+from leaderboard.radar_chart import charts, conversions, overview, small_multiples
 from leaderboard.radar_panel import RIM, Panel, pens
 
 FULL = {axis.name: 0.8 for axis in AXES}
@@ -51,9 +51,8 @@ def drawn(kind_of_sheet, outline):
 
 def test_all_charts_of_a_suite(profiles):
     files = charts("quick", profiles)
-    assert list(files) == [
-        f"{name}.{form}" for name in ("radar", "radar-small-multiples", "radar-controls") for form in ("png", "svg")
-    ]
+    expected = ("radar", "radar-small-multiples", "radar-conversions", "radar-controls")
+    assert list(files) == [f"{name}.{form}" for name in expected for form in ("png", "svg")]
     for name, content in files.items():
         if name.endswith("png"):
             image = Image.open(io.BytesIO(content))
@@ -92,6 +91,39 @@ def test_controls_are_drawn_on_a_chart_of_their_own(profiles):
     ]  # fmt: skip
 
 
+def converted(name, value):
+    return Outline(f"kmex({name})", "conversion", dict.fromkeys(FULL, value), of=name)
+
+
+def test_conversions_are_drawn_beside_their_models_on_a_chart_of_their_own():
+    flint, other = Outline("flint", "explainer", FULL), Outline("flint", "explainer", dict.fromkeys(FULL, 0.2))
+    by_dataset = {"one": [flint, converted("flint", 0.4)], "two": [other]}
+    assert "kmex(flint)" not in words(overview("t", by_dataset, "explainer"))
+    assert "kmex(flint)" not in words(small_multiples("t", by_dataset))
+    sheet = conversions("t", by_dataset)
+    bold = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
+    panel = sheet.panel(0, "")
+    radii = [np.hypot(*(np.stack(line.get_data()) - np.array(panel.centre)[:, None])) / panel.radius for line in bold]
+    assert radii[0] == pytest.approx(0.8)  # the model, on the data set that the conversion ran on only
+    assert radii[1] == pytest.approx(0.4)
+    assert "radar-conversions.svg" in charts("quick", by_dataset)
+
+
+def test_a_conversion_whose_model_never_ran_stands_alone():
+    sheet = conversions("t", {"one": [converted("flint", 0.4)], "two": [converted("flint", 0.6)]})
+    (line,) = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
+    assert np.hypot(*(np.stack(line.get_data())[:, 0] - sheet.panel(0, "").centre)) == pytest.approx(
+        0.5 * sheet.panel(0, "").radius
+    )
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_no_words_overlap_on_the_chart_of_conversions(no_formulas, count):
+    names = [f"method-{place}" for place in range(count)]
+    group = [Outline(name, "explainer", FULL) for name in names] + [converted(name, 0.5) for name in names]
+    assert overlaps(conversions("Suite quick: conversions", {"digits": group})) == []
+
+
 def test_labels_state_the_ends_and_the_caption_names_broken_outlines(profiles):
     texts = words(overview("t", profiles, "explainer"))
     for axis in AXES:
@@ -116,6 +148,7 @@ def test_the_words_of_the_synthetic_suite_do_not_overlap(profiles):
         overview("t", profiles, "explainer"),
         overview("t", profiles, "control"),
         small_multiples("t", profiles),
+        conversions("t", profiles),
     ):
         assert overlaps(sheet) == []
 

@@ -163,5 +163,5 @@ def test_scores_of_many_values_are_not_grouped(values):
 
 def test_a_limit_that_is_zero_but_for_rounding_is_zero():
     """Sums that cancel leave some 1e-18, more or less on each machine."""
-    interval = Estimate(-1.0, np.array([-2.0] * 10 + [1.7e-18] * 10)).interval()
+    interval = Estimate(-1.0, np.array([-2.0] * 10 + [1.7e-18] * 10), 2.0).interval()
     assert (interval.low, interval.high) == (-2, 0)

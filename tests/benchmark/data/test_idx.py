@@ -6,12 +6,13 @@ import re
 import pytest
 import torch
 
+from benchmark.data.files import PublishedFiles
 from benchmark.data.idx import read_idx
 from benchmark.errors import DataDamaged, DataMissing
 
 
 def read(idx):
-    return read_idx(idx.folder, idx.stem, idx.array.shape, idx.sha256)
+    return read_idx(PublishedFiles(idx.folder, "tiny", "https://example.org"), idx.stem, idx.array.shape, idx.sha256)
 
 
 def assert_damaged(idx, path, reason=""):
@@ -51,9 +52,8 @@ def test_a_missing_file_says_where_it_was_looked_for_and_the_two_ways_to_get_it(
     message = str(caught.value)
     assert str(idx.plain) in message
     assert f"{idx.stem}.gz" in message
-    assert "Either put the published file there" in message
-    assert "download=True" in message
-    assert "--data-root" in message
+    assert "Either put the published files there (https://example.org)" in message
+    assert "sembench run --dataset tiny --data-root DATA_ROOT --download" in message
 
 
 def test_a_missing_folder_is_a_missing_file(idx):

@@ -19,8 +19,8 @@ def test_without_the_files_it_says_where_it_looked_and_the_two_ways_to_get_them(
         mnist(tmp_path)
     message = str(caught.value)
     assert str(tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte") in message
-    assert "put the published file there" in message
-    assert "torchvision.datasets.MNIST(DATA_ROOT, download=True)" in message
+    assert "put the published files there" in message
+    assert "sembench run --dataset mnist --data-root DATA_ROOT --download" in message
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

@@ -5,6 +5,7 @@ import torch
 
 from benchmark.metrics.accuracy import accuracy
 from benchmark.metrics.alignment import alignment
+from benchmark.metrics.attributes import captured, correlation_error
 from benchmark.metrics.diversity import diversity
 from benchmark.metrics.faithfulness import relevance_kl
 from benchmark.metrics.ghosting import ghosting
@@ -52,6 +53,8 @@ def cosines(prototype):
 DECISIVE_LAST = torch.arange(9.0).view(1, 3, 3)
 DECISIVE_FIRST = DECISIVE_LAST.flip(1, 2)
 BLACK_BOX = torch.tensor([[[4.0, -2.0], [1.0, 0.0]]])
+# The first two attributes exclude each other, the third one is independent of them.
+ATTRIBUTES = torch.tensor([[1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1]] * 2).bool()
 TYPICAL, STRAY = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 
 BETTER_AND_WORSE = {
@@ -65,6 +68,11 @@ BETTER_AND_WORSE = {
     "diversity": (diversity(5 * torch.eye(4)), diversity(0.1 * torch.eye(4))),
     "alignment_class": (cosines(TYPICAL)[0], cosines(STRAY)[0]),
     "alignment_out": (cosines(TYPICAL)[1], cosines(STRAY)[1]),
+    "attributes_captured": (captured(ATTRIBUTES), captured(ATTRIBUTES[:1])),
+    "attribute_correlation": (
+        correlation_error(ATTRIBUTES[::2], ATTRIBUTES),
+        correlation_error(ATTRIBUTES[[0, 3]], ATTRIBUTES),
+    ),
 }
 """Scores of a model that any reader would call better, and of one that any reader would call worse."""
 
@@ -89,7 +97,16 @@ def test_both_models_score_within_the_declared_range(name):
 
 @pytest.mark.parametrize(
     ("name", "best"),
-    [("accuracy", 1), ("ghosting", 0), ("lrp_kl", 0), ("ro_auroc", 1), ("diversity", 0), ("accuracy_gap", 100)],
+    [
+        ("accuracy", 1),
+        ("ghosting", 0),
+        ("lrp_kl", 0),
+        ("ro_auroc", 1),
+        ("diversity", 0),
+        ("accuracy_gap", 100),
+        ("attributes_captured", 1),
+        ("attribute_correlation", 0),
+    ],
 )
 def test_the_best_value_is_the_end_of_the_range_that_the_direction_points_to(name, best):
     metric = METRICS.get(name)

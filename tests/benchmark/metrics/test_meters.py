@@ -36,7 +36,8 @@ def series(scores: Scores):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_is_one_finite_score_per_declared_unit(scored, kind, name):
-    count = {"test image": 17, "training image": 24, "explained image": 9, "prototype": 6}[METRICS.get(name).per]
+    counts = {"test image": 17, "training image": 24, "explained image": 9, "prototype": 6, "attribute": 5}
+    count = counts[METRICS.get(name).per]
     scores = scored(kind)[name]
     for values in (scores.values, *scores.variants.values()):
         assert values.shape == (count,)

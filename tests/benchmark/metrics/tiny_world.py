@@ -4,6 +4,8 @@ A plain module, loaded by path (`conftest.py` beside it, and `tests/benchmark/te
 package.
 """
 
+from dataclasses import replace
+
 import torch
 
 from benchmark.data.dataset import make_dataset
@@ -12,7 +14,7 @@ from benchmark.explainer import SelfExplainableModel
 from benchmark.models.backbone import Backbone, freeze
 from benchmark.seeding import isolated
 from benchmark.similarity import largest_per_class, similarity, sum_per_class
-from benchmark.types import Explanation, Prototypes
+from benchmark.types import Capability, Explanation, Prototypes
 
 CLASSES = ("left", "right", "top")
 SIZE = 8
@@ -29,10 +31,16 @@ def pixels_of(labels, seed):
     return pixels.to(torch.uint8)
 
 
+def attributes_of(labels):
+    """Five attributes: that of each class, one that alternates, one that all images have."""
+    return torch.cat([labels[:, None] == torch.arange(3), (torch.arange(len(labels)) % 2 == 0)[:, None],
+                      torch.ones(len(labels), 1, dtype=torch.bool)], 1)  # fmt: skip
+
+
 def make_data(name="tiny"):
-    """24 balanced training images and 17 unbalanced test images."""
+    """24 balanced training images and 17 unbalanced test images, with five attributes each."""
     train, test = torch.arange(24) % 3, torch.tensor(TEST_LABELS)
-    return make_dataset(
+    made = make_dataset(
         name,
         CLASSES,
         train=(pixels_of(train, 1), train),
@@ -40,6 +48,13 @@ def make_data(name="tiny"):
         image_size=SIZE,
         licence="CC0",
         source="made here",
+    )
+    return replace(
+        made,
+        train=replace(made.train, attributes=attributes_of(train)),
+        test=replace(made.test, attributes=attributes_of(test)),
+        attribute_names=("left", "right", "top", "even", "any"),
+        supports=frozenset({Capability.ATTRIBUTES}),
     )
 
 

@@ -1,12 +1,10 @@
-"""Training sets that a network of one convolution learns in a blink, and a checkpoint that outlives a training."""
+"""Training sets that a network of one convolution learns in a blink."""
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.data.dataset import Normalisation, Split
 from benchmark.models.backbone import Backbone
@@ -23,30 +21,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-class Memory:
-    """A checkpoint in memory that goes through JSON and copies, as a file would."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[str, Tensor] = {}
-        self.facts: str | None = None
-        self.saves = 0
-
-    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        if self.facts is None:
-            return None
-        return {name: value.clone() for name, value in self.tensors.items()}, json.loads(self.facts)
-
-    def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        self.tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
-        self.facts = json.dumps(facts)
-        self.saves += 1
-
-
-@pytest.fixture
-def checkpoint() -> Memory:
-    return Memory()
 
 
 def coloured(count: int) -> Split:

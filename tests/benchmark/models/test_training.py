@@ -28,9 +28,9 @@ class Recording:
     def __len__(self):
         return len(self.split)
 
-    def batch(self, indices):
+    def training_batch(self, indices, generator):
         self.asked.append(indices.tolist())
-        return self.split.batch(indices)
+        return self.split.training_batch(indices, generator)
 
 
 def silent(line):
@@ -111,10 +111,10 @@ def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(make, to
 
 def test_a_training_killed_in_the_middle_of_an_epoch_does_that_epoch_again(make, toy, checkpoint):
     class Dying(Recording):
-        def batch(self, indices):
+        def training_batch(self, indices, generator):
             if len(self.asked) == 6:  # the third batch of the second epoch
                 raise Killed
-            return super().batch(indices)
+            return super().training_batch(indices, generator)
 
     expected = train(make(), toy, type(checkpoint)())
     with pytest.raises(Killed):
