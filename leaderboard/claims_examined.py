@@ -12,7 +12,7 @@ from benchmark.results import Result
 from leaderboard.claim import Claim
 from leaderboard.claims import CLAIMS
 from leaderboard.comparison import Comparison, compare
-from leaderboard.finding import Finding, Judged, combined, judge, mean, tested_on, together
+from leaderboard.finding import Finding, Judged, combined, judge, mean, over_datasets, tested_on, together
 from leaderboard.method import NOT_RUN, Method, name_of
 
 
@@ -64,7 +64,7 @@ def _examined(claim: Claim, suite: str, datasets: dict[str, list[Result]]) -> Ex
         findings[name] = combined(claim, parts[name], (name,), beyond)
     if claim.over == "mean":
         means = [mean(claim, pair) for pair in zip(*parts.values(), strict=True)]
-        return Examined(claim, suite, combined(claim, means, tested_on(findings)), findings)
+        return Examined(claim, suite, over_datasets(combined(claim, means, tested_on(findings))), findings)
     return Examined(claim, suite, together(claim, findings), findings)
 
 

@@ -2,7 +2,8 @@
 
 A metric with a score per image is compared image by image: the difference is taken within each seed, for both methods
 explained the same black box on the same images. Prototypes of two methods do not correspond to each other: there the
-difference is that of two means, whose seeds are drawn together and whose prototypes are drawn independently.
+difference is that of two means, whose seeds are drawn together and whose prototypes are drawn independently. Intervals
+are widened for the small number of seeds, see `leaderboard.statistics.widened`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from benchmark.results import Measure, NotApplicable, Result, Scored
 from leaderboard.aggregate import same_units
 from leaderboard.levels import Array
 from leaderboard.method import Method, find
-from leaderboard.statistics import Estimate, estimate
+from leaderboard.statistics import Estimate, estimate, widened
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,16 @@ def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "sc
     names = ("claims", pair[0][0].suite, pair[0][0].dataset)
     scores = [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
     values = [[_series(score, reads, variant) for score in own] for own in scores]
+    by_seed = np.array([own[0].mean() - (own[1].mean() if len(own) > 1 else 0) for own in zip(*values, strict=True)])
     if reads == "scores" and scores[0][0].measure.per != "prototype":
         crossed = same_units(metric, pair[0], scores[0])
         differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
-        return estimate(differences, crossed=crossed, names=names)
+        return widened(estimate(differences, crossed=crossed, names=names), by_seed, names)
     parts = [estimate(own, crossed=False, names=names, units=units) for own, units in zip(values, "ab", strict=False)]
-    return parts[0] - parts[1] if len(parts) > 1 else parts[0]
+    if len(parts) > 1:
+        return widened(parts[0] - parts[1], by_seed, names)
+    alone, measure = widened(parts[0], by_seed, names), scores[0][0].measure
+    return replace(alone, means=np.clip(alone.means, measure.lower, measure.upper))
 
 
 def _series(score: Scored, reads: str, variant: str) -> Array:

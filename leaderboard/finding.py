@@ -135,3 +135,11 @@ def mean(claim: Claim, parts: Sequence[Judged]) -> Judged:
         shown = next((part for part in parts if part.comparison.estimate is not None), parts[0])
         return replace(shown, verdict="open", why=tuple(dict.fromkeys(why for part in parts for why in part.why)))
     return judge(claim, mean_over_datasets(enough))
+
+
+def over_datasets(finding: Finding) -> Finding:
+    """A finding on means that says over which data sets they go."""
+    if finding.closest is None:
+        return finding
+    over = f"mean over {', '.join(finding.closest.comparison.datasets)}"
+    return replace(finding, why="; ".join(filter(None, [over, finding.why])))

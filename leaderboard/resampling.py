@@ -49,6 +49,11 @@ def nested_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], uni
     return total / len(cells)
 
 
+def seed_deviations(by_seed: Array, draws: int, names: tuple[str, ...]) -> Array:
+    """How far the seeds that each resample of these names draws are from their mean: ``(seeds,)`` to ``(draws,)``."""
+    return np.asarray(_times_drawn(names, len(by_seed), draws) @ by_seed / len(by_seed) - by_seed.mean())
+
+
 def _stream(*names: str) -> np.random.Generator:
     """A generator that depends on every name and on nothing else (SHA-256)."""
     return np.random.Generator(np.random.SFC64(list(hashlib.sha256("\x1f".join(names).encode()).digest())))

@@ -3,10 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import norm
+from scipy.stats import t as scipy_t
 
 from leaderboard import resampling
 from leaderboard.levels import group
-from leaderboard.statistics import Estimate, Interval, bootstrap
+from leaderboard.statistics import Estimate, Interval, bootstrap, estimate, widened
 
 NAMES = ("quick", "digits")
 
@@ -165,3 +167,23 @@ def test_a_limit_that_is_zero_but_for_rounding_is_zero():
     """Sums that cancel leave some 1e-18, more or less on each machine."""
     interval = Estimate(-1.0, np.array([-2.0] * 10 + [1.7e-18] * 10), 2.0).interval()
     assert (interval.low, interval.high) == (-2, 0)
+
+
+@pytest.mark.parametrize(("seeds", "factor"), [(2, 9.168), (3, 2.689), (5, 1.584), (1000, 1.0016)])
+def test_the_part_of_few_seeds_is_widened_by_students_t(seeds, factor):
+    """Cells without any spread over units: all of the interval comes from the seeds."""
+    by_seed = np.random.default_rng(0).random(seeds)
+    own = estimate([np.full(4, value) for value in by_seed], crossed=True, names=NAMES, draws=300)
+    wider = widened(own, by_seed, NAMES)
+    assert wider.value == own.value
+    np.testing.assert_allclose(wider.means - own.value, factor * (own.means - own.value), rtol=1e-3, atol=1e-9)
+    t = scipy_t.ppf(0.975, seeds - 1) / norm.ppf(0.975) * np.sqrt(seeds / (seeds - 1))
+    assert factor == pytest.approx(t, rel=1e-3)
+
+
+def test_units_are_not_widened_and_one_seed_is_left_as_it_is():
+    cells = [np.arange(5.0), np.arange(5.0)]
+    own = estimate(cells, crossed=True, names=NAMES)
+    assert widened(own, np.array([2.0, 2.0]), NAMES) is own
+    single = estimate(cells[:1], crossed=True, names=NAMES)
+    assert widened(single, np.array([2.0]), NAMES) is single
