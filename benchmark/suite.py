@@ -51,6 +51,12 @@ class DatasetSpec(_Strict):
     backbone: BackboneSpec | None = None
     training: TrainingSpec | None = None
 
+    @model_validator(mode="after")
+    def _size_in_one_place(self) -> DatasetSpec:
+        if "image_size" in self.parameters:
+            raise ValueError("image_size stands among its parameters; put it beside the name")
+        return self
+
     @property
     def entry(self) -> str:
         """The label on the board."""
