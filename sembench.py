@@ -1,4 +1,4 @@
-"""The command line of sembench: list, run, leaderboard, ghosting. Loads torch only where something is computed.
+"""The command line of sembench: run a suite, read its results. Loads torch only where something is computed.
 
 `run --licence open` loads it too, since data sets declare their licences in their own modules.
 """
@@ -153,6 +153,64 @@ def ghosting(
 
     for path in write_ghosting(load([results], suite=suite), out):
         typer.echo(path)
+
+
+@app.command()
+def claims(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+) -> None:
+    """Test the papers' claims on results (Markdown, CSV, JSON): each holds, fails or is open."""
+    from leaderboard.claims_page import claim_files
+    from leaderboard.load import load
+
+    _deliver(claim_files(load([results], suite=suite)), out, check)
+
+
+@app.command()
+def sensitivity(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+) -> None:
+    """Show how measures and the order of methods change with other definitions (Markdown, CSV)."""
+    from leaderboard.load import load
+    from leaderboard.sensitivity_page import sensitivity_files
+
+    _deliver(sensitivity_files(load([results], suite=suite)), out, check)
+
+
+@app.command()
+def papers(
+    paper: Annotated[list[str], typer.Option(help="kmex or posthoc (repeatable); both by default.")] = [],  # noqa: B006
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a table is not up to date.")] = False,
+) -> None:
+    """Fill the papers' tables with one's own results (Markdown, LaTeX): mean and spread over seeds."""
+    from leaderboard.load import load
+    from leaderboard.paper_tables import PAPERS
+    from leaderboard.papers_page import paper_files
+
+    _deliver(paper_files(load([results], suite=suite), paper or list(PAPERS)), out, check)
+
+
+def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
+    """Writes generated files and names them; to check, names those that are not up to date: exit status 1 if any."""
+    from leaderboard.folder import stale, write
+
+    if not check:
+        for path in write(files, out):
+            typer.echo(path)
+        return
+    old = stale(files, out)
+    for name in old:
+        typer.echo(f"stale: {name}", err=True)
+    raise typer.Exit(1 if old else 0)
 
 
 def _overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size: int | None) -> Suite:

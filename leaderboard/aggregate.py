@@ -76,7 +76,7 @@ def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> 
     """The fields of an entry that are computed from scores."""
     first = cells[0]
     values = [_array(score.values) for score in scores]
-    crossed = _crossed(metric, cells, scores)
+    crossed = same_units(metric, cells, scores)
     interval = bootstrap(values, crossed=crossed, names=(first.suite,))
     _refuse_some("a chance level", metric, cells, [score.chance is not None for score in scores])
     chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
@@ -98,7 +98,7 @@ def _array(values: tuple[float, ...]) -> Array:
     return np.fromiter(values, dtype=np.float64, count=len(values))
 
 
-def _crossed(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> bool:
+def same_units(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> bool:
     """Whether position ``u`` is the same unit in every seed. Raises `ResultsMixed` if images are missing in one."""
     per, sizes = scores[0].measure.per, [len(score.values) for score in scores]
     if per == "prototype" or (per == "explained image" and len({cell.explained_images for cell in cells}) > 1):

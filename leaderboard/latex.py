@@ -53,7 +53,8 @@ def _head(head: Column) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    value, _, interval = _NUMBER.sub(_math, cell.text.replace("—", "---")).partition(" [")
+    text = _NUMBER.sub(_math, cell.text.replace("—", "---")).replace("±", r"$\pm$")
+    value, _, interval = text.partition(" [")
     text = rf"{value} {{\scriptsize [{interval}}}" if interval else value
     return text if cell.note is None else f"{text}{_mark(cell.note)}"
 

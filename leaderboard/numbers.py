@@ -36,6 +36,15 @@ def alone(value: float, measure: Measure) -> str:
     return _signed(_form(abs(scaled), 0).format(scaled), measure)
 
 
+def with_spread(value: float, spread: float | None) -> str:
+    """A mean with a standard deviation, e.g. ``97.2 ± 0.4``; the number of digits follows from the spread."""
+    if spread is None or spread == 0:
+        text = f"{value:.0f}" if value.is_integer() else _form(abs(value), 0).format(value)
+        return text if spread is None else f"{text} ± 0"
+    form = _form(max(abs(value), spread), _STEPS * spread)
+    return f"{form.format(value)} ± {form.format(spread)}"
+
+
 def _form(magnitude: float, width: float) -> str:
     """Format of numbers up to ``magnitude`` that are known to about ``width``."""
     if magnitude == 0:

@@ -32,15 +32,17 @@ def crossed_means(cells: Sequence[Array], draws: int, names: tuple[str, ...]) ->
     return np.asarray((of_seeds * _times_drawn(names, seeds, draws)).sum(axis=1) / seeds)
 
 
-def nested_means(cells: Sequence[Array], draws: int, names: tuple[str, ...]) -> Array:
+def nested_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], units: str = "units") -> Array:
     """Means of ``cells`` when seeds are drawn first, then units anew for every drawn seed.
+
+    Two calls with the same names and another word for ``units`` draw the same seeds, and units independently.
 
     Returns:
         ``(draws,)``.
     """
     if draws * sum(map(len, cells)) <= _SHARED:
-        return np.asarray(_nested_weights(names, tuple(map(len, cells)), draws) @ np.concatenate(cells))
-    total, rng = np.zeros(draws), _stream(*names, "units")
+        return np.asarray(_nested_weights(names, tuple(map(len, cells)), draws, units) @ np.concatenate(cells))
+    total, rng = np.zeros(draws), _stream(*names, units)
     for cell, times in zip(cells, _times_drawn(names, len(cells), draws).T, strict=True):
         rows = np.repeat(np.arange(draws), times)
         total += np.bincount(rows, _drawn_means(cell[None], np.ones((1, 1), int), 0 * rows, rng), minlength=draws)
@@ -72,11 +74,11 @@ def _unit_weights(names: tuple[str, ...], units: int, draws: int) -> Array:
 
 
 @lru_cache(maxsize=8)
-def _nested_weights(names: tuple[str, ...], sizes: tuple[int, ...], draws: int) -> Array:
+def _nested_weights(names: tuple[str, ...], sizes: tuple[int, ...], draws: int, units: str) -> Array:
     """Share of each unit of each seed in each resample: ``(draws, sum of sizes)``."""
-    rng, times_drawn = _stream(*names, "units"), _times_drawn(names, len(sizes), draws)
+    rng, times_drawn = _stream(*names, units), _times_drawn(names, len(sizes), draws)
     resamples = [np.repeat(np.arange(draws), times) for times in times_drawn.T]
-    weights = [_drawn(rows, units, draws, rng) / units for rows, units in zip(resamples, sizes, strict=True)]
+    weights = [_drawn(rows, size, draws, rng) / size for rows, size in zip(resamples, sizes, strict=True)]
     return np.concatenate(weights, axis=1) / len(sizes)
 
 

@@ -43,8 +43,43 @@ class Interval:
     high: float
 
 
-def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
-    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples?
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, and the same mean in every resample.
+
+    Attributes:
+        value: The mean.
+        means: One per resample, ``(draws,)``.
+        scale: Size of the largest score that went in.
+    """
+
+    value: float
+    means: Array
+    scale: float
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """The difference of two means, resample by resample."""
+        return Estimate(self.value - other.value, self.means - other.means, max(self.scale, other.scale))
+
+    def interval(self) -> Interval:
+        """The mean with its percentile limits.
+
+        The limits have 12 digits, counted from the largest score, the same on every machine, and are widened to hold
+        the mean should rounding have put it outside; they have no width where all resamples agree.
+        """
+        if bool((self.means == self.value).all()):
+            return Interval(self.value, self.value, self.value)
+        places = (len(self.means) - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        limits = np.interp(places, np.arange(len(self.means)), np.sort(self.means))
+        digits = _DIGITS - math.ceil(math.log10(self.scale))
+        low, high = (round(float(limit), digits) + 0.0 for limit in limits)  # + 0.0: no negative zero
+        return Interval(self.value, min(low, self.value), max(high, self.value))
+
+
+def estimate(
+    cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS, units: str = "units"
+) -> Estimate:
+    """What is the mean over seeds, and what is it in every resample?
 
     Args:
         cells: One array of scores per seed, each ``(units,)``; of equal length where crossed.
@@ -52,11 +87,7 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
         names: What the random stream is for (the suite). It depends on these names and on nothing else: another entry
             on the board never moves an interval, and entries of one data set see the same resampled images.
         draws: Number of resamples.
-
-    Returns:
-        The mean of the cells' means, and the percentile limits; of zero width where all scores are equal. The limits
-        have 12 digits, counted from the largest score, the same on every machine, and are widened to hold the mean
-        should rounding have put it outside.
+        units: A word of the stream that draws nested units, see `leaderboard.resampling.nested_means`.
 
     Raises:
         ValueError: If a cell is empty, or crossed cells differ in length.
@@ -67,12 +98,14 @@ def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], dr
             f"cannot resample cells of {sizes} scores: each needs at least one, and crossed cells equally many."
         )
     first = float(cells[0][0])
+    scale = max(float(np.abs(cell).max()) for cell in cells)
     if all(bool((cell == first).all()) for cell in cells):
-        return Interval(first, first, first)
-    value = float(np.mean([cell.mean() for cell in cells]))
-    means = (crossed_means if crossed else nested_means)(cells, draws, tuple(names))
-    places = (draws - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    limits = np.interp(places, np.arange(draws), np.sort(means))
-    digits = _DIGITS - math.ceil(math.log10(max(float(np.abs(cell).max()) for cell in cells)))
-    low, high = (round(float(limit), digits) + 0.0 for limit in limits)  # + 0.0: no negative zero
-    return Interval(value, min(low, value), max(high, value))
+        return Estimate(first, np.full(draws, first), scale)
+    value, stream = float(np.mean([cell.mean() for cell in cells])), tuple(names)
+    means = crossed_means(cells, draws, stream) if crossed else nested_means(cells, draws, stream, units)
+    return Estimate(value, means, scale)
+
+
+def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
+    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples? See `estimate`."""
+    return estimate(cells, crossed=crossed, names=names, draws=draws).interval()

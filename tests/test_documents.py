@@ -13,6 +13,8 @@ from benchmark.results import read_result
 from benchmark.runner import Runner
 from benchmark.testing import CHECKS, digits_case
 from leaderboard.board import board
+from leaderboard.claims_page import claim_files
+from leaderboard.folder import stale
 from leaderboard.load import load
 
 ROOT = Path(__file__).parent.parent
@@ -96,6 +98,11 @@ def test_the_committed_boards_are_those_of_the_committed_results(committed):
     assert committed
     for name, content in committed.items():
         assert (ROOT / "leaderboard" / "boards" / name).read_bytes() == content, f"{name}: run sembench leaderboard"
+
+
+def test_the_committed_claims_are_those_of_the_committed_results():
+    made = claim_files(load([ROOT / "leaderboard" / "results"]))
+    assert stale(made, ROOT / "leaderboard" / "boards") == [], "run sembench claims"
 
 
 def test_the_tables_of_the_readme_are_those_of_the_board(committed):

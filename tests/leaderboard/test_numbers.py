@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.results import Measure
-from leaderboard.numbers import alone, in_percent, unit, with_interval
+from leaderboard.numbers import alone, in_percent, unit, with_interval, with_spread
 
 
 @pytest.mark.parametrize(("metric", "interval", "text"), [
@@ -60,3 +60,20 @@ def test_printed_numbers_lie_close_and_in_order(value, below, above):
     centre, lower, upper = printed
     assert lower <= centre <= upper
     assert centre == pytest.approx(value, rel=0.01, abs=0.6 * (high - low) + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (97.234, 0.41, "97.2 ± 0.4"),
+        (0.70312, 0.0123, "0.70 ± 0.01"),
+        (0.1, None, "0.100"),
+        (7.0, None, "7"),
+        (7.0, 0.0, "7 ± 0"),
+        (0.0, 0.0, "0 ± 0"),
+        (3.1e-5, 1.2e-6, "3.10e-05 ± 1.20e-06"),
+        (-0.0652, 0.01, "-0.07 ± 0.01"),
+    ],
+)
+def test_a_mean_with_its_spread(value, spread, text):
+    assert with_spread(value, spread) == text

@@ -6,7 +6,7 @@ from scipy.stats import bootstrap as scipy_bootstrap
 
 from leaderboard import resampling
 from leaderboard.levels import group
-from leaderboard.statistics import Interval, bootstrap
+from leaderboard.statistics import Estimate, Interval, bootstrap
 
 NAMES = ("quick", "digits")
 
@@ -159,3 +159,9 @@ def test_groups_keep_the_mean_and_the_number_of_units():
 ])  # fmt: skip
 def test_scores_of_many_values_are_not_grouped(values):
     assert group(values, np.ones((1, len(values)), dtype=int)) is None
+
+
+def test_a_limit_that_is_zero_but_for_rounding_is_zero():
+    """Sums that cancel leave some 1e-18, more or less on each machine."""
+    interval = Estimate(-1.0, np.array([-2.0] * 10 + [1.7e-18] * 10), 2.0).interval()
+    assert (interval.low, interval.high) == (-2, 0)

@@ -1,0 +1,147 @@
+"""How much do two methods differ on one data set? Paired over seeds, and over images where both scored the same ones.
+
+A metric with a score per image is compared image by image: the difference is taken within each seed, for both methods
+explained the same black box on the same images. Prototypes of two methods do not correspond to each other: there the
+difference is that of two means, whose seeds are drawn together and whose prototypes are drawn independently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmark.results import Measure, NotApplicable, Result, Scored
+from leaderboard.aggregate import same_units
+from leaderboard.levels import Array
+from leaderboard.method import Method, find
+from leaderboard.statistics import Estimate, estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One method, or one method minus another, on one data set or several.
+
+    Attributes:
+        first: Label of the entry; the method's title where there is none.
+        second: The same for what is subtracted; empty where nothing is.
+        datasets: The data sets.
+        seeds: Seeds that went in, the common ones of both; of several data sets, those of any of them.
+        measure: What the metric means; ``None`` without an estimate.
+        estimate: The quantity; ``None`` where results are missing.
+        missing: Which results are missing, in words; nothing where there is an estimate.
+    """
+
+    first: str
+    second: str
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...] = ()
+    measure: Measure | None = None
+    estimate: Estimate | None = None
+    missing: tuple[str, ...] = ()
+
+
+def compare(
+    metric: str, first: Method, second: Method | None, cells: Sequence[Result], *, reads: str = "scores"
+) -> Comparison:
+    """A metric of one method, or its difference between two.
+
+    Args:
+        metric: Key of the metric.
+        first: The method.
+        second: What is subtracted, if anything.
+        cells: All cells of one suite on one data set.
+        reads: ``scores``, or ``range``, see `leaderboard.claim.Claim`.
+
+    Raises:
+        ResultsMixed: If a metric has different numbers of images in the seeds of one entry.
+    """
+    found = [find(wanted, cells) for wanted in (first, second) if wanted is not None]
+    titles = [
+        wanted.title if isinstance(own, str) else own[0].explainer
+        for wanted, own in zip((first, second), found, strict=False)
+        if wanted is not None
+    ]
+    blank = Comparison(titles[0], titles[1] if second else "", (cells[0].dataset,))
+    missing = [own for own in found if isinstance(own, str)]
+    missing = missing or [lack for own in found if not isinstance(own, str) and (lack := _lack(metric, own, reads))]
+    if missing:
+        return replace(blank, missing=tuple(missing))
+    entries = [{cell.seed: cell for cell in own if not isinstance(cell, str)} for own in found]
+    seeds = tuple(sorted(set.intersection(*map(set, entries))))
+    if not seeds:
+        return replace(blank, missing=(f"{titles[0]} and {titles[1]} have no seed in common",))
+    pair = [[entry[seed] for seed in seeds] for entry in entries]
+    measure = pair[0][0].scores[metric].measure
+    return replace(blank, seeds=seeds, measure=measure, estimate=_estimate(metric, pair, reads=reads))
+
+
+def _lack(metric: str, cells: Sequence[Result], reads: str) -> str:
+    """Why an entry has nothing to compare, in words; empty if it has."""
+    entry = cells[0].explainer
+    for cell in cells:
+        score = cell.scores.get(metric)
+        if score is None:
+            return f"{metric} was not measured on {entry}"
+        if isinstance(score, NotApplicable):
+            return f"{metric} does not apply to {entry}: {score.reason}"
+        if reads == "range" and "curve" not in score.details:
+            return f"{metric} of {entry} holds no mean curve"
+    return ""
+
+
+def difference(metric: str, first: Sequence[Result], second: Sequence[Result], variant: str = "") -> Estimate | None:
+    """A metric, or one of its variants, of one entry minus that of another, on one data set.
+
+    Args:
+        metric: Key of the metric; scored in all cells.
+        first: Cells of the entry.
+        second: Cells of what is subtracted.
+        variant: Name of the variant; the primary definition if empty.
+
+    Returns:
+        The difference; ``None`` where the entries have no seed in common.
+    """
+    entries = [{cell.seed: cell for cell in own} for own in (first, second)]
+    seeds = sorted(set.intersection(*map(set, entries)))
+    return _estimate(metric, [[entry[seed] for seed in seeds] for entry in entries], variant=variant) if seeds else None
+
+
+def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
+    """The quantity, from cells with the same seeds in the same order."""
+    names = ("claims", pair[0][0].suite, pair[0][0].dataset)
+    scores = [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
+    values = [[_series(score, reads, variant) for score in own] for own in scores]
+    if reads == "scores" and scores[0][0].measure.per != "prototype":
+        crossed = same_units(metric, pair[0], scores[0])
+        differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
+        return estimate(differences, crossed=crossed, names=names)
+    parts = [estimate(own, crossed=False, names=names, units=units) for own, units in zip(values, "ab", strict=False)]
+    return parts[0] - parts[1] if len(parts) > 1 else parts[0]
+
+
+def _series(score: Scored, reads: str, variant: str) -> Array:
+    """One number per unit; a single one where a mean curve is read."""
+    if reads == "range":
+        return np.array([np.ptp(score.details["curve"])])
+    values = score.variants[variant] if variant else score.values
+    return np.fromiter(values, dtype=np.float64, count=len(values))
+
+
+def mean_over_datasets(comparisons: Sequence[Comparison]) -> Comparison:
+    """The mean of one comparison over data sets, each of them as it is: data sets are not resampled.
+
+    Raises:
+        ValueError: If there is none, or one without an estimate.
+    """
+    known = [own for comparison in comparisons if (own := comparison.estimate) is not None]
+    if not known or len(known) < len(comparisons):
+        raise ValueError(f"{len(known)} of {len(comparisons)} comparisons have an estimate; a mean needs all, and one.")
+    value, means = float(np.mean([own.value for own in known])), np.mean([own.means for own in known], axis=0)
+    return replace(
+        comparisons[0],
+        datasets=tuple(name for comparison in comparisons for name in comparison.datasets),
+        seeds=tuple(sorted({seed for comparison in comparisons for seed in comparison.seeds})),
+        estimate=Estimate(value, means, max(own.scale for own in known)),
+    )
