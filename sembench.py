@@ -1,4 +1,7 @@
-"""The command line of sembench: run a suite, read its results. Loads torch only where something is computed."""
+"""The command line of sembench: run a suite, read its results. Loads torch only where something is computed.
+
+`run --licence open` loads it too, since data sets declare their licences in their own modules.
+"""
 
 from __future__ import annotations
 

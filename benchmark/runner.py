@@ -167,7 +167,7 @@ class Runner:
 
 def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
     """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
-    offered = recipe.supports | evaluation.dataset.supports
+    offered = (recipe.supports - OF_DATA) | evaluation.dataset.supports  # a method may claim all capabilities there are
     inapplicable: dict[str, Score] = {}
     meters = {}
     for metric in metrics:

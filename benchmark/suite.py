@@ -53,6 +53,12 @@ class DatasetSpec(_Strict):
     training: TrainingSpec | None = None
     seeds: Seeds | None = None
 
+    @model_validator(mode="after")
+    def _size_in_one_place(self) -> DatasetSpec:
+        if "image_size" in self.parameters:
+            raise ValueError("image_size stands among its parameters; put it beside the name")
+        return self
+
     @property
     def entry(self) -> str:
         """The label on the board."""

@@ -33,7 +33,7 @@ def facts(results: Sequence[Result]) -> list[tuple[str, str]]:
 def _data(results: Sequence[Result]) -> list[tuple[str, str]]:
     """What a label does not say: name and options of the data set, and how training images were varied."""
     told = []
-    specs = [result.settings["dataset"] for result in results]
+    specs = [result.settings.get("dataset") for result in results]
     named = [spec for spec in specs if isinstance(spec, dict)]
     if any(spec.get("parameters") or spec["name"] != results[0].dataset for spec in named):
         told.append(("Data set", _each(named, _with_options)))

@@ -20,15 +20,14 @@ from benchmark.errors import SuiteInvalid
 T = TypeVar("T")
 
 ARCHIVE = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
+MD5 = "97eceeb196236b17998738112f37df78"
 
 CROPS = ("whole", "box")
 
 _PUBLISHED = {200: (5_994, 5_794)}  # training and test images, by number of classes in the lists
 
 
-@declares(
-    RESEARCH_ONLY, fetch=archive(ARCHIVE, md5="97eceeb196236b17998738112f37df78", holds="CUB_200_2011/images.txt")
-)
+@declares(RESEARCH_ONLY, fetch=archive(ARCHIVE, MD5, holds="CUB_200_2011/images.txt"))
 def cub(
     data_root: Path,
     *,

@@ -18,14 +18,12 @@ class PublishedFiles:
     Attributes:
         folder: Where they lie.
         dataset: Name of the data set in the registry.
-        address: Where the publisher offers them.
-        fetched: Whether ``sembench run --download`` can fetch them.
+        address: Where they are offered, for messages.
     """
 
     folder: Path
     dataset: str
     address: str
-    fetched: bool = True
 
     def find(self, *names: str) -> Path:
         """The first of these files that is there.
@@ -39,12 +37,11 @@ class PublishedFiles:
         raise self.missing(f"looked for {' and for '.join(str(self.folder / name) for name in names)}: not there")
 
     def missing(self, what: str) -> DataMissing:
-        """An error that says what was looked for and the ways to get it."""
-        ways = f"put the published files there ({self.address})"
-        if self.fetched:
-            command = f"sembench run --dataset {self.dataset} --data-root DATA_ROOT --download"
-            return DataMissing(f"{what}. Either {ways}, or let sembench fetch them once: {command}")
-        return DataMissing(f"{what}. Please {ways}; sembench does not fetch this data set.")
+        """An error that says what was looked for and the two ways to get it."""
+        command = f"sembench run --dataset {self.dataset} --data-root DATA_ROOT --download"
+        return DataMissing(
+            f"{what}. Either put the published files there ({self.address}), or let sembench fetch them once: {command}"
+        )
 
     def damaged(self, path: Path, reason: str) -> DataDamaged:
         """An error that names the file and says what to do."""

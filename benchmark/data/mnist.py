@@ -34,7 +34,7 @@ def mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     References:
         Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition, 1998.
     """
-    files = PublishedFiles(data_root / "MNIST" / "raw", "mnist", "http://yann.lecun.com/exdb/mnist/")
+    files = PublishedFiles(data_root / "MNIST" / "raw", "mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/")
     train, test = read_idx_splits(files, _SHA256)
     return make_dataset(
         "mnist",

@@ -1,17 +1,13 @@
 """MNIST: what it says when it is not there, and that a real copy is the published one."""
 
 import gzip
-import os
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
 from benchmark.data.mnist import mnist
 from benchmark.errors import DataDamaged, DataMissing
-
-FOLDER = os.environ.get("SEMBENCH_TEST_DATA", "")
 
 
 def test_without_the_files_it_says_where_it_looked_and_the_two_ways_to_get_them(tmp_path):
@@ -37,14 +33,12 @@ def test_files_of_another_content_are_damaged(tmp_path, suffix):
 
 
 @pytest.fixture(scope="module")
-def real():
+def real(real_root):
     """A real copy, where the environment names a folder that holds one."""
-    if not FOLDER:
-        pytest.skip("no folder with a real MNIST is named by SEMBENCH_TEST_DATA")
     try:
-        return mnist(Path(FOLDER))
+        return mnist(real_root)
     except DataMissing as error:
-        pytest.skip(f"no MNIST under the folder named by SEMBENCH_TEST_DATA: {error}")
+        pytest.skip(str(error))
 
 
 def test_a_real_copy_has_its_published_sizes(real):
