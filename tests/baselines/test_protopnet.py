@@ -234,7 +234,7 @@ def test_the_paper_preset_is_table_10(backbone):
     assert ProtoPNet.configured("digits", preset="quick") == ProtoPNet()
     with pytest.raises(SuiteInvalid, match=r"says nothing of data set 'digits', only of mnist"):
         ProtoPNet.configured("digits", preset="paper")
-    with pytest.raises(SuiteInvalid, match="no preset 'fast'; its presets are: quick, paper"):
+    with pytest.raises(SuiteInvalid, match="no preset 'fast'; its presets are: quick, scratch, paper"):
         ProtoPNet.configured("digits", preset="fast")
 
 
