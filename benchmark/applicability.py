@@ -44,9 +44,9 @@ def offer(recipe: Explainer, backbone: Backbone, also: frozenset[Capability] = f
         backbone: The network.
         also: What the data set offers.
     """
-    lacks: dict[Capability | Trait, str] = {}
-    lacks.update(recipe.lacks)
-    lacks.update(backbone.lacks)
+    lacks: dict[Capability | Trait, str] = dict(recipe.lacks.items())
+    for trait, reason in backbone.lacks.items():
+        lacks[trait] = reason
     supports = set(recipe.supports)
     for need in sorted(recipe.attribution_needs - backbone.traits):
         supports.discard(Capability.ATTRIBUTION)

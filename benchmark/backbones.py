@@ -39,12 +39,14 @@ def adapt(
     return examine_relevance(freeze(built(make)))
 
 
-def backbone_of(spec: Mapping[str, Any], n_classes: int, *, image_size: int, normalisation: Normalisation) -> Backbone:
+def backbone_of(
+    spec: Mapping[str, Any], n_classes: int | None, *, image_size: int, normalisation: Normalisation
+) -> Backbone:
     """The backbone that a suite asks for, with its initial weights, drawn from the global stream.
 
     Args:
         spec: See `benchmark.suite.BackboneSpec`.
-        n_classes: Classes of the data set, ``C``.
+        n_classes: Classes of the data set, ``C``; ``None`` for those of a network of the user's.
         image_size: Height and width of its images, pixels.
         normalisation: How its images come.
 
@@ -55,7 +57,7 @@ def backbone_of(spec: Mapping[str, Any], n_classes: int, *, image_size: int, nor
     return examine_relevance(built(functools.partial(_made, dict(spec), n_classes, image_size, normalisation)))
 
 
-def _made(spec: Mapping[str, Any], n_classes: int, image_size: int, normalisation: Normalisation) -> Backbone:
+def _made(spec: Mapping[str, Any], n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:
     name, factory = spec["name"], BACKBONES.get(spec["name"])
     options: dict[str, Any] = {"weights": spec["weights"]}
     accepted = inspect.signature(factory).parameters

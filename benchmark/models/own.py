@@ -22,13 +22,14 @@ def named(name: str) -> Callable[..., Backbone]:
 
 
 def own_backbone(
-    name: str, n_classes: int, *, image_size: int, weights: str = "none", blocks: Sequence[str] | None = None
+    name: str, n_classes: int | None, *, image_size: int, weights: str = "none", blocks: Sequence[str] | None = None
 ) -> Backbone:
     """The user's network as a backbone, see `benchmark.models.wrapping.wrap`.
 
     Args:
         name: ``module:factory``, or ``path/to/file.py:factory``.
-        n_classes: Classes of the data set; a network with another number of outputs gets a new linear layer.
+        n_classes: Classes of the data set; a network with another number of outputs gets a new linear layer. ``None``:
+            those of the network.
         image_size: Height and width of the images, pixels.
         weights: ``"none"``, or a file.
         blocks: Submodules that the blocks end with.
