@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 _RUNS = Path("runs")
+_NETWORK = "NAME|MODULE:FACTORY"
 
 
 class Terms(StrEnum):
@@ -55,11 +56,30 @@ def list_everything() -> None:
 
 
 @app.command()
+def inspect(
+    network: Annotated[str, typer.Argument(metavar=_NETWORK)],
+    weights: Annotated[str, typer.Option(help="Its weights.", metavar="none|imagenet|FILE")] = "none",
+    image_size: Annotated[int, typer.Option(help="Height and width of the images, pixels.", min=1)] = 224,
+    block: Annotated[list[str], typer.Option(help="A submodule that a block ends with (repeatable).")] = [],  # noqa: B006
+    classes: Annotated[int | None, typer.Option(help="Classes of the data set, if others.", min=1)] = None,
+) -> None:
+    """Check which explainers and metrics fit a network, and say why where they do not."""
+    from benchmark.inspection import inspect_network
+
+    for line in inspect_network(network, weights=weights, image_size=image_size, blocks=block, n_classes=classes):
+        typer.echo(line)
+
+
+@app.command()
 def run(
     suite: SuiteOption = "quick",
     explainer: Annotated[list[str], typer.Option(help="Run only this entry (repeatable).")] = [],  # noqa: B006
     dataset: Annotated[list[str], typer.Option(help="Run only on this data set (repeatable).")] = [],  # noqa: B006
     seed: Annotated[list[int], typer.Option(help="Run only this seed (repeatable).", min=0)] = [],  # noqa: B006
+    backbone: Annotated[str | None, typer.Option(help="Explain this network instead.", metavar=_NETWORK)] = None,
+    weights: Annotated[str | None, typer.Option(help="Its weights.", metavar="none|imagenet|FILE")] = None,
+    block: Annotated[list[str], typer.Option(help="A submodule that a block ends with (repeatable).")] = [],  # noqa: B006
+    frozen: Annotated[bool, typer.Option("--frozen", help="Explain the network as it comes, do not train it.")] = False,
     epochs: Annotated[int | None, typer.Option(help="Train black boxes for so many epochs instead.", min=0)] = None,
     variants: Annotated[bool, typer.Option("--variants", help="Compute the metrics' variants too.")] = False,
     batch_size: Annotated[int | None, typer.Option(help="Images per forward pass of the evaluation.", min=1)] = None,
@@ -79,6 +99,7 @@ def run(
     from benchmark.suite import load_suite
 
     wanted = _overridden(load_suite(suite), epochs=epochs, variants=variants, batch_size=batch_size)
+    wanted = _with_backbone(wanted, name=backbone, weights=weights, blocks=block, frozen=frozen)
     cells = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
     if licence is Terms.OPEN:
         cells = _on_free_data(cells)
@@ -242,6 +263,24 @@ def _on_free_data(cells: list[Cell]) -> list[Cell]:
 def _say_left_out(reasons: dict[str, str]) -> None:
     for name, reason in reasons.items():
         typer.echo(f"left out, its licence is not free: {name} ({reason})", err=True)
+
+
+def _with_backbone(suite: Suite, *, name: str | None, weights: str | None, blocks: list[str], frozen: bool) -> Suite:
+    """The suite on another network, or on its own with other weights or blocks; on every data set."""
+    given = {"name": name, "weights": weights, "blocks": tuple(blocks) or None, "frozen": frozen or None}
+    changes = {key: value for key, value in given.items() if value is not None}
+    if not changes:
+        return suite
+    from benchmark.suite import BackboneSpec
+
+    def changed(spec: BackboneSpec) -> BackboneSpec:
+        return BackboneSpec(**{**({} if name else spec.model_dump(exclude_defaults=True)), **changes})
+
+    datasets = tuple(
+        spec.model_copy(update={"backbone": changed(spec.backbone)}) if spec.backbone else spec
+        for spec in suite.datasets
+    )
+    return suite.model_copy(update={"backbone": changed(suite.backbone), "datasets": datasets})
 
 
 def _pending(cells: list[Cell], out: Path, refresh: bool) -> list[Cell]:

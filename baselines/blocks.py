@@ -30,7 +30,7 @@ from benchmark.errors import FitImpossible
 from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.models.backbone import Backbone
 from benchmark.similarity import distances, largest_per_class
-from benchmark.types import Capability, Explanation, Prototypes, as_points
+from benchmark.types import Capability, Explanation, Prototypes, Trait, as_points
 
 Scaling = Literal["dimension", "none"]
 
@@ -187,6 +187,7 @@ class Blocks(Explainer):
     """
 
     supports = frozenset(Capability)
+    attribution_needs = frozenset({Trait.LINEAR_HEAD})
 
     first: int = 4
     last: int = 4
@@ -202,11 +203,15 @@ class Blocks(Explainer):
         check_starts(self.n_init)
         self.require_choices(scaling=("dimension", "none"), flavour=("kmeans", "bisecting"))
 
-    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlocksModel:
+    def obstacle(self, backbone: Backbone) -> str | None:
         if self.last > len(backbone.blocks):
-            raise FitImpossible(
-                f"the composite ends at block {self.last}, but this backbone has {len(backbone.blocks)} blocks."
-            )
+            return f"the composite ends at block {self.last}, but this backbone has {len(backbone.blocks)} blocks"
+        return super().obstacle(backbone)
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlocksModel:
+        obstacle = self.obstacle(backbone)
+        if obstacle is not None:
+            raise FitImpossible(f"{obstacle}.")
         counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
         check_class_sizes(train.labels, counts)
         # Going up, the map of block `last` alone is only needed where the network goes on behind it.

@@ -16,7 +16,7 @@ from benchmark.data.dataset import Split
 from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.models.backbone import Backbone
 from benchmark.relevance.propagation import Bias, black_box_relevance
-from benchmark.types import Explanation, Prototypes
+from benchmark.types import Explanation, Prototypes, Trait
 
 
 class CNNAsSEM(SelfExplainableModel):
@@ -74,6 +74,8 @@ class CNN(Explainer):
             similarity itself. On, the entry is the black box exactly.
         bias: Whether biases take a share of the relevance, see `benchmark.relevance.propagation.propagate`.
     """
+
+    needs = frozenset({Trait.LINEAR_HEAD})
 
     bias_in_score: bool = False
     bias: Bias = "share"

@@ -63,6 +63,7 @@ class Chance(KMEx):
     """
 
     kind = "control"
+    attribution_needs = frozenset()
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> ChanceModel:
         counts = torch.tensor(prototypes_of_class(self.prototypes_per_class, train.n_classes))

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from baselines.kmex import KMEx, KMExModel
 from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
-from benchmark.explainer import Conversion, Explainer, SelfExplainableModel
+from benchmark.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer
 from benchmark.models.backbone import Backbone
 from benchmark.recipes import recipe
 from benchmark.registry import EXPLAINERS
 from benchmark.relevance.propagation import propagate
-from benchmark.types import Capability, Prototypes
+from benchmark.types import Capability, Prototypes, Trait
 
 
 class Embedding(nn.Module):
@@ -94,6 +94,20 @@ class KMExOf(Conversion):
             return {}
         reason = self.base.lacks.get(Capability.ATTRIBUTION, "it does not offer relevance of pixels")
         return {Capability.ATTRIBUTION: f"{self.of}: {reason}"}
+
+    @property
+    def needs(self) -> frozenset[Trait]:  # type: ignore[override]
+        """What the other explainer needs."""
+        return self.base.needs
+
+    @property
+    def attribution_needs(self) -> frozenset[Trait]:  # type: ignore[override]
+        """Relevance goes through the other model's network: one that was trained for it, or the black box."""
+        return self.base.attribution_needs if isinstance(self.base, TrainedExplainer) else frozenset({Trait.RELEVANCE})
+
+    def obstacle(self, backbone: Backbone) -> str | None:
+        """Why the other explainer cannot be fitted."""
+        return self.base.obstacle(backbone)
 
     def hyperparameters(self) -> dict[str, object]:
         """KMEx's, then the other explainer's under ``base``."""

@@ -71,7 +71,7 @@ class ProtoPNetModel(SelfExplainableModel):
         self.pool = nn.Identity() if recipe.parts else nn.AdaptiveAvgPool2d(1)
         channels = recipe.dimension
         self.add_on = nn.Sequential(
-            nn.Conv2d(network.dimension, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.Sigmoid()
+            nn.Conv2d(network.channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.Sigmoid()
         )
         self.vectors = nn.Parameter(torch.rand(len(classes), channels))
         self.register_buffer("classes", classes)

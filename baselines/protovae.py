@@ -26,7 +26,7 @@ from benchmark.models.training import cosine
 from benchmark.relevance.head import Explained, class_shares, prp, spread
 from benchmark.relevance.propagation import Bias, propagate
 from benchmark.similarity import distances, log_similarity
-from benchmark.types import Explanation, Prototypes
+from benchmark.types import Explanation, Prototypes, Trait
 
 Encoder = Literal["conv", "backbone"]
 
@@ -81,7 +81,7 @@ def backbone_encoder(network: Backbone, latent: int) -> nn.Sequential:
     wide = 2 * latent
     return nn.Sequential(
         *network.blocks,
-        nn.Conv2d(network.dimension, wide, 3, padding=1), nn.BatchNorm2d(wide), nn.ReLU(),
+        nn.Conv2d(network.channels, wide, 3, padding=1), nn.BatchNorm2d(wide), nn.ReLU(),
         nn.Conv2d(wide, wide, 3, padding=1), nn.BatchNorm2d(wide), nn.ReLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(wide, wide),
     )  # fmt: skip
@@ -276,6 +276,11 @@ class ProtoVAE(TrainedExplainer):
             )
         if self.epochs < 0 or self.batch_size < 2:
             raise FitImpossible(f"epochs is {self.epochs} (at least 0), batch_size {self.batch_size} (at least 2).")
+
+    @property
+    def attribution_needs(self) -> frozenset[Trait]:  # type: ignore[override]
+        """None of the black box, where the encoder is its own."""
+        return frozenset() if self.encoder == "conv" else frozenset({Trait.RELEVANCE})
 
     def train(self, backbone: Backbone, train: Split, session: Session) -> ProtoVAEModel:
         counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)

@@ -10,6 +10,7 @@
     ├── DataMissing          a data set that is not where it was looked for
     ├── DataDamaged          a data set whose files are not what was published
     ├── FitImpossible        data that an explainer cannot be fitted to
+    ├── BackboneUnfit        a network that is not of the form blocks - pool - linear layer
     ├── ContractBroken       an explainer or a metric whose output breaks its promise
     ├── ResultDamaged        a result file that cannot be read
     ├── ResultsMixed         results that must not stand on one board
@@ -70,6 +71,10 @@ class DataDamaged(SembenchError):
 
 class FitImpossible(SembenchError):
     """Data that an explainer cannot be fitted to, e.g. fewer images in a class than prototypes."""
+
+
+class BackboneUnfit(SembenchError):
+    """A network that cannot be taken apart into blocks, a pool and a linear layer."""
 
 
 class ContractBroken(SembenchError):

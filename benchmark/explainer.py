@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmark.errors import FitImpossible, SuiteInvalid
 from benchmark.models.stages import Session
 from benchmark.seeding import isolated
-from benchmark.types import Capability, Explanation, Prototypes
+from benchmark.types import Capability, Explanation, Prototypes, Trait
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import Split
@@ -94,6 +94,8 @@ class Explainer(ABC):
         kind: ``"explainer"``; ``"control"`` for an entry with a known answer; ``"reference"`` for the black box.
         supports: What a fitted model can show.
         lacks: For a capability that is not in ``supports``, a sentence why, shown on the board.
+        needs: What a network must be for the recipe to be fitted to it at all.
+        attribution_needs: What it must be for the model's relevance maps.
         presets: Named sets of hyper-parameters, for each data set that they are meant for (``"*"``: for any); what a
             set does not name keeps its default.
     """
@@ -101,6 +103,8 @@ class Explainer(ABC):
     kind: ClassVar[Literal["explainer", "control", "reference"]] = "explainer"
     supports: ClassVar[frozenset[Capability]] = frozenset(Capability)
     lacks: ClassVar[Mapping[Capability, str]] = {}
+    needs: ClassVar[frozenset[Trait]] = frozenset()
+    attribution_needs: ClassVar[frozenset[Trait]] = frozenset({Trait.RELEVANCE})
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
     @classmethod
@@ -122,6 +126,11 @@ class Explainer(ABC):
                 f"{', '.join(columns)}; name the hyper-parameters, or take another preset."
             )
         return cls(**{**columns.get("*", {}), **columns.get(dataset, {}), **parameters})
+
+    def obstacle(self, backbone: Backbone) -> str | None:
+        """Why the recipe cannot be fitted to this network, in a sentence; ``None`` where it can."""
+        missing = sorted(self.needs - backbone.traits)
+        return backbone.lacks[missing[0]] if missing else None
 
     @abstractmethod
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:

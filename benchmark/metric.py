@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor
 
-from benchmark.types import Batch, Capability, Explanation
+from benchmark.types import Batch, Capability, Explanation, Trait
 
 if TYPE_CHECKING:
     from benchmark.evaluation import Evaluation
@@ -56,6 +56,10 @@ class Meter:
         raise NotImplementedError
 
 
+def _nothing() -> None:
+    """Nothing is missing."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """What a metric declares about itself.
@@ -68,7 +72,7 @@ class Metric:
         upper: Largest possible value, ``None`` if unbounded.
         per: What one value belongs to.
         meter: Makes the meter that reads it off a model.
-        requires: What the explainer (or the data set) has to offer.
+        requires: What the explainer (or the data set, or the network) has to offer.
         version: Raised whenever the definition changes a number.
         reference: Paper and equation.
         chance_is: What the chance level stands for.
@@ -76,6 +80,7 @@ class Metric:
         variants: Names of the other definitions that the meter computes on request.
         cost: Cost in forward passes, in words.
         note: What a reader must know to read the number rightly.
+        absent: Tells why the metric cannot be computed in this installation; ``None`` where it can.
     """
 
     name: str
@@ -85,7 +90,7 @@ class Metric:
     upper: float | None
     per: Literal["test image", "training image", "explained image", "prototype", "attribute"]
     meter: Callable[[Evaluation], Meter]
-    requires: frozenset[Capability]
+    requires: frozenset[Capability | Trait] | frozenset[Capability]
     version: int
     reference: str
     chance_is: str
@@ -93,7 +98,8 @@ class Metric:
     variants: tuple[str, ...] = ()
     cost: str = "none beyond the shared pass"
     note: str = ""
+    absent: Callable[[], str | None] = _nothing
 
-    def missing(self, offered: frozenset[Capability]) -> frozenset[Capability]:
+    def missing(self, offered: frozenset[Capability | Trait]) -> frozenset[Capability | Trait]:
         """The required capabilities that are not offered; empty where the metric applies."""
         return self.requires - offered

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from benchmark.factory import file_of, is_factory
 from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
 from benchmark.results import Result, digest, read_result, result_path
 from benchmark.suite import Suite
@@ -93,7 +94,7 @@ def plan(
         asked: dict[str, JsonValue] = {"name": data.name, "image_size": data.image_size}
         common: dict[str, JsonValue] = {
             "dataset": {**asked, "parameters": data.parameters} if data.parameters else asked,
-            "backbone": (data.backbone or suite.backbone).model_dump(mode="json"),
+            "backbone": (data.backbone or suite.backbone).settings(),
             "training": (data.training or suite.training).model_dump(mode="json"),
             "evaluation": suite.evaluation.model_dump(mode="json", exclude={"batch_size"}),
             "metrics": list(suite.metrics),
@@ -135,9 +136,18 @@ def sources(cell: Cell) -> dict[str, str]:
         "instrument": _source_hash(Path(__file__)),
         "explainer": _source_hash(EXPLAINERS.source(cell.named("explainer"))),
         "dataset": _source_hash(DATASETS.source(cell.named("dataset"))),
-        "backbone": _source_hash(BACKBONES.source(cell.named("backbone"))),
+        "backbone": _backbone_hash(cell.named("backbone")),
         **{f"metric {name}": _source_hash(METRICS.source(name)) for name in cell.metrics},
     }
+
+
+def _backbone_hash(name: str) -> str:
+    """Hash of the code behind a backbone; for a network of the user's, of its file together with ours."""
+    ours = _source_hash(BACKBONES.source(name))
+    if not is_factory(name):
+        return ours
+    own = _source_hash(file_of(name))
+    return own if own == UNKNOWN_SOURCE else hashlib.sha256(f"{ours} {own}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)

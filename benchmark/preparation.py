@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from benchmark.backbones import backbone_of
 from benchmark.cache import Cache, Facts, tensors_sha256
 from benchmark.cost import PassCounter
 from benchmark.data.dataset import Dataset
@@ -20,12 +21,12 @@ from benchmark.data.memory import remembering
 from benchmark.errors import CacheDamaged, ContractBroken, SuiteInvalid
 from benchmark.evaluation import Reference, Settings
 from benchmark.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
-from benchmark.models.backbone import Backbone, built, freeze
+from benchmark.models.backbone import Backbone, freeze
 from benchmark.models.stages import Forgetful, Session
 from benchmark.models.training import Training, train_backbone
 from benchmark.plan import UNKNOWN_SOURCE, Cell, sources
 from benchmark.recipes import recipe
-from benchmark.registry import BACKBONES, DATASETS
+from benchmark.registry import DATASETS
 from benchmark.seeding import derive, isolated
 
 
@@ -137,9 +138,8 @@ class Preparation:
                 return trained
         self._trained = None
         with isolated(derive(cell.seed, cell.named("dataset"), "backbone")):
-            spec = key["backbone"]
-            make = partial(BACKBONES.get(spec["name"]), dataset.n_classes, weights=spec["weights"])
-            backbone: Backbone = built(make)
+            size, normalisation = dataset.train.image_size, dataset.train.normalisation
+            backbone = backbone_of(key["backbone"], dataset.n_classes, image_size=size, normalisation=normalisation)
         backbone.to(self.device)
         slot = _Slot(self.cache, "backbone", key, self.note)
         weights, facts = slot.load() or self._train(cell, backbone, dataset, slot, report)
@@ -157,9 +157,10 @@ class Preparation:
 
     def _backbone_key(self, cell: Cell, dataset: Dataset) -> dict[str, Any]:
         """Everything that trained weights depend on."""
+        spec, training = (cast(dict[str, Any], cell.settings[key]) for key in ("backbone", "training"))
         return {
-            "backbone": cell.settings["backbone"],
-            "training": cell.settings["training"],
+            "backbone": spec,
+            "training": {**training, "epochs": 0} if spec.get("frozen") else training,
             "dataset": dataset.sha256,
             "seed": cell.seed,
             "source": sources(cell)["backbone"],

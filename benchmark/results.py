@@ -108,7 +108,7 @@ class Cost(_Strict):
         fit_seconds: Time to fit the explainer, s (as measured when it was fitted).
         fit_passes: Forward passes (calls of the network) during the fit.
         fit_images: Images through the network during the fit.
-        predict_seconds_per_image: Time to classify one image, s.
+        predict_seconds_per_image: Time to classify one image, s; ``None`` where there was nothing to fit.
         explain_seconds_per_image: Time to attribute one image, s; ``None`` without attribution.
         explain_images: Images through the network to attribute one image; ``None`` without attribution.
         evaluation_passes: Forward passes of the whole evaluation.
@@ -123,7 +123,7 @@ class Cost(_Strict):
     fit_seconds: Number
     fit_passes: int
     fit_images: int
-    predict_seconds_per_image: Number
+    predict_seconds_per_image: Number | None
     explain_seconds_per_image: Number | None
     explain_images: Number | None
     evaluation_passes: int

@@ -16,9 +16,12 @@ from typing import Any, Protocol
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
+from benchmark.applicability import Offer, offer
 from benchmark.cache import Cache, tensors_sha256
 from benchmark.cost import PassCounter, peak_memory, tensor_count
+from benchmark.data.dataset import Dataset
 from benchmark.errors import DiskFull, FolderBusy, PluginBroken
 from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
@@ -29,7 +32,7 @@ from benchmark.provenance import measure_of, provenance_of, scored
 from benchmark.registry import METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
 from benchmark.seeding import derive, isolated
-from benchmark.types import OF_DATA, Capability, check_finite
+from benchmark.types import Capability, check_finite
 
 
 class Reporter(Protocol):
@@ -117,14 +120,34 @@ class Runner:
         recipe, metrics = recipe_of(cell), [METRICS.get(name) for name in cell.metrics]
         dataset = self.preparation.dataset(cell, report)
         trained = self.preparation.black_box(cell, dataset, report)
+        offered = offer(recipe, trained.backbone, dataset.supports)
+        if offered.obstacle is not None:
+            none: dict[str, Score] = {
+                metric.name: NotApplicable(measure=measure_of(metric), reason=offered.obstacle) for metric in metrics
+            }
+            cost = _cost_of_nothing(recipe, trained, self.device)
+            return self._result(cell, recipe, trained, dataset, {}, none, cost)
         fitted = self.preparation.model(cell, recipe, trained, dataset, report)
         report("evaluating")
         check_finite("prototypes", fitted.model.prototypes.vectors, cell.entry)
         evaluation = Evaluation(fitted.model, trained.reference, cell.entry)
         with evaluation.counter:
-            scores = _score(recipe, metrics, evaluation)
-            timing = _timing(recipe, evaluation)
+            scores = _score(offered, metrics, evaluation)
+            timing = _timing(offered, evaluation)
         trained.require_untouched(cell.entry)
+        cost = self._cost(recipe, trained, fitted, evaluation, timing)
+        return self._result(cell, recipe, trained, dataset, fitted.model.fitted_state(), scores, cost)
+
+    def _result(
+        self,
+        cell: Cell,
+        recipe: Explainer,
+        trained: Trained,
+        dataset: Dataset,
+        state: dict[str, Tensor],
+        scores: dict[str, Score],
+        cost: Cost,
+    ) -> Result:
         return Result(
             suite=cell.suite,
             dataset=cell.dataset,
@@ -136,13 +159,13 @@ class Runner:
             hyperparameters=json_of(recipe),
             explained_images=tuple(trained.reference.sample.indices.tolist()),
             scores=scores,
-            cost=self._cost(recipe, trained, fitted, evaluation, timing),
+            cost=cost,
             provenance=provenance_of(
                 cell,
                 dataset,
                 backbone_sha256=trained.sha256,
                 backbone_training=trained.recipe,
-                model_sha256=tensors_sha256(fitted.model.fitted_state()),
+                model_sha256=tensors_sha256(state),
                 device=self.device,
             ),
         )
@@ -165,17 +188,13 @@ class Runner:
         )
 
 
-def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
+def _score(offered: Offer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
     """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
-    offered = (recipe.supports - OF_DATA) | evaluation.dataset.supports  # a method may claim all capabilities there are
     inapplicable: dict[str, Score] = {}
     meters = {}
     for metric in metrics:
-        missing = metric.missing(offered)
-        if missing:
-            first = min(missing)
-            who = evaluation.dataset.name if first in OF_DATA else evaluation.name
-            reason = recipe.lacks.get(first, f"{who} does not offer {first.value}")
+        reason = offered.reason_against(metric, evaluation.name, evaluation.dataset.name)
+        if reason is not None:
             inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
         else:
             meters[metric.name] = metric.meter(evaluation)
@@ -188,14 +207,33 @@ def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> 
     }
 
 
-def _timing(recipe: Explainer, evaluation: Evaluation) -> dict[str, Any]:
+def _cost_of_nothing(recipe: Explainer, trained: Trained, device: torch.device) -> Cost:
+    """What an entry cost that could not be fitted: no pass was made."""
+    return Cost(
+        backbone_seconds=trained.seconds,
+        fit_seconds=0.0,
+        fit_passes=0,
+        fit_images=0,
+        predict_seconds_per_image=None,
+        explain_seconds_per_image=None,
+        explain_images=None,
+        evaluation_passes=0,
+        evaluation_images=0,
+        peak_memory_bytes=peak_memory(device),
+        parameters=tensor_count(dict(trained.backbone.state_dict())),
+        own_parameters=0,
+        hyperparameters=len(recipe.hyperparameters()),
+    )
+
+
+def _timing(offered: Offer, evaluation: Evaluation) -> dict[str, Any]:
     """Seconds per image to classify and to explain, over the explained sample."""
     count, device = len(evaluation.sample), evaluation.reference.backbone.device
     images = evaluation.sample.images.to(device)
     started = clock(device)
     evaluation.predict(images)
     predict = (clock(device) - started) / count
-    if Capability.ATTRIBUTION not in recipe.supports:
+    if Capability.ATTRIBUTION not in offered.offered:
         return {"predict_seconds_per_image": predict, "explain_seconds_per_image": None, "explain_images": None}
     with PassCounter(evaluation.model) as counter:
         started = clock(device)

@@ -7,9 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError, model_validator
 
 from benchmark.errors import SuiteInvalid, UnknownName
+from benchmark.factory import file_sha256
 from benchmark.results import Name
 
 SUITES = files("benchmark") / "suites"
@@ -24,11 +25,46 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Channels = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+Spread = tuple[Rate, Rate, Rate]
+
+
 class BackboneSpec(_Strict):
-    """Which network is explained: a name from the registry, and its initial weights."""
+    """Which network is explained, and its initial weights.
+
+    Attributes:
+        name: A name from the registry; or ``module:factory`` or ``path/to/file.py:factory``, a network of one's own.
+        weights: ``"none"``, ``"imagenet"``, or a file.
+        blocks: Submodules that the blocks end with; found if left out.
+        mean: How the network wants its images, if not normalised by the data set's own statistics: mean per channel of
+            pixels in [0, 1] ...
+        std: ... and standard deviation; for RGB in [-1, 1] both are 0.5.
+        frozen: Explain the network as it comes: it is not trained, whatever the training says.
+    """
 
     name: str
-    weights: Literal["none", "imagenet"] = "none"
+    weights: str = "none"
+    blocks: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    mean: Channels | None = None
+    std: Spread | None = None
+    frozen: bool = False
+
+    @model_validator(mode="after")
+    def _mean_with_std(self) -> BackboneSpec:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std of the network's input go together; give both or none")
+        return self
+
+    def settings(self) -> dict[str, JsonValue]:
+        """The spec as results state it: what is not said is left out, and a weights file is named by its content too.
+
+        Raises:
+            SuiteInvalid: If the weights file cannot be read.
+        """
+        stated = self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name, "weights": self.weights}
+        if self.weights not in ("none", "imagenet"):
+            stated["weights_sha256"] = file_sha256(Path(self.weights))
+        return stated
 
 
 class TrainingSpec(_Strict):

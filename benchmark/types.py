@@ -46,6 +46,13 @@ OF_DATA = frozenset({Capability.ATTRIBUTES})
 """The capabilities of data sets; all others are those of methods."""
 
 
+class Trait(StrEnum):
+    """What a network may or may not be. Explainers and metrics name those that they cannot do without."""
+
+    LINEAR_HEAD = "a linear layer on the average of the last feature map"
+    RELEVANCE = "relevance propagation down to the pixels"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Images with what is known of them.

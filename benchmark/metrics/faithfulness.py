@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.metric import Meter, Metric, Scores
 from benchmark.seeding import uniform_per_image
-from benchmark.types import Capability
+from benchmark.types import Capability, Trait
 
 Normalisation = Literal["abs", "positive", "softmax"]
 
@@ -96,8 +96,9 @@ class _Faithfulness(Meter):
 
 LRP_KL = Metric(
     name="lrp_kl", title="LRP-KL", direction="lower", lower=0, upper=None, per="explained image",
-    meter=_Faithfulness, requires=frozenset({Capability.ATTRIBUTION}), version=1, reference="[K] Eqs. 2-3",
-    unit="nats", chance_is="the model's map of another image against the black box's map of this one",
+    meter=_Faithfulness, requires=frozenset({Capability.ATTRIBUTION, Trait.RELEVANCE}), version=1,
+    reference="[K] Eqs. 2-3", unit="nats",
+    chance_is="the model's map of another image against the black box's map of this one",
     variants=("reverse", "positive", "softmax"),
     cost="one attribution per explained image; the black box's maps are computed once",
     note="Kullback-Leibler divergence of the model's relevance map from the black box's LRP map.",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import FitImpossible
+from benchmark.types import Trait
 
 
 class Backbone(nn.Module):
@@ -15,18 +16,34 @@ class Backbone(nn.Module):
 
     Attributes:
         blocks: The stages whose outputs explainers may use, in order; the first one holds the stem.
-        pool: Average pooling to one cell.
+        pool: From the last feature map to the embedding: average pooling to one cell, if not said otherwise.
         classifier: The linear layer; its weight ``(C, D)`` are the columns ``w_k`` of [C].
+        channels: Channels of the last feature map.
+        lacks: For each trait that the network does not have, a sentence why.
         factory: Makes another one with initial weights, drawn from the global stream; see `built`.
     """
 
     factory: Callable[[], Backbone] | None = None
 
-    def __init__(self, blocks: Iterable[nn.Module], classifier: nn.Linear) -> None:
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        classifier: nn.Linear,
+        *,
+        pool: nn.Module | None = None,
+        channels: int | None = None,
+    ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
-        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.pool = nn.AdaptiveAvgPool2d(1) if pool is None else pool
         self.classifier = classifier
+        self.channels = classifier.in_features if channels is None else channels
+        self.lacks: dict[Trait, str] = {}
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """What explainers and metrics may rely on."""
+        return frozenset(Trait) - set(self.lacks)
 
     @property
     def n_classes(self) -> int:
@@ -72,7 +89,7 @@ class Backbone(nn.Module):
         return images
 
     def embed(self, images: Tensor) -> Tensor:
-        """The embedding ``z (B, D)``: the last feature map, averaged over cells. One forward pass."""
+        """The embedding ``z (B, D)``, input of the linear layer: the last feature map, pooled. One forward pass."""
         return self.average(self.features(images))
 
     def average(self, features: Tensor) -> Tensor:

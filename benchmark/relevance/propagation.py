@@ -12,6 +12,7 @@ from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer
 
 from benchmark.models.backbone import Backbone
+from benchmark.relevance.canonisation import canonise, rules
 
 Bias = Literal["share", "zero"]
 Network = TypeVar("Network", bound=nn.Module)
@@ -27,9 +28,9 @@ def propagate(
 ) -> Tensor:
     """Carries relevance from an output of a network down to the pixels.
 
-    The composite is ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged, residual sums as layers. It is
-    put on a copy of the network: Zennit 1.0 does not undo its changes to the last bit, and an error halfway must leave
-    no hook behind.
+    The composite is ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged, residual sums as layers; networks
+    of other architectures are canonised by `benchmark.relevance.canonisation`. All of it is put on a copy: Zennit 1.0
+    does not undo its changes to the last bit, and an error halfway must leave no hook behind.
 
     Args:
         network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
@@ -46,9 +47,12 @@ def propagate(
     References:
         S. Bach et al., PLOS ONE 2015 (LRP); C. Anders et al., 2021 (Zennit); [K] section 4.2.
     """
-    composite = EpsilonPlusFlat(canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None)
+    composite = EpsilonPlusFlat(
+        layer_map=rules(), canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None
+    )
     with torch.inference_mode(False), torch.enable_grad():
         copied = copy.deepcopy(network)
+        canonise(copied)
         inputs = images.detach().clone().requires_grad_()
         with composite.context(copied):
             value = output(copied, inputs)

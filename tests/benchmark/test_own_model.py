@@ -1,0 +1,231 @@
+"""A network of the user's through everything: by file and weights, trained or frozen, measured, recorded, cached."""
+
+import pytest
+import safetensors.torch
+import torch
+
+from benchmark.backbones import backbone_of
+from benchmark.cache import Cache
+from benchmark.data.dataset import Normalisation
+from benchmark.errors import BackboneUnfit, SuiteInvalid
+from benchmark.inspection import inspect_network
+from benchmark.models.own import own_network
+from benchmark.models.wrapping import Rescale
+from benchmark.plan import plan, sources
+from benchmark.registry import BACKBONES
+from benchmark.results import read_result
+from benchmark.runner import Runner
+from benchmark.seeding import isolated
+from benchmark.suite import BackboneSpec, ExplainerSpec
+
+HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3}
+PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)
+
+
+class Strict:
+    def phase(self, cell, text): ...
+    def note(self, text):
+        raise AssertionError(text)
+
+    def finished(self, cell, result, seconds): ...
+    def failed(self, cell, error):
+        raise error
+
+
+def ran(suite, spec, out, *, explainers, epochs=1, parameters=None):
+    """The results of these explainers on a suite with another backbone."""
+    training = suite.training.model_copy(update={"epochs": epochs})
+    entries = tuple(ExplainerSpec(name=name, parameters=(parameters or {}).get(name, {})) for name in explainers)
+    changed = suite.model_copy(update={"backbone": spec, "training": training, "explainers": entries})
+    cells = plan(changed)
+    Runner(out, Cache(out / "cache"), out, "cpu", Strict()).run(cells)
+    return {cell.entry: read_result(cell.path(out)) for cell in cells}
+
+
+def applicable(result):
+    return {name for name, score in result.scores.items() if score.status == "scored"}
+
+
+SMALL = {name: {"prototypes_per_class": 2} for name in ("kmex", "b3", "b23")} | {
+    "protopnet": {"warm_epochs": 0, "joint_epochs": 1, "last_epochs": 1, "prototypes_per_class": 2},
+    "flint": {"epochs": 1, "prototypes_per_class": 1},
+    "protovae": {"epochs": 1, "prototypes_per_class": 1, "encoder": "backbone", "latent": 16},
+    "kmex(flint)": {"prototypes_per_class": 2, "base": {"epochs": 1, "prototypes_per_class": 1}},
+}
+
+
+def test_every_explainer_and_metric_works_on_a_network_of_the_common_form(tiny_suite, own_file, tmp_path):
+    names = ("blackbox", "cnn", "kmex", "b3", "b23", "protopnet", "flint", "protovae", "kmex(flint)", "shuffled")
+    spec = BackboneSpec(name=f"{own_file}:Mobile")
+    results = ran(tiny_suite, spec, tmp_path, explainers=names, parameters=SMALL)
+    for name in names[1:]:
+        assert applicable(results[name]) == set(tiny_suite.metrics), name
+    assert max(results["cnn"].scores["lrp_kl"].values) < 1e-3
+
+
+def test_a_classifier_of_two_layers_leaves_out_what_needs_one(tiny_suite, own_file, tmp_path):
+    spec = BackboneSpec(name=f"{own_file}:Perceptron")
+    parameters = {"kmex": {"prototypes_per_class": 2}, "b2": {"prototypes_per_class": 2}}
+    results = ran(tiny_suite, spec, tmp_path, explainers=("cnn", "kmex", "b2", "b4"), parameters=parameters)
+    assert applicable(results["cnn"]) == applicable(results["b4"]) == set()
+    assert "not a linear layer" in results["cnn"].scores["accuracy"].reason
+    assert results["cnn"].cost.fit_passes == 0
+    assert results["cnn"].cost.predict_seconds_per_image is None
+    assert applicable(results["kmex"]) == set(tiny_suite.metrics)
+    assert set(tiny_suite.metrics) - applicable(results["b2"]) == {"lrp_kl", "ro_auroc", "ro_auroc_gain"}
+
+
+@pytest.fixture
+def weights(own, tmp_path):
+    """Weights of a Mobile for the digits, by an own training that is not ours."""
+    with isolated(3):
+        network = own.Mobile()
+    path = tmp_path / "mine.safetensors"
+    safetensors.torch.save_file(network.state_dict(), path)
+    return path
+
+
+def test_a_frozen_network_is_explained_as_it_comes(tiny_suite, own, own_file, weights, tmp_path):
+    spec = BackboneSpec(name=f"{own_file}:Mobile", weights=str(weights), frozen=True)
+    with isolated(0):
+        backbone = backbone_of(spec.settings(), 10, image_size=33, normalisation=PLAIN)
+    network = own.Mobile()
+    network.load_state_dict(safetensors.torch.load_file(weights))
+    images = torch.rand(2, 3, 33, 33)
+    torch.testing.assert_close(backbone.eval()(images), network.eval()(images))
+    results = ran(tiny_suite, spec, tmp_path / "runs", explainers=("blackbox",), epochs=3)
+    assert results["blackbox"].provenance.backbone_training["epochs"] == 0
+    frozen = results["blackbox"].provenance.backbone_sha256
+    trained = ran(tiny_suite, spec.model_copy(update={"frozen": False}), tmp_path / "other", explainers=("blackbox",))
+    assert trained["blackbox"].provenance.backbone_sha256 != frozen
+
+
+def test_a_frozen_network_for_other_classes_is_refused(own_file):
+    spec = {"name": f"{own_file}:Mobile", "weights": "none", "frozen": True}
+    with pytest.raises(SuiteInvalid, match="is frozen, but tells 10 classes apart where the data set has 3"):
+        backbone_of(spec, 3, image_size=32, normalisation=PLAIN)
+
+
+def test_a_network_gets_its_images_as_it_wants_them(own_file):
+    given = Normalisation((0.3,) * 3, (0.2,) * 3)
+    spec = {"name": f"{own_file}:Mixed", "weights": "none"}
+    with isolated(0):
+        plain = backbone_of(spec, 10, image_size=32, normalisation=given).eval()
+    with isolated(0):
+        scaled = backbone_of(spec | HALVES, 10, image_size=32, normalisation=given).eval()
+    pixels = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(scaled(given(pixels)), plain(2 * pixels - 1), rtol=1e-4, atol=1e-5)
+    assert any(isinstance(part, Rescale) for part in scaled.renewed().modules())
+
+
+def test_a_cell_knows_the_weights_by_content_and_the_network_by_its_code(tiny_suite, own_file, weights, tmp_path):
+    copied = tmp_path / "networks.py"
+    copied.write_bytes(own_file.read_bytes())
+    suite = tiny_suite.model_copy(
+        update={
+            "backbone": BackboneSpec(name=f"{copied}:Mobile", weights=str(weights)),
+            "datasets": tiny_suite.datasets,
+        }
+    )
+    first = plan(suite)[0]
+    code = sources(first)["backbone"]
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    assert plan(suite)[0].identity != first.identity
+    from benchmark.plan import _source_hash
+
+    copied.write_text(own_file.read_text() + "\n# another\n")
+    _source_hash.cache_clear()
+    assert sources(first)["backbone"] != code
+    weights.unlink()
+    with pytest.raises(SuiteInvalid, match="cannot be read"):
+        plan(suite)
+
+
+def test_what_a_suite_does_not_say_leaves_its_identity_as_it_was():
+    assert BackboneSpec(name="resnet34").settings() == {"name": "resnet34", "weights": "none"}
+
+
+def test_a_factory_may_read_its_weights_itself(own, tmp_path):
+    path = tmp_path / "reader.py"
+    path.write_text(
+        "import pathlib, torch\n"
+        "def load(path):\n"
+        "    m = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),"
+        " torch.nn.Linear(2, 2))\n"
+        "    m[3].bias.data.fill_(float(pathlib.Path(path).read_text()))\n"
+        "    return m\n"
+        "def two(a, b): ...\n"
+        "def nothing(): ...\n"
+    )
+    (tmp_path / "w.txt").write_text("7")
+    assert own_network(f"{path}:load", str(tmp_path / "w.txt"))[3].bias.tolist() == [7, 7]
+    for name, weights, reason in (
+        ("load", "none", "takes 1 required parameters and got weights 'none'"),
+        ("two", "w.txt", "takes 2 required parameters"),
+        ("nothing", "imagenet", "got weights 'imagenet'"),
+        ("nothing", "none", "makes a NoneType, not a torch.nn.Module"),
+    ):
+        with pytest.raises(SuiteInvalid, match=reason):
+            own_network(f"{path}:{name}", weights)
+
+
+def test_blocks_of_the_compact_resnets_are_fixed():
+    spec = {"name": "resnet10-narrow", "weights": "none", "blocks": ["layer1"]}
+    with pytest.raises(SuiteInvalid, match="the blocks of backbone 'resnet10-narrow' are fixed"):
+        backbone_of(spec, 10, image_size=32, normalisation=PLAIN)
+
+
+def test_inspection_shows_structure_and_reasons(own_file):
+    lines = "\n".join(inspect_network(f"{own_file}:Perceptron", image_size=32, n_classes=4))
+    assert "block 2     8 channels, 8x8 cells  up to features" in lines
+    assert "classes     10 in the network, 4 wanted: a new linear layer, to be trained" in lines
+    assert "no   a linear layer on the average of the last feature map: its head is" in lines
+    assert "cnn              not applicable: its head is" in lines
+    assert "kmex             fits\n" in lines
+    assert "b4               not applicable: the composite ends at block 4" in lines
+    with pytest.raises(BackboneUnfit, match="is no step of the network"):
+        list(inspect_network(f"{own_file}:Mobile", image_size=32, blocks=["nowhere"]))
+
+
+def test_torchvision_s_names_are_known_with_dashes():
+    for name in (
+        "densenet121",
+        "efficientnet-b0",
+        "googlenet",
+        "vgg16",
+        "mobilenet-v2",
+        "resnet101",
+        "wide-resnet50-2",
+    ):
+        assert callable(BACKBONES.get(name))
+    with pytest.raises(Exception, match="unknown backbone 'densenet122'"):
+        BACKBONES.get("densenet122")
+
+
+def test_a_file_of_weights_fits_a_named_network_whatever_its_classes(tmp_path):
+    with isolated(0):
+        spec = {"name": "mobilenet-v3-small", "weights": "none"}
+        backbone = backbone_of(spec, 10, image_size=32, normalisation=PLAIN)
+        import torchvision
+
+        network = torchvision.models.mobilenet_v3_small(num_classes=7)
+    torch.save(network.state_dict(), tmp_path / "seven.pth")
+    stored = backbone_of(spec | {"weights": str(tmp_path / "seven.pth")}, 10, image_size=32, normalisation=PLAIN)
+    assert (stored.outputs, stored.n_classes, backbone.outputs) == (7, 10, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["densenet121", "efficientnet-b0", "googlenet", "vgg11"])
+def test_torchvision_s_classifiers_go_through_everything(name, tiny_suite, tmp_path):
+    datasets = (tiny_suite.datasets[0].model_copy(update={"image_size": 64}),)
+    suite = tiny_suite.model_copy(
+        update={"datasets": datasets, "evaluation": tiny_suite.evaluation.model_copy(update={"explained_images": 3})}
+    )
+    small = {label: {"prototypes_per_class": 2} for label in ("kmex", "b4")}
+    results = ran(
+        suite, BackboneSpec(name=name), tmp_path, explainers=("cnn", "kmex", "b4"), epochs=0, parameters=small
+    )
+    assert applicable(results["kmex"]) == set(suite.metrics)
+    linear = name != "vgg11"
+    assert applicable(results["cnn"]) == (set(suite.metrics) if linear else set())
+    assert ("lrp_kl" in applicable(results["b4"])) == linear
