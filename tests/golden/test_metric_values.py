@@ -4,6 +4,7 @@ Raised a version on purpose? Then write the new values with ``python tests/golde
 write values that moved under an old version.
 """
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -88,6 +89,13 @@ def alignment_of(metric):
     return script.show(meter, "train", LABELS, embeddings=numbers(14, 5, salt=1))
 
 
+def map_of(metric):
+    """The chance level is drawn, and left out."""
+    sample = Batch(torch.zeros(3, 3, 5, 4), torch.zeros(3, dtype=torch.int64), torch.arange(3))
+    known = script.scripted_evaluation(relevance=numbers(3, 5, 4), sample=sample)
+    return dataclasses.replace(metric.meter(known).scores(), chance=None)
+
+
 CASES = {
     "accuracy": accuracy_of,
     "accuracy_train": lambda metric: accuracy_of(metric, "train"),
@@ -99,6 +107,9 @@ CASES = {
     "diversity": diversity_of,
     "alignment_class": alignment_of,
     "alignment_out": alignment_of,
+    "sparseness": map_of,
+    "complexity": map_of,
+    "effective_complexity": map_of,
 }
 
 DRAWN = {"detail random map"}
