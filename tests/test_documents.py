@@ -63,7 +63,7 @@ def test_the_examples_run_in_a_benchmark(class_means, tiny_suite, tiny_cache, tm
 def test_the_example_of_an_own_model_explains_digits():
     with isolated(0):
         found = example("own model", "README.md")
-    assert found["relevance"].shape == (20, 64, 64)
+    assert found["relevance"].shape == (20, 32, 32)
     assert found["explanation"].similarities.shape == (20, 50)
     assert found["accuracy"] > 0.3
 
