@@ -229,6 +229,7 @@ def test_the_board_is_made_and_checked(finished, tmp_path):
 OWN = Path(__file__).parent / "benchmark" / "own_networks.py"
 
 
+@pytest.mark.slow
 def test_inspect_says_what_fits_a_network_of_one_s_own():
     shown = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "features.2")
     assert shown.returncode == 0, shown.stderr
