@@ -207,6 +207,7 @@ class FLINT(TrainedExplainer):
             name: {
                 "epochs": epochs, "fidelity_from": 3, "entropy_from": 5, "learning_rate": 1e-3, "batch_size": 128,
             }
+            | ({"prototypes_per_class": 20} if name == "celeba" else {})
             for name, epochs in {
                 "mnist": 10, "fashion-mnist": 10, "svhn": 10, "cifar10": 30, "stl10": 30, "quickdraw": 30, "celeba": 10,
             }.items()

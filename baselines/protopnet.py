@@ -212,6 +212,7 @@ class ProtoPNet(TrainedExplainer):
                 "warm_epochs": 5, "joint_epochs": epochs, "project_every": 10, "last_epochs": 5, "batch_size": 128,
                 "feature_rate": 1e-3, "prototype_rate": 1e-3, "last_rate": 1e-3, "decay_every": 5,
             }
+            | ({"prototypes_per_class": 20} if name == "celeba" else {})
             for name, epochs in {
                 "mnist": 15, "fashion-mnist": 15, "svhn": 15, "cifar10": 35, "stl10": 35, "quickdraw": 35, "celeba": 15,
             }.items()

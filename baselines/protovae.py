@@ -238,6 +238,7 @@ class ProtoVAE(TrainedExplainer):
                 "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "encoder": encoder,
                 "learning_rate": 1e-3, "batch_size": 128,
             }
+            | ({"prototypes_per_class": 20} if name == "celeba" else {})
             for name, (epochs, kl, channels, encoder) in {
                 "mnist": (20, 1.0, (32, 64), "conv"),
                 "fashion-mnist": (20, 100.0, (32, 64), "conv"),

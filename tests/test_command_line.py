@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -264,3 +265,32 @@ def test_the_board_is_made_and_checked(finished, tmp_path):
     stale = sembench("leaderboard", "--results", finished, "--out", tmp_path, "--check")
     assert stale.returncode == 1
     assert "board.csv" in stale.stderr
+
+
+OWN = Path(__file__).parent / "benchmark" / "own_networks.py"
+
+
+@pytest.mark.slow
+def test_inspect_says_what_fits_a_network_of_one_s_own():
+    shown = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "features.2")
+    assert shown.returncode == 0, shown.stderr
+    assert "cnn              not applicable: its head is not a linear layer" in shown.stdout
+    wrong = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "nowhere")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: block 'nowhere' is no step of the network")
+
+
+@pytest.mark.slow
+def test_a_network_of_one_s_own_stands_in_for_the_suite_s(suite, tmp_path):
+    command = ["run", "--suite", suite, "--out", tmp_path / "out", "--explainer", "kmex", "--backbone", f"{OWN}:Mixed"]
+    done = sembench(*command, "--frozen")
+    assert done.returncode == 0, done.stderr
+    result = read_result(tmp_path / "out" / "small" / "digits" / "kmex" / "seed-0.json")
+    assert result.settings["backbone"] == {"name": f"{OWN}:Mixed", "weights": "none", "frozen": True}
+    assert result.provenance.backbone_training["epochs"] == 0
+    again = sembench(*command, "--frozen")
+    assert "1 done, 0 to run" in again.stdout
+    assert "loading torch" not in again.stdout
+    missing = sembench(*command, "--weights", tmp_path / "none.pth")
+    assert missing.returncode == 2
+    assert "none.pth' cannot be read" in missing.stderr

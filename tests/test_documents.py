@@ -11,6 +11,7 @@ from benchmark.plan import plan
 from benchmark.registry import EXPLAINERS, METRICS
 from benchmark.results import read_result
 from benchmark.runner import Runner
+from benchmark.seeding import isolated
 from benchmark.testing import CHECKS, digits_case
 from leaderboard.board import board
 from leaderboard.claims_page import claim_files
@@ -29,12 +30,12 @@ class Silent:
         raise error
 
 
-def example(name):
-    """Runs a marked example of CONTRIBUTING.md and returns its names."""
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+def example(name, document="CONTRIBUTING.md"):
+    """Runs a marked example of a document and returns its names."""
+    text = (ROOT / document).read_text("utf-8")
     code = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", text, re.DOTALL).group(1)
     names = {"__name__": f"example_{name}"}
-    exec(compile(code, f"CONTRIBUTING.md, example {name}", "exec"), names)
+    exec(compile(code, f"{document}, example {name}", "exec"), names)
     return names
 
 
@@ -58,6 +59,15 @@ def test_the_examples_run_in_a_benchmark(class_means, tiny_suite, tiny_cache, tm
     scores = read_result(cell.path(tmp_path)).scores
     assert len(scores["confidence"].values) == 50
     assert sum(scores["accuracy"].values) / 50 > 0.2
+
+
+@pytest.mark.slow
+def test_the_example_of_an_own_model_explains_digits():
+    with isolated(0):
+        found = example("own model", "README.md")
+    assert found["relevance"].shape == (20, 32, 32)
+    assert found["explanation"].similarities.shape == (20, 50)
+    assert found["accuracy"] > 0.3
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -54,6 +54,7 @@ SMALL = {name: {"prototypes_per_class": 2} for name in ("kmex", "b3", "b23")} | 
 }
 
 
+@pytest.mark.slow
 def test_every_explainer_and_metric_works_on_a_network_of_the_common_form(tiny_suite, own_file, tmp_path):
     names = ("blackbox", "cnn", "kmex", "b3", "b23", "protopnet", "flint", "protovae", "kmex(flint)", "shuffled")
     spec = BackboneSpec(name=f"{own_file}:Mobile")

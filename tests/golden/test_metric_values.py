@@ -4,6 +4,7 @@ Raised a version on purpose? Then write the new values with ``python tests/golde
 write values that moved under an old version.
 """
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -95,6 +96,13 @@ def attributes_of(metric):
     return script.show(meter, "train", LABELS, similarities=numbers(14, 7))
 
 
+def map_of(metric):
+    """The chance level is drawn, and left out."""
+    sample = Batch(torch.zeros(3, 3, 5, 4), torch.zeros(3, dtype=torch.int64), torch.arange(3))
+    known = script.scripted_evaluation(relevance=numbers(3, 5, 4), sample=sample)
+    return dataclasses.replace(metric.meter(known).scores(), chance=None)
+
+
 CASES = {
     "accuracy": accuracy_of,
     "accuracy_train": lambda metric: accuracy_of(metric, "train"),
@@ -108,6 +116,9 @@ CASES = {
     "alignment_out": alignment_of,
     "attributes_captured": attributes_of,
     "attribute_correlation": attributes_of,
+    "sparseness": map_of,
+    "complexity": map_of,
+    "effective_complexity": map_of,
 }
 
 DRAWN = {"detail random map", "attribute_correlation chance"}

@@ -10,7 +10,7 @@ import pytest
 from benchmark.metric import Metric
 from benchmark.registry import METRICS
 from benchmark.results import Unit
-from benchmark.types import Capability
+from benchmark.types import Capability, Trait
 
 TESTS = Path(__file__).parents[2]
 NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("benchmark.")]
@@ -50,7 +50,7 @@ def test_a_metric_declares_what_a_reader_has_to_know(name):
     assert metric.per in get_args(Unit)
     assert isinstance(metric.version, int)
     assert metric.version >= 1
-    assert metric.requires <= frozenset(Capability)
+    assert metric.requires <= frozenset(Capability) | frozenset(Trait)
     assert len(set(metric.variants)) == len(metric.variants)
 
 
@@ -71,10 +71,11 @@ def test_titles_tell_metrics_apart():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_metric_does_not_apply_where_something_required_is_missing(name):
     metric = METRICS.get(name)
-    assert metric.missing(frozenset(Capability)) == frozenset()
+    everything = frozenset(Capability) | frozenset(Trait)
+    assert metric.missing(everything) == frozenset()
     assert metric.missing(frozenset()) == metric.requires
     for capability in metric.requires:
-        assert metric.missing(frozenset(Capability) - {capability}) == {capability}
+        assert metric.missing(everything - {capability}) == {capability}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ from benchmark.metrics.attributes import captured, correlation_error
 from benchmark.metrics.diversity import diversity
 from benchmark.metrics.faithfulness import relevance_kl
 from benchmark.metrics.ghosting import ghosting
+from benchmark.metrics.quantus_maps import complexity, effective_complexity, sparseness
 from benchmark.metrics.robustness import area_under_curve, relevance_order_curve
 from benchmark.registry import METRICS
 
@@ -57,6 +58,9 @@ BLACK_BOX = torch.tensor([[[4.0, -2.0], [1.0, 0.0]]])
 ATTRIBUTES = torch.tensor([[1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1]] * 2).bool()
 TYPICAL, STRAY = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 
+EVEN = torch.ones(1, 3, 3)
+SPOT = torch.nn.functional.one_hot(torch.tensor([4]), 9).double().view(1, 3, 3)
+
 BETTER_AND_WORSE = {
     "accuracy": (accuracy(RIGHT, LABELS), accuracy(WRONG, LABELS)),
     "accuracy_train": (accuracy(RIGHT, LABELS), accuracy(WRONG, LABELS)),
@@ -73,6 +77,9 @@ BETTER_AND_WORSE = {
         correlation_error(ATTRIBUTES[::2], ATTRIBUTES),
         correlation_error(ATTRIBUTES[[0, 3]], ATTRIBUTES),
     ),
+    "sparseness": (sparseness(SPOT), sparseness(EVEN)),
+    "complexity": (complexity(SPOT), complexity(EVEN)),
+    "effective_complexity": (effective_complexity(SPOT), effective_complexity(EVEN)),
 }
 """Scores of a model that any reader would call better, and of one that any reader would call worse."""
 
