@@ -49,10 +49,10 @@ def list_everything() -> None:
     for registry in (EXPLAINERS, DATASETS, METRICS, BACKBONES):
         typer.echo(f"{registry.kind}s")
         for name in registry.names():
-            typer.echo(f"  {name:<18}{registry.origin(name)}")
+            typer.echo(f"  {name:<22}{registry.origin(name)}")
     typer.echo("suites")
     for name in suite_names():
-        typer.echo(f"  {name:<18}{load_suite(name).title}")
+        typer.echo(f"  {name:<22}{load_suite(name).title}")
 
 
 @app.command()

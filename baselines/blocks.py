@@ -10,13 +10,14 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from baselines.clustering import (
+    PAPER,
     Flavour,
     PerClass,
     check_class_sizes,
@@ -188,6 +189,7 @@ class Blocks(Explainer):
 
     supports = frozenset(Capability)
     attribution_needs = frozenset({Trait.LINEAR_HEAD})
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"paper": PAPER}
 
     first: int = 4
     last: int = 4

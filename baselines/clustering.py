@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,13 @@ from benchmark.types import Prototypes
 
 Flavour = Literal["kmeans", "bisecting"]
 PerClass = int | Sequence[int]
+
+PAPER: Mapping[str, Mapping[str, Any]] = {
+    "*": {"prototypes_per_class": 5},
+    "cub": {"prototypes_per_class": 10},
+    "celeba": {"prototypes_per_class": 20},
+}
+"""Prototypes per class by data set, as in both papers."""
 
 
 def prototypes_of_class(per_class: PerClass, n_classes: int) -> list[int]:

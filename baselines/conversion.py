@@ -143,10 +143,10 @@ class ConversionOf:
         parameters.pop("of", None)
         if not isinstance(base, Mapping):
             raise FitImpossible(f"base is {base!r}; it takes the hyper-parameters of {self.of}, by name.")
-        unknown = set(parameters) - {field.name for field in fields(KMEx)}
+        unknown = set(parameters) - {field.name for field in fields(KMEx)} - {"preset"}
         if unknown:
             raise TypeError(f"unexpected hyper-parameters {', '.join(sorted(unknown))}")
-        return KMExOf(self.of, recipe(self.of, base, dataset), KMEx(**parameters))
+        return KMExOf(self.of, recipe(self.of, base, dataset), KMEx.configured(dataset, **parameters))
 
 
 def named(name: str) -> ConversionOf:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from baselines.clustering import (
+    PAPER,
     Flavour,
     PerClass,
     check_class_sizes,
@@ -143,6 +144,8 @@ class KMEx(Explainer):
         explained: ``"nearest"``: the most similar prototype of the class; ``"mean"``: all of its prototypes.
         bias: Whether biases take a share of the relevance, see `benchmark.relevance.propagation.propagate`.
     """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"paper": PAPER}
 
     prototypes_per_class: PerClass = 5
     flavour: Flavour = "kmeans"

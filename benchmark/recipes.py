@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,10 +23,13 @@ def recipe(name: str, parameters: Mapping[str, Any], dataset: str) -> Explainer:
         UnknownName, PluginBroken: If there is no such explainer.
         SuiteInvalid: If it does not take these hyper-parameters.
     """
-    make = EXPLAINERS.get(name)
+    make: Any = EXPLAINERS.get(name)
+    given = dict(parameters)
+    if isinstance(make, functools.partial):  # a recipe with some of its hyper-parameters settled, such as ``b34``
+        make, given = make.func, {**make.keywords, **given}
     configured = getattr(make, "configured", None)
     try:
-        made = make(**parameters) if configured is None else configured(dataset, **parameters)
+        made = make(**given) if configured is None else configured(dataset, **given)
     except TypeError as error:
         accepted = ", ".join(make().hyperparameters()) or "none"
         raise SuiteInvalid(f"{name}: {error}. Hyper-parameters of {name} are: {accepted}.") from error

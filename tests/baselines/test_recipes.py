@@ -12,6 +12,7 @@ from baselines.cnn import CNN
 from baselines.controls import Chance, Collapsed, Shuffled
 from baselines.kmex import KMEx
 from benchmark.errors import FitImpossible
+from benchmark.recipes import recipe as configured
 from benchmark.relevance.propagation import black_box_relevance
 from benchmark.seeding import generator
 from benchmark.types import OF_DATA, Capability, check_explanation
@@ -181,3 +182,9 @@ def test_what_the_black_box_cannot_show_has_a_reason():
 def test_an_unknown_treatment_of_biases_is_refused(make):
     with pytest.raises(FitImpossible, match="bias is 'keep'; accepted are share, zero"):
         make(bias="keep")
+
+
+@pytest.mark.parametrize("name", ["kmex", "b4", "b34", "collapsed", "kmex-patches", "kmex(flint)"])
+@pytest.mark.parametrize(("dataset", "count"), [("mnist", 5), ("cub", 10), ("celeba", 20)])
+def test_the_papers_have_more_prototypes_where_classes_are_wide(name, dataset, count):
+    assert configured(name, {"preset": "paper"}, dataset).hyperparameters()["prototypes_per_class"] == count

@@ -7,7 +7,8 @@ import pytest
 
 from benchmark.errors import ResultDamaged, SuiteInvalid, UnknownName
 from benchmark.plan import check_names, plan, sources, status
-from benchmark.suite import SUITES, load_suite, parse_suite, suite_names
+from benchmark.recipes import recipe
+from benchmark.suite import SUITES, ExplainerSpec, load_suite, parse_suite, suite_names
 
 
 def text():
@@ -19,7 +20,11 @@ def test_the_suites_that_come_along_are_valid_and_their_names_known():
     for name in suite_names():
         suite = load_suite(name)
         assert suite.name == name
-        check_names(plan(suite))
+        cells = plan(suite)
+        check_names(cells)
+        for cell in cells:
+            asked = cell.settings["explainer"]
+            recipe(asked["name"], asked["parameters"], cell.named("dataset"))
 
 
 def test_the_demo_has_its_entries_controls_and_seeds():
@@ -134,3 +139,10 @@ def test_planning_loads_no_torch():
         "assert not {'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_data_set_may_have_seeds_of_its_own():
+    more = '\n[[datasets]]\nname = "mnist"\nseeds = [4]\n'
+    suite = parse_suite(text() + more, "the test").model_copy(update={"explainers": (ExplainerSpec(name="kmex"),)})
+    assert [(cell.dataset, cell.seed) for cell in plan(suite)] == [("digits", 0), ("digits", 1), ("mnist", 4)]
+    assert {cell.seed for cell in plan(suite, seeds=[7])} == {7}
