@@ -8,6 +8,7 @@ OUT ?= runs
 
 help:
 	@echo "make demo       run the demo on the bundled digits and write its board to $(OUT)/board"
+	@echo "make board      make the committed boards anew from the committed results"
 	@echo "make test       all tests"
 	@echo "make test-fast  the tests that take no training"
 	@echo "make check      ruff, mypy, import contracts"
@@ -25,6 +26,10 @@ demo: install
 	$(BIN)/sembench run --suite quick --out $(OUT) --refresh
 	$(BIN)/sembench leaderboard --results $(OUT) --suite quick --out $(OUT)/board
 	@cat $(OUT)/board/quick/board.md
+
+board: install
+	$(BIN)/sembench leaderboard --results leaderboard/results --out leaderboard/boards
+	$(BIN)/sembench claims --results leaderboard/results --out leaderboard/boards
 
 # Threads that wait without spinning: on a busy machine, tests of small networks are otherwise many times slower.
 test test-fast: export OMP_WAIT_POLICY = PASSIVE
