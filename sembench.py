@@ -170,6 +170,32 @@ def claims(
 
 
 @app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder of figures (PNG, SVG) to put in.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+    licence: LicenceOption = Terms.ANY,
+) -> None:
+    """Make one page of HTML for each suite, to be opened without a network: scores, charts, claims, costs, figures."""
+    from leaderboard.load import load
+    from leaderboard.report_page import report_files
+
+    found = load([results], suite=suite)
+    if licence is Terms.OPEN:
+        from leaderboard.licence import on_free_data
+
+        found, left_out = on_free_data(found)
+        _say_left_out(left_out)
+    files, strangers = report_files(found, figures)
+    for name, paths in strangers.items():
+        for path in paths:
+            typer.echo(f"left out of {name}, it shows no data set of these results: {path}", err=True)
+    _deliver(files, out, check)
+
+
+@app.command()
 def sensitivity(
     results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
     suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
