@@ -182,16 +182,16 @@ def report(
     from leaderboard.load import load
     from leaderboard.report_page import report_files
 
-    found = load([results], suite=suite)
+    found, not_free = load([results], suite=suite), {}
     if licence is Terms.OPEN:
         from leaderboard.licence import on_free_data
 
-        found, left_out = on_free_data(found)
-        _say_left_out(left_out)
-    files, strangers = report_files(found, figures)
-    for name, paths in strangers.items():
-        for path in paths:
-            typer.echo(f"left out of {name}, it shows no data set of these results: {path}", err=True)
+        found, not_free = on_free_data(found)
+        _say_left_out(not_free)
+    files, others = report_files(found, figures, general=not not_free)
+    for name, reasons in others.items():
+        for path, reason in reasons.items():
+            typer.echo(f"left out of the report of {name}: {path}, {reason}", err=True)
     _deliver(files, out, check)
 
 

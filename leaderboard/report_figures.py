@@ -30,7 +30,9 @@ class Figure:
     source: str
 
 
-def find_figures(root: Path, suite: str, results: Iterable[Result]) -> tuple[list[Figure], list[str]]:
+def find_figures(
+    root: Path, suite: str, results: Iterable[Result], *, general: bool = True
+) -> tuple[list[Figure], dict[str, str]]:
     """The figures below a folder that belong to a suite's results.
 
     A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``. Of two files with the same
@@ -40,9 +42,10 @@ def find_figures(root: Path, suite: str, results: Iterable[Result]) -> tuple[lis
         root: Folder of figures.
         suite: The suite; a folder of this name may lie above those of data sets.
         results: The results of the suite; a figure of another data set, or of another suite, is left out.
+        general: Whether to take figures that belong to no single data set, which may show any.
 
     Returns:
-        The figures, ordered by path; and the paths of files that were left out, relative to the folder.
+        The figures, ordered by path; and by path relative to the folder why others were left out.
 
     Raises:
         SembenchError: If the folder does not exist, or a file is not what its name says.
@@ -50,15 +53,19 @@ def find_figures(root: Path, suite: str, results: Iterable[Result]) -> tuple[lis
     if not root.is_dir():
         raise SembenchError(f"no folder of figures at {root}. Name one that exists, or leave out --figures.")
     entries = {(result.dataset, result.explainer) for result in results}
-    found, left_out = [], []
+    datasets = {dataset for dataset, _ in entries}
+    found: list[Figure] = []
+    left_out: dict[str, str] = {}
     for path in _smallest(root):
         place = list(path.relative_to(root).parts[:-1])
         if place and place[0] == suite:
             del place[0]
         dataset = place.pop(0) if place else None
         explainer = place.pop(0) if place and (dataset, place[0]) in entries else None
-        if dataset is not None and dataset not in {name for name, _ in entries}:
-            left_out.append(path.relative_to(root).as_posix())
+        if dataset is not None and dataset not in datasets:
+            left_out[path.relative_to(root).as_posix()] = f"these results have no data set {dataset}"
+        elif dataset is None and not general:
+            left_out[path.relative_to(root).as_posix()] = "it may show data that is left out"
         else:
             caption = ", ".join(name.replace("-", " ").replace("_", " ") for name in [path.stem, *place])
             found.append(Figure(dataset, explainer, caption, _address(path)))

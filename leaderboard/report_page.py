@@ -36,27 +36,29 @@ _RAW = tuple(field for field in FIELDS if field not in ("reference", "chance_is"
 
 
 def report_files(
-    results: Sequence[Result], figures: Path | None = None
-) -> tuple[dict[str, bytes], dict[str, list[str]]]:
+    results: Sequence[Result], figures: Path | None = None, *, general: bool = True
+) -> tuple[dict[str, bytes], dict[str, dict[str, str]]]:
     """The report of every suite: content by path, ``<suite>/report.html``; the same input gives the same bytes.
 
     Args:
         results: Results as `load` returns them.
         figures: Folder of stored figures, see `find_figures`; ``None`` for a report without.
+        general: Whether to take figures that belong to no single data set.
 
     Returns:
-        The files; and by suite the figures that were left out, since they show no data set of the suite.
+        The files; and by suite the figures that were left out, with the reason.
 
     Raises:
         ResultsMixed: If results of one entry do not belong together.
         SembenchError: If a figure is damaged.
     """
-    files, left_out = {}, {}
+    files: dict[str, bytes] = {}
+    left_out: dict[str, dict[str, str]] = {}
     for suite in sorted({result.suite for result in results}):
         own = [result for result in results if result.suite == suite]
         drawn: list[Figure] = []
         if figures is not None:
-            drawn, left_out[suite] = find_figures(figures, suite, own)
+            drawn, left_out[suite] = find_figures(figures, suite, own, general=general)
         files[f"{suite}/report.html"] = page(suite, own, drawn).encode()
     return files, left_out
 

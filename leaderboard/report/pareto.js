@@ -1,5 +1,10 @@
 // Accuracy gap against one quality: better is up and to the right, so axes of lower-is-better qualities are turned.
 
+// References and controls are drawn, but are no candidates.
+function takesPart(method) {
+  return method.kind === "explainer" || method.kind === "conversion";
+}
+
 // Points that no other one dominates: at least as good in both, better in one.
 function front(points) {
   const dominates = (one, other) => one.gap >= other.gap && one.good >= other.good && (one.gap > other.gap || one.good > other.good);
@@ -7,7 +12,7 @@ function front(points) {
 }
 
 function ticks(low, high) {
-  const rough = (high - low) / 3;
+  const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const found = [];
@@ -26,7 +31,7 @@ function pareto(quality, points, pens) {
   const name = quality.unit ? `${quality.title}, ${quality.unit}` : quality.title;
   const turned = quality.direction === "lower";
   for (const point of points) point.good = turned ? -point.quality[0] : point.quality[0];
-  const best = front(points).sort((one, other) => one.good - other.good);
+  const best = front(points.filter((point) => takesPart(point.method))).sort((one, other) => one.good - other.good);
   const [xs, ys] = [range(points.flatMap((point) => point.quality)), range([0, ...points.flatMap((point) => point.interval)])];
   const across = (value) => {
     const share = (value - xs[0]) / (xs[1] - xs[0]);
@@ -34,8 +39,8 @@ function pareto(quality, points, pens) {
   };
   const up = (value) => +(top + (1 - (value - ys[0]) / (ys[1] - ys[0])) * (height - top - bottom)).toFixed(1);
 
-  const text = best.map((point) => point.method.name).reverse().join(", ");
-  const image = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Accuracy gap against ${name}. On the front: ${text}.` });
+  const text = `On the front: ${best.map((point) => point.method.name).reverse().join(", ") || "none"}.`;
+  const image = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Accuracy gap against ${name}. ${text}` });
   for (const tick of ticks(...xs)) {
     image.append(draw("path", { d: `M${across(tick)},${top}V${height - bottom}`, class: "frame" }));
     image.append(draw("text", { x: across(tick), y: height - bottom + 16, "text-anchor": "middle", class: "quiet" }, tick));
@@ -47,7 +52,8 @@ function pareto(quality, points, pens) {
   image.append(draw("text", { x: width - right, y: height - 8, "text-anchor": "end" }, `${name}: better →`));
   const turn = `translate(12 ${height - bottom}) rotate(-90)`;
   image.append(draw("text", { transform: turn }, "gap, points: better →"));
-  image.append(draw("path", { d: `M${best.map((point) => [across(point.quality[0]), up(point.gap)]).join("L")}`, class: "front" }));
+  const corners = best.map((point) => [across(point.quality[0]), up(point.gap)]);
+  if (corners.length > 1) image.append(draw("path", { d: `M${corners.join("L")}`, class: "front" }));
   for (const point of points) {
     const pen = pens.get(point.method);
     const [x, y] = [across(point.quality[0]), up(point.gap)];
@@ -58,5 +64,5 @@ function pareto(quality, points, pens) {
     group.dataset.method = point.method.name;
     image.append(group);
   }
-  return make("figure", {}, image, make("figcaption", {}, `On the front: ${text}.`));
+  return make("figure", {}, image, make("figcaption", {}, text));
 }

@@ -14,13 +14,13 @@ function averaged(method, datasets, axes) {
 function radar(place, axes, outlines, pens, title) {
   const width = Math.max(280, Math.min(place.clientWidth, 620));
   const radius = Math.min(190, (width / 2 - 82) / (RIM * 0.951));
-  const [middle, centre] = [width / 2, radius * RIM + 70];
+  const [middle, centre] = [width / 2, radius * RIM + 38];
   const angles = axes.map((_, axis) => ((-90 + (360 * axis) / axes.length) * Math.PI) / 180);
   const at = (axis, value) => [
     +(middle + radius * value * Math.cos(angles[axis])).toFixed(1),
     +(centre + radius * value * Math.sin(angles[axis])).toFixed(1),
   ];
-  const height = centre + radius * RIM + 62;
+  const height = centre + radius + 44;
   const image = draw("svg", { viewBox: `0 0 ${width} ${height.toFixed(0)}`, width, role: "img", "aria-label": title });
   for (const part of [0.25, 0.5, 0.75, 1]) {
     image.append(draw("circle", { cx: middle, cy: centre, r: radius * part, class: part === 1 ? "frame rim" : "frame" }));
@@ -34,11 +34,12 @@ function radar(place, axes, outlines, pens, title) {
 }
 
 function label(axis, angle, x, y) {
-  const side = Math.abs(Math.cos(angle)) < 0.7 ? 0 : Math.sign(Math.cos(angle));
+  const side = Math.abs(Math.cos(angle)) < 0.1 ? 0 : Math.sign(Math.cos(angle));
   const words = side ? axis.name.split(" ") : [axis.name];
-  const ends = side ? axis.ends.replace(" → ", "\n→ ").split("\n") : [axis.ends];
+  const ends = side && axis.ends.length > 14 ? axis.ends.replace(" → ", "\n→ ").split("\n") : [axis.ends];
   const lines = [...words, ...ends];
-  const first = side ? y - 7 * (lines.length - 1) : Math.sin(angle) < 0 ? y - 10 - 15 * (lines.length - 1) : y + 18;
+  const down = Math.sin(angle);
+  const first = down < -0.9 ? y - 8 - 15 * (lines.length - 1) : down > 0.5 ? y + 4 : y - 7 * (lines.length - 1);
   const anchor = side ? (side > 0 ? "start" : "end") : "middle";
   const text = draw("text", { "text-anchor": anchor });
   lines.forEach((line, number) => {

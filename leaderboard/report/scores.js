@@ -63,7 +63,7 @@
     });
     body.append(...keyed.map(([, , row]) => row));
     for (const other of heads) other.setAttribute("aria-sort", other === head ? direction : "none");
-    const name = head.querySelector(".sort").textContent.replace(/\s+/g, " ").trim();
+    const name = head.querySelector(".sort").firstChild.textContent.trim();
     const word = head.dataset.better ? (direction === best ? ", best first" : ", worst first") : "";
     order = `, sorted by ${name}${word}`;
     say();
@@ -73,11 +73,14 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "sort";
-    button.textContent = head.querySelector(".sort").textContent.replace(/\s+/g, " ").trim();
+    button.append(...head.querySelector(".sort").childNodes);
     button.addEventListener("click", () => sort(place));
     head.querySelector(".sort").replaceWith(button);
   });
-  form.addEventListener("input", (event) => (event.target.type === "checkbox" && event.target.name !== "kind" ? columns : filter)());
+  form.addEventListener("input", (event) => {
+    if (["columns", "below"].includes(event.target.name)) columns();
+    else filter();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   columns();
