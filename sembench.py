@@ -182,7 +182,8 @@ def report(
     from leaderboard.load import load
     from leaderboard.report_page import report_files
 
-    found, not_free = load([results], suite=suite), {}
+    found = load([results], suite=suite)
+    not_free: dict[str, str] = {}
     if licence is Terms.OPEN:
         from leaderboard.licence import on_free_data
 

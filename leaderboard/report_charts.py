@@ -7,6 +7,7 @@ from typing import Any
 
 from leaderboard import numbers
 from leaderboard.entry import Entry, column
+from leaderboard.escape import one_line
 from leaderboard.radar import AXES, outlines, profile
 from leaderboard.report_scores import grouped, kind
 from leaderboard.tables import SECTIONS
@@ -44,8 +45,8 @@ def chart_data(entries: Sequence[Entry]) -> dict[str, Any]:
         "datasets": datasets,
         "qualities": [
             {
-                "title": measures[metric].title,
-                "unit": numbers.unit(measures[metric]),
+                "title": one_line(measures[metric].title),
+                "unit": one_line(numbers.unit(measures[metric])),
                 "direction": measures[metric].direction,
             }
             for metric in qualities

@@ -8,13 +8,22 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
+# The browser reads its protocol from descriptor 3 and writes it to 4.
+START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, " ": 32}
 
 
 def find_chromium() -> str | None:
@@ -23,7 +32,11 @@ def find_chromium() -> str | None:
 
 
 class Browser:
-    """One page of one browser; whatever it logs as an error, or throws, is kept in ``errors``."""
+    """One page of one browser.
+
+    Whatever it logs as an error, or throws, is kept in ``errors``; addresses on a network that it asked for, unless the
+    page's policy stopped it, in ``asked``.
+    """
 
     def __init__(self, command: str, profile: Path) -> None:
         their_input, self._write = os.pipe()
@@ -33,7 +46,7 @@ class Browser:
         if os.geteuid() == 0:
             options.append("--no-sandbox")  # root cannot have one
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$0" "$@" 3<&{their_input} 4>&{their_output}', command, *options, "about:blank"],
+            [sys.executable, "-c", START, str(their_input), str(their_output), command, *options, "about:blank"],
             pass_fds=(their_input, their_output),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -42,6 +55,7 @@ class Browser:
         os.close(their_output)
         self._number, self._rest, self._events, self._session = 0, b"", [], None
         self.errors: list[str] = []
+        self.asked: dict[str, str] = {}
         page = next(one for one in self.send("Target.getTargets")["targetInfos"] if one["type"] == "page")
         self._session = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -94,11 +108,15 @@ class Browser:
         elif name == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning", "assert"):
             self.errors.append(json.dumps(told["args"]))
         elif name == "Network.requestWillBeSent" and not told["request"]["url"].startswith(("file:", "data:")):
-            self.errors.append(f"asks the network for {told['request']['url']}")
+            self.asked[told["requestId"]] = told["request"]["url"]
+        elif name == "Network.loadingFailed" and told.get("blockedReason") == "csp":
+            self.asked.pop(told["requestId"], None)
 
     def open(self, path: Path) -> float:
         """Opens a file and waits until it has loaded. Returns the seconds until scripts had run."""
         self._events.clear()
+        self.errors.clear()
+        self.asked.clear()
         self.send("Page.navigate", url=path.resolve().as_uri())
         while "Page.loadEventFired" not in self._events:
             self._receive()
@@ -121,8 +139,8 @@ class Browser:
         """Scrolls an element into view and clicks it with the mouse, where a reader would."""
         place = self.run(
             f"(() => {{ const element = document.querySelector({json.dumps(selector)});"
-            "element.scrollIntoView({block: 'center', inline: 'center'}); const box = element.getBoundingClientRect();"
-            "return [box.x + Math.min(box.width / 2, 200), box.y + box.height / 2]; })()"
+            "element.scrollIntoView({block: 'center', inline: 'center'}); const line = element.getClientRects()[0];"
+            "return [line.x + Math.min(line.width / 2, 200), line.y + line.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
