@@ -24,6 +24,7 @@ install: $(VENV)/installed
 demo: install
 	$(BIN)/sembench run --suite quick --out $(OUT) --refresh
 	$(BIN)/sembench leaderboard --results $(OUT) --suite quick --out $(OUT)/board
+	$(BIN)/sembench report --results $(OUT) --suite quick --out $(OUT)/board
 	@cat $(OUT)/board/quick/board.md
 
 # Threads that wait without spinning: on a busy machine, tests of small networks are otherwise many times slower.

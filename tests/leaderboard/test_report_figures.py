@@ -89,5 +89,5 @@ def test_a_file_that_is_no_image_is_refused(tmp_path, results, name, kind):
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, results):
-    with pytest.raises(SembenchError, match="no folder of figures at .*missing"):
+    with pytest.raises(SembenchError, match=r"no folder of figures at .*missing"):
         find_figures(tmp_path / "missing", "quick", results)

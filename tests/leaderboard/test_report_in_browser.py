@@ -62,7 +62,7 @@ def test_a_column_sorts_best_first_then_worst_first_with_missing_scores_last(ope
     entries = [e for e in aggregate(synthetic_suite) if e.metric == "ghosting"]
     scored = sorted(e.value for e in entries if e.value is not None)
     button = "#score-table thead tr:last-child th:nth-child(9)"
-    assert texts(opened, f"{button} button") == ["Ghosting ↓\nlower is better"]
+    assert texts(opened, f"{button} button") == ["Ghosting\xa0↓\nlower is better"]
     shown = "[...document.querySelectorAll('#score-table tbody tr')].map(row => row.cells[8].dataset.v)"
     for state, order in [("ascending", scored), ("descending", scored[::-1])]:
         opened.click(f"{button} button")

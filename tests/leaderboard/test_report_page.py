@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -86,7 +87,7 @@ def test_a_reader_of_the_screen_finds_headings_labels_and_table_heads(markup):
     levels = [int(e.tag[1]) for e in markup.find("h1", "h2", "h3", "h4")]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(later <= level + 1 for level, later in zip(levels, levels[1:], strict=False))
+    assert all(later <= level + 1 for level, later in pairwise(levels))
     assert all(e.inside("label") for e in markup.find("input", "select"))
     assert all(e.attributes.get("scope") in ("col", "row", "colgroup") for e in markup.find("th"))
     sortable = [e for e in markup.find("th") if "aria-sort" in e.attributes]
