@@ -3,10 +3,13 @@
 import base64
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmark.errors import SembenchError
+from benchmark.results import write_result
 from leaderboard.report_figures import find_figures
 from leaderboard.report_page import page, report_files
+from sembench import app
 
 from .markup import Markup
 
@@ -91,3 +94,20 @@ def test_a_file_that_is_no_image_is_refused(tmp_path, results, name, kind):
 def test_a_folder_that_is_not_there_is_refused(tmp_path, results):
     with pytest.raises(SembenchError, match=r"no folder of figures at .*missing"):
         find_figures(tmp_path / "missing", "quick", results)
+
+
+def test_free_data_only_leaves_out_the_figures_of_other_data(build, folder, tmp_path):
+    for result in build.suite(["blackbox", "kmex"], ["digits", "celeba"], [0]):
+        provenance = result.provenance.model_copy(update={"dataset_licence_open": result.dataset == "digits"})
+        write_result(tmp_path / "runs", result.model_copy(update={"provenance": provenance}))
+    command = ["report", "--results", tmp_path / "runs", "--figures", folder, "--out", tmp_path / "out"]
+    done = CliRunner().invoke(app, [*map(str, command), "--licence", "open"])
+    assert done.exit_code == 0
+    assert "left out, its licence is not free: celeba" in done.stderr
+    assert "celeba/kmex/prototypes.png, these results have no data set celeba" in done.stderr
+    assert "comparison.png, it may show data that is left out" in done.stderr
+    report = (tmp_path / "out/quick/report.html").read_text("utf-8")
+    assert "celeba" not in report
+    assert len(Markup(report).find("img")) == 4
+    assert CliRunner().invoke(app, [*map(str, command)]).exit_code == 0
+    assert len(Markup((tmp_path / "out/quick/report.html").read_text("utf-8")).find("img")) == 6
