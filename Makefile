@@ -25,6 +25,7 @@ install: $(VENV)/installed
 demo: install
 	$(BIN)/sembench run --suite quick --out $(OUT) --refresh
 	$(BIN)/sembench leaderboard --results $(OUT) --suite quick --out $(OUT)/board
+	$(BIN)/sembench report --results $(OUT) --suite quick --out $(OUT)/board
 	@cat $(OUT)/board/quick/board.md
 
 board: install

@@ -191,6 +191,33 @@ def claims(
 
 
 @app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder of figures (PNG, SVG) to put in.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+    licence: LicenceOption = Terms.ANY,
+) -> None:
+    """Make one page of HTML for each suite, to be opened without a network: scores, charts, claims, costs, figures."""
+    from leaderboard.load import load
+    from leaderboard.report_page import report_files
+
+    found = load([results], suite=suite)
+    not_free: dict[str, str] = {}
+    if licence is Terms.OPEN:
+        from leaderboard.licence import on_free_data
+
+        found, not_free = on_free_data(found)
+        _say_left_out(not_free)
+    files, others = report_files(found, figures, general=not not_free)
+    for name, reasons in others.items():
+        for path, reason in reasons.items():
+            typer.echo(f"left out of the report of {name}: {path}, {reason}", err=True)
+    _deliver(files, out, check)
+
+
+@app.command()
 def sensitivity(
     results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
     suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,

@@ -1,8 +1,9 @@
-"""How does text from a result file stay text? Escapes for Markdown tables and for LaTeX; line breaks become spaces."""
+"""How does text from a result file stay text? Escapes for Markdown tables, LaTeX and ids; line breaks become spaces."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~$&#])")
 
@@ -26,3 +27,8 @@ def markdown(text: str) -> str:
 def latex(text: str) -> str:
     """Text that LaTeX sets as it is; letters beyond ASCII stay UTF-8."""
     return "".join(_LATEX.get(character, character) for character in one_line(text))
+
+
+def anchor(*parts: str) -> str:
+    """An id for these names, the same for no others, of characters that ids and fragments of addresses may hold."""
+    return "/".join(quote(part, safe="").replace("%", "=") for part in parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +47,10 @@ def to_frame(entries: Iterable[Entry]) -> pd.DataFrame:
     return pd.DataFrame(rows(entries), columns=list(FIELDS))
 
 
-def to_csv(entries: Iterable[Entry]) -> str:
+def to_csv(entries: Iterable[Entry], fields: Sequence[str] = FIELDS) -> str:
     """The board in long form as CSV; numbers read back exactly, what is not known is an empty field."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(text, fields, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows(entries))
     return text.getvalue()

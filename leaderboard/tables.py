@@ -14,7 +14,7 @@ from benchmark.results import Kind, Measure
 from leaderboard import numbers
 from leaderboard.entry import Entry, column
 
-_SECTIONS = {
+SECTIONS = {
     "test image": "Predictions",
     "training image": "Predictions",
     "explained image": "Explanations",
@@ -75,8 +75,8 @@ def score_tables(entries: Sequence[Entry], kinds: Kinds) -> list[Table]:
     """
     measures = {e.metric: e.measure for e in sorted(entries, key=lambda e: column(e.metric))}
     tables = []
-    for section in dict.fromkeys(_SECTIONS.values()):
-        metrics = [metric for metric, measure in measures.items() if _SECTIONS[measure.per] == section]
+    for section in dict.fromkeys(SECTIONS.values()):
+        metrics = [metric for metric, measure in measures.items() if SECTIONS[measure.per] == section]
         if metrics and any(entry.kind in kinds for entry in entries):
             tables.append(_score_table(section, metrics, entries, kinds))
     return tables

@@ -17,6 +17,7 @@ from leaderboard.board import board
 from leaderboard.claims_page import claim_files
 from leaderboard.folder import stale
 from leaderboard.load import load
+from leaderboard.report_page import report_files
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(ROOT.glob("*.md"))
@@ -113,6 +114,14 @@ def test_the_committed_boards_are_those_of_the_committed_results(committed):
 def test_the_committed_claims_are_those_of_the_committed_results():
     made = claim_files(load([ROOT / "leaderboard" / "results"]))
     assert stale(made, ROOT / "leaderboard" / "boards") == [], "run sembench claims"
+
+
+def test_the_committed_reports_are_those_of_the_committed_results():
+    """Only the demo's has to be there: the page of a large suite may be too large to keep."""
+    boards = ROOT / "leaderboard" / "boards"
+    made, _ = report_files(load([ROOT / "leaderboard" / "results"]))
+    kept = {name: content for name, content in made.items() if name == "quick/report.html" or (boards / name).exists()}
+    assert stale(kept, boards) == [], "run sembench report"
 
 
 def test_the_tables_of_the_readme_are_those_of_the_board(committed):
