@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import FitImpossible, SuiteInvalid
+from benchmark.errors import FitImpossible, NotOffered, SuiteInvalid
 from benchmark.models.stages import Session
 from benchmark.seeding import isolated
 from benchmark.types import Capability, Explanation, Prototypes
@@ -66,6 +66,37 @@ class SelfExplainableModel(nn.Module, ABC):
         Returns:
             Relevance ``(B, H, W)``, signed, summed over colour channels.
         """
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """How much does each pixel matter for the similarity of each image to one prototype? Optional, for figures.
+
+        Args:
+            images: Normalised images ``(B, 3, H, W)``.
+            prototypes: Index of the explained prototype of each image ``(B,)``, int64.
+
+        Returns:
+            Relevance ``(B, H, W)``, signed, summed over colour channels; of no particular scale.
+
+        Raises:
+            NotOffered: If the method has no relevance of single prototypes.
+        """
+        raise NotOffered(f"{type(self).__name__} does not offer the relevance of single prototypes")
+
+    def decode(self, vectors: Tensor) -> Tensor:
+        """Normalised images ``(K, 3, H, W)`` of vectors in prototype space ``(K, D)``. Optional, for figures.
+
+        Raises:
+            NotOffered: If the method has no way from prototypes back to images.
+        """
+        raise NotOffered(f"{type(self).__name__} does not offer decoded images of prototypes")
+
+    def prototype_origins(self) -> Tensor:
+        """Where each prototype was taken from: training image, row and column of the cell, ``(P, 3)``. Optional.
+
+        Raises:
+            NotOffered: If prototypes are not taken from training images.
+        """
+        raise NotOffered(f"{type(self).__name__} does not take its prototypes from training images")
 
     def embed(self, images: Tensor) -> Tensor:
         """The points that are compared with prototypes: ``(B, D)``, or ``(B, D, h, w)`` where they are cells."""
