@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,6 +109,11 @@ class SelfExplainableModel(nn.Module, ABC):
     def probabilities(self, images: Tensor) -> Tensor:
         """Class probabilities ``(B, C)`` of normalised images. Costs one forward pass."""
         return self.class_probabilities(self(images))
+
+    def _repr_html_(self) -> str:
+        prototypes, weights = self.prototypes, sum(tensor.numel() for tensor in self.state_dict().values())
+        counts = f"{len(prototypes)} prototypes of {prototypes.vectors.shape[1]} channels, {weights:,} numbers in all"
+        return f"<b>{html.escape(type(self).__name__)}</b>: {counts}; its points are {self.points}s"
 
     def fitted_state(self) -> dict[str, Tensor]:
         """Everything that the fit found, without the frozen backbone: what is stored and hashed."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from filelock import FileLock, Timeout
 
 from benchmark.cache import Cache, tensors_sha256
@@ -22,14 +21,24 @@ from benchmark.cost import PassCounter, peak_memory, tensor_count
 from benchmark.errors import DiskFull, FolderBusy, PluginBroken
 from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
-from benchmark.metric import Metric
 from benchmark.plan import Cell
-from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, loader_of, recipe_of
-from benchmark.provenance import measure_of, provenance_of, scored
+from benchmark.preparation import (
+    Fitted,
+    Preparation,
+    Trained,
+    clock,
+    deterministic,
+    device_of,
+    json_of,
+    loader_of,
+    recipe_of,
+)
+from benchmark.provenance import provenance_of
 from benchmark.registry import METRICS
-from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
+from benchmark.results import Cost, Result, write_atomically, write_result
+from benchmark.scoring import score
 from benchmark.seeding import derive, isolated
-from benchmark.types import OF_DATA, Capability, check_finite
+from benchmark.types import Capability, check_finite
 
 
 class Reporter(Protocol):
@@ -91,7 +100,7 @@ class Runner:
                 recipe_of(cell)
                 loader_of(cell)
         summary = Summary()
-        with _locked(self.out), _deterministic(self.device):
+        with _locked(self.out), deterministic(self.device):
             for cell in cells:
                 started = time.perf_counter()
                 try:
@@ -122,7 +131,7 @@ class Runner:
         check_finite("prototypes", fitted.model.prototypes.vectors, cell.entry)
         evaluation = Evaluation(fitted.model, trained.reference, cell.entry)
         with evaluation.counter:
-            scores = _score(recipe, metrics, evaluation)
+            scores = score(recipe, metrics, evaluation)
             timing = _timing(recipe, evaluation)
         trained.require_untouched(cell.entry)
         return Result(
@@ -165,29 +174,6 @@ class Runner:
         )
 
 
-def _score(recipe: Explainer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
-    """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
-    offered = (recipe.supports - OF_DATA) | evaluation.dataset.supports  # a method may claim all capabilities there are
-    inapplicable: dict[str, Score] = {}
-    meters = {}
-    for metric in metrics:
-        missing = metric.missing(offered)
-        if missing:
-            first = min(missing)
-            who = evaluation.dataset.name if first in OF_DATA else evaluation.name
-            reason = recipe.lacks.get(first, f"{who} does not offer {first.value}")
-            inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
-        else:
-            meters[metric.name] = metric.meter(evaluation)
-    evaluation.run_passes(meters.values())
-    return {
-        metric.name: inapplicable[metric.name]
-        if metric.name in inapplicable
-        else scored(metric, meters[metric.name].scores(), evaluation.name)
-        for metric in metrics
-    }
-
-
 def _timing(recipe: Explainer, evaluation: Evaluation) -> dict[str, Any]:
     """Seconds per image to classify and to explain, over the explained sample."""
     count, device = len(evaluation.sample), evaluation.reference.backbone.device
@@ -225,14 +211,3 @@ def _locked(folder: Path) -> Iterator[None]:
         raise FolderBusy(
             f"another run is writing to {folder}. Wait for it, or give this one a folder of its own with --out."
         ) from error
-
-
-@contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
-    """Deterministic algorithms for this run: enforced on the CPU, preferred elsewhere."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

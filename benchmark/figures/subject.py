@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class Subject:
     backbone: Backbone
     dataset: Dataset
     supports: frozenset[Capability]
-    lacks: Mapping[Capability, str] = field(default_factory=dict)
+    lacks: Mapping[Capability, str]
 
     def require(self, capability: Capability) -> None:
         """Raises `NotOffered`, with the method's own reason if it gives one, unless the model can show this."""
@@ -85,7 +85,7 @@ class Subject:
 
 def pixels(split: Split, index: int) -> NDArray[np.float32]:
     """One image of a split in pixel space, ``(H, W, 3)`` in [0, 1]."""
-    return as_pixels(split.load(torch.tensor([index])))[0]
+    return np.asarray(as_pixels(split.load(torch.tensor([index])))[0])
 
 
 def as_pixels(images: Tensor) -> NDArray[np.float32]:
