@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from typing import Any
 
 import torch
 
-from benchmark.cache import Cache
+from benchmark.cache import Cache, tensors_sha256
 from benchmark.data.dataset import Dataset
 from benchmark.errors import NotOffered, SuiteInvalid
 from benchmark.evaluation import Evaluation, Reference, Settings
@@ -117,7 +118,7 @@ class Workbench:
             self.dataset: Dataset = DATASETS.get(dataset)(Path(data_root), **options) if named else dataset  # type: ignore[arg-type,assignment]
         except TypeError as error:
             raise SuiteInvalid(f"{dataset}: {error}.") from error
-        self._references: dict[int, Reference] = {}
+        self._references: dict[str, Reference] = {}
 
     def train(self, backbone: str = "resnet10-narrow", *, weights: str = "none", epochs: int = 8,
               learning_rate: float = 0.05, momentum: float = 0.9, weight_decay: float = 5e-4,
@@ -136,23 +137,27 @@ class Workbench:
     ) -> Exhibit:
         """An explainer, fitted to a backbone: a registered one by name with its hyper-parameters, or a recipe.
 
+        The backbone that is given stays as it is; the explainer holds a frozen copy.
+
         Raises:
             UnknownName, SuiteInvalid: If there is no such explainer, or it does not take these hyper-parameters.
             FitImpossible: If the data does not allow them.
         """
         made = recipe(explainer, parameters, self.dataset.name) if isinstance(explainer, str) else explainer
-        frozen = freeze(backbone.to(self.device))
+        reference = self._reference(backbone)
         with deterministic(self.device):
             source = generator(self.seed, self.dataset.name, "fit")
-            model = made.fit(frozen, self.dataset.train, generator=source).to(self.device).eval()
+            model = made.fit(reference.backbone, self.dataset.train, generator=source).to(self.device).eval()
         label = name or (explainer if isinstance(explainer, str) else type(made).__name__)
-        return Exhibit.of(label, made, model, self._reference(frozen))
+        return Exhibit.of(label, made, model, reference)
 
     def _reference(self, backbone: Backbone) -> Reference:
-        """The black box on the data set: its predictions and maps are computed once for all that are fitted to it."""
-        if id(backbone) not in self._references:
-            self._references[id(backbone)] = Reference(backbone, self.dataset, self.seed, Settings())
-        return self._references[id(backbone)]
+        """A frozen copy of the network as black box on the data set, one for all that are fitted to these weights."""
+        key = tensors_sha256(backbone.state_dict())
+        if key not in self._references:
+            frozen = freeze(copy.deepcopy(backbone).to(self.device))
+            self._references[key] = Reference(frozen, self.dataset, self.seed, Settings())
+        return self._references[key]
 
     def test(self, *indices: int) -> Batch:
         """Test images by position."""
