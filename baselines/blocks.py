@@ -167,6 +167,11 @@ class BlocksModel(SelfExplainableModel):
             relevance = segment_means(relevance, similarities.argmax(1), similarities.shape[1])
         return _upsample(relevance, images.shape[2:])
 
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """The cells that vote for the prototype, 1 each and 0 elsewhere, interpolated to the image (Eq. 10 of [C])."""
+        votes = self.explanation_map(images) == prototypes[:, None, None]
+        return _upsample(votes.to(images.dtype), images.shape[2:])
+
 
 def _upsample(values: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(values[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]

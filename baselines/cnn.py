@@ -64,6 +64,10 @@ class CNNAsSEM(SelfExplainableModel):
                 targets = self(images).predictions
         return black_box_relevance(self.backbone, images, targets, bias=self.bias)
 
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """The relevance of the prototype's class: each class has one prototype, and its score is the similarity."""
+        return self.attribute(images, prototypes)
+
 
 @dataclass(frozen=True)
 class CNN(Explainer):

@@ -54,6 +54,10 @@ class ChanceModel(KMExModel):
         uniform = uniform_from(content_keys(images.neg()), images[0, 0].numel())
         return uniform.view(-1, *images.shape[2:]).to(images.dtype)
 
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        uniform = uniform_from(content_keys(images.neg()) ^ (prototypes + 1), images[0, 0].numel())
+        return uniform.view(-1, *images.shape[2:]).to(images.dtype)
+
 
 @dataclass(frozen=True)
 class Chance(KMEx):
@@ -108,7 +112,14 @@ class ShuffledModel(KMExModel):
         self.bank: Tensor
 
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        return super().attribute(self.bank[content_keys(images).remainder(len(self.bank))])
+        return super().attribute(self._others(images))
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        return super().attribute_prototypes(self._others(images), prototypes)
+
+    def _others(self, images: Tensor) -> Tensor:
+        """The image that is explained in place of each of these."""
+        return self.bank[content_keys(images).remainder(len(self.bank))]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -61,10 +61,11 @@ class ConvertedModel(KMExModel):
         """The other model's embedding, which stands where KMEx has its backbone."""
         return cast(Embedding, self.backbone)
 
-    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        return propagate(
-            self.embedding, Embedding.embed, images, lambda z: self.head_relevance(z, targets), bias=self.bias
-        )
+    def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
+        return propagate(self.embedding, Embedding.embed, images, relevance, bias=self.bias)
+
+    def decode(self, vectors: Tensor) -> Tensor:
+        return self.embedding.model.decode(vectors)
 
     def fitted_state(self) -> dict[str, Tensor]:
         base = {f"base.{k}": v for k, v in self.embedding.model.fitted_state().items()}

@@ -169,6 +169,15 @@ class FLINTModel(SelfExplainableModel):
 
         return propagate(self, FLINTModel.scores, images, seed, bias=self.bias)
 
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """The attribute's activation, carried through Psi and the network; no relevance where it is off."""
+
+        def seed(attributes: Tensor) -> Tensor:
+            own = F.one_hot(prototypes, attributes.shape[1])
+            return own * F.relu(attributes)
+
+        return propagate(self, lambda model, x: model.attribute_layer(model.embed(x)), images, seed, bias=self.bias)
+
 
 @dataclass(frozen=True)
 class FLINT(TrainedExplainer):

@@ -6,7 +6,7 @@ TMLR 2024.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -96,9 +96,18 @@ class KMExModel(SelfExplainableModel):
         return self.similarity(vectors, vectors)
 
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        return propagate(
-            self.backbone, Backbone.embed, images, lambda z: self.head_relevance(z, targets), bias=self.bias
-        )
+        return self.carried(images, lambda z: self.head_relevance(z, targets))
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        return self.carried(images, lambda z: self.prototype_relevance(z, prototypes))
+
+    def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
+        """Relevance of pixels ``(B, H, W)`` from relevance of what is compared with prototypes."""
+        return propagate(self.backbone, Backbone.embed, images, relevance, bias=self.bias)
+
+    def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        """Relevance of the embedding's channels ``(B, D)`` for one prototype ``(B,)`` each; it sums to 1."""
+        return self._channel_shares(embeddings, prototypes, self.classes[prototypes])
 
     def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:
         """Relevance of the embedding's channels ``(B, D)``: the target's probability, shared out by the head rule.

@@ -6,7 +6,7 @@ TMLR 2024, which compares both levels on CUB-200.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -46,10 +46,8 @@ class KMExPatchesModel(KMExModel):
         kind = embeddings.dtype
         return Explanation(scores.to(kind), similarities.to(kind), maps.to(kind), embeddings, scores.argmax(1))
 
-    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        return propagate(
-            self.backbone, Backbone.features, images, lambda f: self.head_relevance(f, targets), bias=self.bias
-        )
+    def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
+        return propagate(self.backbone, Backbone.features, images, relevance, bias=self.bias)
 
     def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:
         """Relevance of the feature map ``(B, D, h, w)``: the target's probability, shared out by the head.
@@ -58,20 +56,30 @@ class KMExPatchesModel(KMExModel):
         most similar cell; from there to the cell's channels by the head rule.
         """
         explanation = self.explain(embeddings)
-        maps = cast(Tensor, explanation.similarity_maps).flatten(2)
         chosen = explanation.predictions if targets is None else targets
         own = self.classes[None] == chosen[:, None]
         seed = self.class_probabilities(explanation).gather(1, chosen[:, None])[:, 0]
         if self.recipe.explained == "nearest":
             columns = explanation.similarities.masked_fill(~own, -torch.inf).argmax(1)
-            rows = torch.arange(len(maps), device=maps.device)
+            rows = torch.arange(len(columns), device=columns.device)
         else:
             rows, columns = own.nonzero(as_tuple=True)
             seed = seed / own.sum(1)
-        cells = maps[rows, columns].argmax(1)
+        return self._onto_cells(embeddings, explanation, rows, columns, seed)
+
+    def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        """Relevance of the feature map ``(B, D, h, w)``, all in the cell most similar to the prototype; sums to 1."""
+        rows = torch.arange(len(prototypes), device=prototypes.device)
+        return self._onto_cells(embeddings, self.explain(embeddings), rows, prototypes, torch.ones_like(rows))
+
+    def _onto_cells(
+        self, embeddings: Tensor, explanation: Explanation, rows: Tensor, columns: Tensor, seed: Tensor
+    ) -> Tensor:
+        """Carries relevance ``(R,)`` of prototypes (``columns``) of images (``rows``) to their most similar cells."""
+        cells = cast(Tensor, explanation.similarity_maps).flatten(2)[rows, columns].argmax(1)
         size, channels, height, width = embeddings.shape
         points = as_points(embeddings)[rows * (height * width) + cells]
-        shares = seed[rows, None] * self._channel_shares(points, columns, chosen[rows])
+        shares = seed[rows, None] * self._channel_shares(points, columns, self.classes[columns])
         relevance = embeddings.new_zeros(size * height * width, channels)
         relevance.index_add_(0, rows * (height * width) + cells, shares.to(embeddings.dtype))
         return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)

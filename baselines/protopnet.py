@@ -129,16 +129,31 @@ class ProtoPNetModel(SelfExplainableModel):
         Last layer: to the class's own prototypes by their share of the class score. Maximum: to the most similar cell.
         Similarity: to the cell's channels by the prototype rule ``prp``.
         """
-        maps = log_similarity(self.squared_distances(features)).flatten(2)
-        similarities, cells = maps.max(2)
+        similarities = log_similarity(self.squared_distances(features)).amax((2, 3))
         scores = self.last(similarities)
         chosen = scores.argmax(1) if targets is None else targets
         seed = scores.softmax(1).gather(1, chosen[:, None])
         own = chosen[:, None] == self.classes
         shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
+        return self._onto_cells(features, seed * shares)
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """One prototype's relevance, 1, put on its most similar cell by the prototype rule and carried down."""
+
+        def relevance(features: Tensor) -> Tensor:
+            return self._onto_cells(features, F.one_hot(prototypes, len(self.classes)).to(features.dtype))
+
+        return propagate(self, ProtoPNetModel.feature_map, images, relevance, bias=self.bias)
+
+    def prototype_origins(self) -> Tensor:
+        return self.origins
+
+    def _onto_cells(self, features: Tensor, weights: Tensor) -> Tensor:
+        """Carries the relevance of prototypes ``(B, P)`` to the channels of their most similar cells."""
+        cells = log_similarity(self.squared_distances(features)).flatten(2).argmax(2)
         size, channels, height, width = features.shape
         rows = torch.arange(size, device=cells.device)[:, None] * (height * width) + cells
-        relevance = spread(seed * shares, as_points(features), lambda z, j: prp(z, self.vectors[j]), rows)
+        relevance = spread(weights, as_points(features), lambda z, j: prp(z, self.vectors[j]), rows)
         return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)
 
     @torch.no_grad()

@@ -178,6 +178,10 @@ class ProtoVAEModel(SelfExplainableModel):
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
         return propagate(self, ProtoVAEModel.embed, images, lambda z: self.head_relevance(z, targets), bias=self.bias)
 
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """One prototype's relevance, 1, put on the mean's dimensions by the prototype rule and carried down."""
+        return propagate(self, ProtoVAEModel.embed, images, lambda z: prp(z, self.vectors[prototypes]), bias=self.bias)
+
     def head_relevance(self, means: Tensor, targets: Tensor | None = None) -> Tensor:
         """Relevance of the mean's dimensions ``(B, D)``: the target's probability, shared out by the head.
 

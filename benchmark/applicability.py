@@ -25,6 +25,11 @@ class Offer:
     lacks: Mapping[Capability | Trait, str]
     obstacle: str | None
 
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What is offered, without the traits of the network."""
+        return frozenset(item for item in self.offered if isinstance(item, Capability))
+
     def reason_against(self, metric: Metric, who: str, data: str) -> str | None:
         """Why a metric does not apply to an entry on a data set; ``None`` where it does."""
         if self.obstacle is not None:

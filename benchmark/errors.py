@@ -12,6 +12,7 @@
     ├── FitImpossible        data that an explainer cannot be fitted to
     ├── BackboneUnfit        a network that is not of the form blocks - pool - linear layer
     ├── ContractBroken       an explainer or a metric whose output breaks its promise
+    ├── NotOffered           something that a method does not show, asked of it
     ├── ResultDamaged        a result file that cannot be read
     ├── ResultsMixed         results that must not stand on one board
     ├── ResultStale          a result of other settings where a new one should go
@@ -79,6 +80,10 @@ class BackboneUnfit(SembenchError):
 
 class ContractBroken(SembenchError):
     """An explainer or a metric whose output has a wrong shape, is not finite, or breaks another promise."""
+
+
+class NotOffered(SembenchError):
+    """Something optional that a method does not show; the message is a sentence for whoever looks at its figures."""
 
 
 class ResultDamaged(SembenchError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import FitImpossible, SuiteInvalid
+from benchmark.errors import FitImpossible, NotOffered, SuiteInvalid
 from benchmark.models.stages import Session
 from benchmark.seeding import isolated
 from benchmark.types import Capability, Explanation, Prototypes, Trait
@@ -67,6 +68,37 @@ class SelfExplainableModel(nn.Module, ABC):
             Relevance ``(B, H, W)``, signed, summed over colour channels.
         """
 
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """How much does each pixel matter for the similarity of each image to one prototype? Optional, for figures.
+
+        Args:
+            images: Normalised images ``(B, 3, H, W)``.
+            prototypes: Index of the explained prototype of each image ``(B,)``, int64.
+
+        Returns:
+            Relevance ``(B, H, W)``, signed, summed over colour channels; of no particular scale.
+
+        Raises:
+            NotOffered: If the method has no relevance of single prototypes.
+        """
+        raise NotOffered(f"{type(self).__name__} does not offer the relevance of single prototypes")
+
+    def decode(self, vectors: Tensor) -> Tensor:
+        """Normalised images ``(K, 3, H, W)`` of vectors in prototype space ``(K, D)``. Optional, for figures.
+
+        Raises:
+            NotOffered: If the method has no way from prototypes back to images.
+        """
+        raise NotOffered(f"{type(self).__name__} does not offer decoded images of prototypes")
+
+    def prototype_origins(self) -> Tensor:
+        """Where each prototype was taken from: training image, row and column of the cell, ``(P, 3)``. Optional.
+
+        Raises:
+            NotOffered: If prototypes are not taken from training images.
+        """
+        raise NotOffered(f"{type(self).__name__} does not take its prototypes from training images")
+
     def embed(self, images: Tensor) -> Tensor:
         """The points that are compared with prototypes: ``(B, D)``, or ``(B, D, h, w)`` where they are cells."""
         embeddings = self(images).embeddings
@@ -77,6 +109,11 @@ class SelfExplainableModel(nn.Module, ABC):
     def probabilities(self, images: Tensor) -> Tensor:
         """Class probabilities ``(B, C)`` of normalised images. Costs one forward pass."""
         return self.class_probabilities(self(images))
+
+    def _repr_html_(self) -> str:
+        prototypes, weights = self.prototypes, sum(tensor.numel() for tensor in self.state_dict().values())
+        counts = f"{len(prototypes)} prototypes of {prototypes.vectors.shape[1]} channels, {weights:,} numbers in all"
+        return f"<b>{html.escape(type(self).__name__)}</b>: {counts}; its points are {self.points}s"
 
     def fitted_state(self) -> dict[str, Tensor]:
         """Everything that the fit found, without the frozen backbone: what is stored and hashed."""

@@ -133,7 +133,8 @@ def status(cell: Cell, root: Path) -> tuple[Status, Result | None]:
 def sources(cell: Cell) -> dict[str, str]:
     """Hashes of the source code that a cell's numbers depend on, found without importing it."""
     return {
-        "instrument": _source_hash(Path(__file__)),
+        # How a model is drawn changes no number.
+        "instrument": _source_hash(Path(__file__), without="figures"),
         "explainer": _source_hash(EXPLAINERS.source(cell.named("explainer"))),
         "dataset": _source_hash(DATASETS.source(cell.named("dataset"))),
         "backbone": _backbone_hash(cell.named("backbone")),
@@ -151,13 +152,18 @@ def _backbone_hash(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _source_hash(path: Path | None) -> str:
-    """SHA-256 of a module: of its whole folder if that is a package, since modules of one package share code."""
+def _source_hash(path: Path | None, without: str = "") -> str:
+    """SHA-256 of a module: of its whole folder if that is a package, since modules of one package share code.
+
+    Args:
+        path: The module's file.
+        without: A subfolder that does not count.
+    """
     if path is None:
         return UNKNOWN_SOURCE
     folder = path.parent
     files = sorted(folder.rglob("*.py")) if (folder / "__init__.py").exists() else [path]
     total = hashlib.sha256()
-    for file in files:
+    for file in (file for file in files if file.relative_to(folder).parts[0] != without):
         total.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
     return total.hexdigest()

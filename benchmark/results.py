@@ -217,6 +217,12 @@ class Result(_Strict):
     cost: Cost
     provenance: Provenance
 
+    def _repr_html_(self) -> str:
+        from benchmark.scorecard import html
+
+        title = f"{self.explainer} on {self.dataset}, seed {self.seed} (suite {self.suite})"
+        return html(title, self.scores)
+
     @model_validator(mode="after")
     def _identity_holds(self) -> Result:
         expected = digest(self.settings)

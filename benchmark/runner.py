@@ -25,12 +25,22 @@ from benchmark.data.dataset import Dataset
 from benchmark.errors import DiskFull, FolderBusy, PluginBroken
 from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
-from benchmark.metric import Metric
 from benchmark.plan import Cell
-from benchmark.preparation import Fitted, Preparation, Trained, clock, device_of, json_of, loader_of, recipe_of
-from benchmark.provenance import measure_of, provenance_of, scored
+from benchmark.preparation import (
+    Fitted,
+    Preparation,
+    Trained,
+    clock,
+    deterministic,
+    device_of,
+    json_of,
+    loader_of,
+    recipe_of,
+)
+from benchmark.provenance import measure_of, provenance_of
 from benchmark.registry import METRICS
 from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
+from benchmark.scoring import score
 from benchmark.seeding import derive, isolated
 from benchmark.types import Capability, check_finite
 
@@ -94,7 +104,7 @@ class Runner:
                 recipe_of(cell)
                 loader_of(cell)
         summary = Summary()
-        with _locked(self.out), _deterministic(self.device):
+        with _locked(self.out), deterministic(self.device):
             for cell in cells:
                 started = time.perf_counter()
                 try:
@@ -132,7 +142,7 @@ class Runner:
         check_finite("prototypes", fitted.model.prototypes.vectors, cell.entry)
         evaluation = Evaluation(fitted.model, trained.reference, cell.entry)
         with evaluation.counter:
-            scores = _score(offered, metrics, evaluation)
+            scores = score(offered, metrics, evaluation)
             timing = _timing(offered, evaluation)
         trained.require_untouched(cell.entry)
         cost = self._cost(recipe, trained, fitted, evaluation, timing)
@@ -186,25 +196,6 @@ class Runner:
             own_parameters=tensor_count(fitted.model.fitted_state()),
             hyperparameters=len(recipe.hyperparameters()),
         )
-
-
-def _score(offered: Offer, metrics: list[Metric], evaluation: Evaluation) -> dict[str, Score]:
-    """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
-    inapplicable: dict[str, Score] = {}
-    meters = {}
-    for metric in metrics:
-        reason = offered.reason_against(metric, evaluation.name, evaluation.dataset.name)
-        if reason is not None:
-            inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
-        else:
-            meters[metric.name] = metric.meter(evaluation)
-    evaluation.run_passes(meters.values())
-    return {
-        metric.name: inapplicable[metric.name]
-        if metric.name in inapplicable
-        else scored(metric, meters[metric.name].scores(), evaluation.name)
-        for metric in metrics
-    }
 
 
 def _cost_of_nothing(recipe: Explainer, trained: Trained, device: torch.device) -> Cost:
@@ -263,14 +254,3 @@ def _locked(folder: Path) -> Iterator[None]:
         raise FolderBusy(
             f"another run is writing to {folder}. Wait for it, or give this one a folder of its own with --out."
         ) from error
-
-
-@contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
-    """Deterministic algorithms for this run: enforced on the CPU, preferred elsewhere."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -29,7 +29,7 @@ from torch import Tensor
 from benchmark.cache import tensors_sha256
 from benchmark.data.dataset import Dataset, Split
 from benchmark.data.digits import digits
-from benchmark.errors import ContractBroken
+from benchmark.errors import ContractBroken, NotOffered
 from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.models.backbone import Backbone, built, freeze
 from benchmark.models.resnet import resnet10_narrow
@@ -127,6 +127,28 @@ def check_shapes(explainer: Explainer, case: Case) -> None:
         check_finite("relevance", relevance, who)
 
 
+def check_optional(explainer: Explainer, case: Case) -> None:
+    """What a method may show of single prototypes comes out in the right shape, or is not offered, in words."""
+    model, images, who = _fit(explainer, case), case.batch.images, type(explainer).__name__
+    count = len(model.prototypes)
+    if count == 0:
+        return
+    picks = torch.arange(len(images)) % count
+    shapes: dict[str, tuple[Callable[[], Tensor], tuple[int, ...]]] = {
+        "relevance of prototypes": (lambda: model.attribute_prototypes(images, picks), images[:, 0].shape),
+        "decoded prototypes": (lambda: model.decode(model.prototypes.vectors), (count, *images.shape[1:])),
+        "prototype_origins": (model.prototype_origins, (count, 3)),
+    }
+    for what, (ask, shape) in shapes.items():
+        try:
+            answer = ask()
+        except NotOffered as reason:
+            _require(bool(str(reason)), explainer, f"what is not offered has a reason ({what})", "there is none")
+        else:
+            check_shape(what, answer, tuple(shape), who)
+            check_finite(what, answer, who)
+
+
 def check_probabilities(explainer: Explainer, case: Case) -> None:
     """Class probabilities are probabilities, and follow from the explanation alone."""
     if Capability.PROBABILITIES not in explainer.supports:
@@ -217,6 +239,7 @@ CHECKS: dict[str, Callable[[Explainer, Case], None]] = {
     for check in (
         check_recipe,
         check_shapes,
+        check_optional,
         check_probabilities,
         check_batch_independence,
         check_determinism,

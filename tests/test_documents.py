@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmark.cache import Cache
+from benchmark.figures.picture import Picture
 from benchmark.plan import plan
 from benchmark.registry import EXPLAINERS, METRICS
 from benchmark.results import read_result
 from benchmark.runner import Runner
 from benchmark.seeding import isolated
+from benchmark.suite import Suite
 from benchmark.testing import CHECKS, digits_case
 from leaderboard.board import board
 from leaderboard.claims_page import claim_files
@@ -31,10 +33,12 @@ class Silent:
         raise error
 
 
-def example(name, document="CONTRIBUTING.md"):
-    """Runs a marked example of a document and returns its names."""
+def example(name, document="CONTRIBUTING.md", **shortened):
+    """Runs a marked example of a document and returns its names; ``shortened`` replaces values of keywords."""
     text = (ROOT / document).read_text("utf-8")
     code = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", text, re.DOTALL).group(1)
+    for keyword, value in shortened.items():
+        code = re.sub(rf"\b{keyword}=\w+", f"{keyword}={value}", code)
     names = {"__name__": f"example_{name}"}
     exec(compile(code, f"{document}, example {name}", "exec"), names)
     return names
@@ -69,6 +73,36 @@ def test_the_example_of_an_own_model_explains_digits():
     assert found["relevance"].shape == (20, 32, 32)
     assert found["explanation"].similarities.shape == (20, 50)
     assert found["accuracy"] > 0.3
+
+
+SCRIPTS = re.findall(r"<!-- example: (\S+) -->", (ROOT / "EXAMPLES.md").read_text("utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({*SCRIPTS} - {"load", "results"}))
+def test_the_scripts_for_notebooks_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = example(name, "EXAMPLES.md", epochs=1)
+    pictures = [value for value in names.values() if isinstance(value, Picture)]
+    assert len(pictures) == {"first": 1, "own-network": 1, "compare": 3, "save": 0}[name]
+    if name == "save":
+        assert [path.read_bytes()[:5] for path in names["files"]] == [b"\x89PNG\r", b"<?xml"]
+
+
+def test_the_script_that_loads_a_model_runs(tiny_suite, tiny_cache, tmp_path, monkeypatch):
+    """On a smaller suite, whose models are there or made in a moment."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "cache").symlink_to(tiny_cache)
+    monkeypatch.setattr("benchmark.workbench.load_suite", lambda name: {"quick": tiny_suite}[name])
+    monkeypatch.setattr(Suite, "dataset", lambda suite, entry: suite.datasets[0])
+    assert isinstance(example("load", "EXAMPLES.md")["picture"], Picture)
+
+
+def test_the_script_that_reads_results_runs(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    example("results", "EXAMPLES.md")
+    assert "kmex " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

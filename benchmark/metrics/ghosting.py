@@ -53,16 +53,20 @@ def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *,
         raise ValueError("similarities hold NaN; a point without a similarity has no most similar prototype.")
     if similarities.numel() == 0:
         return torch.ones(len(prototype_classes), dtype=torch.float64)
+    ghosted = torch.ones(len(prototype_classes), dtype=torch.float64, device=similarities.device)
+    ghosted[activated(similarities, labels, prototype_classes, scope=scope)] = 0
+    return ghosted
+
+
+def activated(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *, scope: Scope = "own") -> Tensor:
+    """The prototype that each row activates, ``(K,)``, without rows that count for none; see `ghosting`."""
     eligible = (labels[:, None] == prototype_classes[None]) | (prototype_classes[None] == SHARED)
     candidates = similarities.masked_fill(~eligible, -torch.inf) if scope == "own" else similarities
     winner = candidates.argmax(1)
     if scope == "own":  # where all that is eligible is infinitely far, the first of it is as near as any
         lost = eligible.any(1) & ~eligible.gather(1, winner[:, None]).squeeze(1)
         winner = torch.where(lost, eligible.int().argmax(1), winner)
-    counts = eligible.gather(1, winner[:, None]).squeeze(1)
-    ghosted = torch.ones(len(prototype_classes), dtype=torch.float64, device=similarities.device)
-    ghosted[winner[counts]] = 0
-    return ghosted
+    return winner[eligible.gather(1, winner[:, None]).squeeze(1)]
 
 
 class _Ghosting(Meter):

@@ -1,0 +1,151 @@
+"""Where do prototypes lie among the embeddings? Both in two dimensions, prototypes raw and rescaled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark.figures.colours import class_colour
+from benchmark.figures.likeness import first_of_classes
+from benchmark.figures.picture import LINE, Picture, styled
+from benchmark.figures.projection import project
+from benchmark.figures.subject import Subject
+from benchmark.seeding import generator
+from benchmark.types import SHARED, Capability, as_points
+
+_SIDE, _GAP, _PER_ROW = 3.3, 0.25, 3
+_FAR = 1.5  # ratio of norms from which prototypes are shown rescaled too
+_BATCH = 100
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Embeddings of training images with a model's prototypes.
+
+    Attributes:
+        points: ``(N, D)``.
+        labels: ``(N,)``.
+        prototypes: ``(P, D)``.
+        classes: ``(P,)``.
+    """
+
+    points: Array
+    labels: NDArray[np.int64]
+    prototypes: Array
+    classes: NDArray[np.int64]
+
+    def norms(self) -> Array:
+        """Mean norm of the embeddings of each prototype's class ``(P,)``; of all for a shared prototype."""
+        lengths = np.linalg.norm(self.points, axis=1)
+        own = [(self.labels == c) if c != SHARED and (self.labels == c).any() else slice(None) for c in self.classes]
+        return np.array([lengths[part].mean() for part in own])
+
+    def rescaled(self) -> Array:
+        """Prototypes with their direction, and the mean norm of their class; 0 stays where it is."""
+        lengths = np.linalg.norm(self.prototypes, axis=1)
+        scale = np.divide(self.norms(), lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return np.asarray(self.prototypes * scale[:, None])
+
+    @property
+    def off(self) -> bool:
+        """Whether norms of prototypes and embeddings differ so much that directions alone should be seen too."""
+        ratio = np.linalg.norm(self.prototypes, axis=1).mean() / max(float(self.norms().mean()), 1e-12)
+        return not 1 / _FAR < ratio < _FAR
+
+
+def cloud(subject: Subject, count: int) -> Cloud:
+    """Embeddings of the first training images, classes taking turns; of their cells, a random sample of ``count``.
+
+    Raises:
+        NotOffered: If prototypes do not lie in the space of the embeddings.
+        ContractBroken: If an explanation has a wrong shape or is not finite.
+    """
+    subject.require(Capability.SIMILARITIES)
+    subject.require(Capability.EMBEDDINGS)
+    train, parts, labels = subject.dataset.train, [], []
+    for picks in first_of_classes(train, count).split(_BATCH):
+        batch = train.batch(picks)
+        with torch.no_grad():
+            embedded = subject.model.embed(batch.images.to(subject.backbone.device)).cpu().double()
+        points = as_points(embedded)
+        parts.append(points)
+        labels.append(batch.labels.repeat_interleave(len(points) // len(batch)))
+    points, of = torch.cat(parts), torch.cat(labels)
+    kept = torch.randperm(len(points), generator=generator(0, "embedding", len(points)))[:count].sort().values
+    prototypes = subject.model.prototypes
+    vectors, classes = prototypes.vectors.detach().cpu().double(), prototypes.classes.cpu()
+    return Cloud(points[kept].numpy(), of[kept].numpy(), vectors.numpy(), classes.numpy())
+
+
+@styled
+def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | None = None, seed: int = 0) -> Picture:
+    """Training embeddings and prototypes in two dimensions, a panel for each explainer.
+
+    Where the norms of prototypes and embeddings are far apart, as with the columns of a classifier, a second panel
+    shows the prototypes rescaled to the mean norm of their class.
+
+    Args:
+        subjects: The explainers.
+        count: Points to show at most.
+        method: ``"umap"`` or ``"pca"``, see `benchmark.figures.projection.project`.
+        seed: Of UMAP.
+
+    Raises:
+        NotOffered: If prototypes of one of them do not lie in the space of the embeddings.
+        ValueError: If the method is not there, or fewer than 3 points are to be shown.
+
+    References:
+        [C] Fig. 2.
+    """
+    if count < 3:
+        raise ValueError(f"count is {count}; at least 3 points are needed.")
+    panels: list[tuple[str, Cloud, Array]] = []
+    for subject in subjects:
+        found = cloud(subject, count)
+        panels.append((subject.name + (", raw" if found.off else ""), found, found.prototypes))
+        if found.off:
+            panels.append((f"{subject.name}, rescaled", found, found.rescaled()))
+    columns, rows = min(len(panels), _PER_ROW), ceil(len(panels) / _PER_ROW)
+    height = rows * (_SIDE + 2.4 * LINE)
+    picture = Picture(
+        columns * (_SIDE + _GAP) - _GAP, height, f"Embeddings and prototypes on {subjects[0].dataset.name}", _CAPTION
+    )
+    for place, (title, found, vectors) in enumerate(panels):
+        row, column = divmod(place, _PER_ROW)
+        _panel(picture, title, found, vectors, (column * (_SIDE + _GAP), row * (_SIDE + 2.4 * LINE)), method, seed,
+               subjects[0].dataset.classes)  # fmt: skip
+    return picture
+
+
+_CAPTION = [
+    "Dots: embeddings of training images (or of their cells), coloured by class, the class named at their median. "
+    "Diamonds: prototypes in the colour of their class. Raw: as the model has them; rescaled: with the mean norm of "
+    "their class's embeddings, so that only their direction counts."
+]
+
+
+def _panel(
+    picture: Picture, title: str, found: Cloud, vectors: Array, at: tuple[float, float], method: str | None, seed: int,
+    names: Sequence[str],
+) -> None:  # fmt: skip
+    flat = project(found.points, vectors, method=method, seed=seed)
+    left, top = at
+    picture.write(left, top + LINE, title, size=10, weight="bold", va="baseline")
+    picture.write(left + _SIDE, top + LINE, flat.method, size=8, side="right", va="baseline")
+    axes = picture.axes_at(left, top + 1.5 * LINE, _SIDE, _SIDE, xticks=[], yticks=[])
+    axes.set_gid(title)
+    colours = [class_colour(int(label)) for label in found.labels]
+    axes.scatter(*flat.points.T, s=7, c=colours, alpha=0.5, lw=0, rasterized=True)
+    marks = [class_colour(int(label)) for label in found.classes]
+    axes.scatter(*flat.others.T, s=46, c=marks, marker="D", edgecolors="black", linewidths=1.0, zorder=4)
+    for label in np.unique(found.labels):
+        x, y = np.median(flat.points[found.labels == label], axis=0)
+        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": class_colour(int(label)), "alpha": 0.85, "lw": 1}
+        axes.text(x, y, names[int(label)], fontsize=8, weight="bold", ha="center", va="center", bbox=box)

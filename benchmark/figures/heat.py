@@ -1,0 +1,40 @@
+"""How is relevance laid over an image? Blue against, orange for; the image pale below."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FOR, _AGAINST = np.array([0xC4, 0x4E, 0x00]) / 255, np.array([0x00, 0x5A, 0x9E]) / 255
+_OPAQUE = 0.9  # the image stays visible below
+_QUANTILE = 0.995  # one outlying pixel must not darken all others
+
+
+def overlay(image: NDArray[np.float32], relevance: NDArray[np.float64]) -> NDArray[np.float32]:
+    """An image under its relevance map.
+
+    Args:
+        image: ``(H, W, 3)`` in [0, 1].
+        relevance: ``(H, W)``, signed; divided by its own largest magnitude (the 99.5 % quantile).
+
+    Returns:
+        ``(H, W, 3)`` in [0, 1]: the image in pale grey where nothing is relevant, orange where relevance is positive,
+        blue where it is negative.
+    """
+    pale = 0.62 + 0.38 * image.mean(2, keepdims=True)
+    scale = np.quantile(np.abs(relevance), _QUANTILE) or np.abs(relevance).max()
+    strength = np.abs(relevance) / scale if scale > 0 else np.zeros_like(relevance)
+    opacity = np.clip(strength, 0, _OPAQUE)[..., None]
+    colour = np.where(relevance[..., None] >= 0, _FOR, _AGAINST)
+    return np.asarray((1 - opacity) * pale + opacity * colour, dtype=np.float32)
+
+
+def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """How much do two relevance maps differ? Half the l1 distance of ``|r| / sum |r|``: 0 the same, 1 disjoint.
+
+    A map without any relevance is the same as another such map, and disjoint from all others.
+    """
+    first, second = (np.abs(r) / total if (total := np.abs(r).sum()) > 0 else np.zeros_like(r) for r in (a, b))
+    if not first.any() or not second.any():
+        return float(first.any() != second.any())
+    return float(0.5 * np.abs(first - second).sum())

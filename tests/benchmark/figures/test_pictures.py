@@ -1,0 +1,239 @@
+"""What is on the pictures, where, and that drawing them leaves no trace."""
+
+import io
+import xml.etree.ElementTree as ET
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from PIL import Image
+
+from benchmark.errors import NotOffered
+from benchmark.figures.concepts import concepts, in_pixels
+from benchmark.figures.embedding import Cloud, cloud, embedding
+from benchmark.figures.likeness import looks_like
+from benchmark.figures.picture import Picture
+from benchmark.figures.prototypes import prototypes
+from benchmark.figures.relevance import relevance_maps
+
+
+def words(picture):
+    return [text.get_text() for text in picture.findobj(Text) if text.get_text().strip()]
+
+
+def prose(picture):
+    return " ".join(" ".join(words(picture)).split())
+
+
+def images(picture):
+    """Pixels by label."""
+    return {image.get_gid(): np.asarray(image.get_array()) for image in picture.findobj(AxesImage)}
+
+
+def places(picture):
+    """Left and upper edge by label, inches."""
+    return {image.get_gid(): (image.get_extent()[0], image.get_extent()[3]) for image in picture.findobj(AxesImage)}
+
+
+@pytest.fixture
+def pictures(subject, models):
+    quarters = subject()
+    return {
+        "prototypes": lambda: prototypes([quarters, subject(models["cell"], "cells")]),
+        "looks-like": lambda: looks_like(quarters, right=2, wrong=2),
+        "relevance": lambda: relevance_maps([quarters, subject(models["attributions"], "other")]),
+        "concepts": lambda: concepts(subject(models["cell"], "cells")),
+        "embedding": lambda: embedding([quarters], count=6, method="pca"),
+    }
+
+
+NAMES = ("prototypes", "looks-like", "relevance", "concepts", "embedding")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_bytes_whatever_the_users_settings_and_no_setting_changes(pictures, name, global_streams):
+    first = [pictures[name]().rendered(form) for form in ("png", "svg")]
+    with matplotlib.rc_context({"font.family": "monospace", "svg.fonttype": "none", "image.cmap": "jet"}):
+        before = dict(matplotlib.rcParams)
+        with global_streams():
+            assert [pictures[name]().rendered(form) for form in ("png", "svg")] == first
+        assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_png_and_svg_are_whole_and_carry_no_date(pictures, name, tmp_path):
+    paths = pictures[name]().write_files(tmp_path / "deep", name)
+    assert [path.name for path in paths] == [f"{name}.png", f"{name}.svg"]
+    assert "Software" not in Image.open(io.BytesIO(paths[0].read_bytes())).info
+    ET.fromstring(paths[1].read_bytes())
+    assert b"<dc:date>" not in paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_words_leave_the_page(pictures, name):
+    picture = pictures[name]()
+    picture.draw_without_rendering()
+    renderer, page = picture._get_renderer(), picture.bbox
+    boxes = {text.get_text(): text.get_window_extent(renderer) for text in picture.findobj(Text) if text.get_text()}
+    outside = [t for t, b in boxes.items() if b.x0 < page.x0 or b.x1 > page.x1 or b.y0 < page.y0 or b.y1 > page.y1]
+    assert outside == []
+
+
+def test_a_notebook_shows_a_picture():
+    picture = Picture(1, 1, "title", ["caption"])
+    assert picture._repr_png_()[:4] == b"\x89PNG"
+
+
+def test_prototypes_show_the_nearest_image_counts_and_ghosts(subject):
+    picture = prototypes([subject()], nearest=1)
+    assert {"3", "2", "1", "ghost", "left", "right", "4 prototypes, 1 ghosted"} <= set(words(picture))
+    shown = images(picture)
+    assert set(shown) == {f"quarters-{p}-nearest-{i}" for p, i in enumerate([0, 1, 3, 1])}
+    assert shown["quarters-0-nearest-0"][0, 0].tolist() == [1, 1, 1]
+    assert shown["quarters-0-nearest-0"][-1, -1].tolist() == [0.25] * 3
+    where = places(picture)
+    assert where["quarters-0-nearest-0"][1] == where["quarters-2-nearest-3"][1]  # one class, one row
+    assert where["quarters-0-nearest-0"][1] < where["quarters-1-nearest-1"][1]
+
+
+def test_two_explainers_stand_side_by_side(subject):
+    where = places(prototypes([subject(name="a"), subject(name="b")]))
+    assert where["a-0-nearest-0"][1] == where["b-0-nearest-0"][1]
+    assert where["a-2-nearest-3"][0] < where["b-0-nearest-0"][0]
+
+
+def test_decoded_images_and_origins_are_shown_where_they_are_offered(subject, models):
+    class Decodes(models["image"]):
+        def decode(self, vectors):
+            return torch.zeros(len(vectors), 3, 8, 8)  # the mean colour, once normalised
+
+        def prototype_origins(self):
+            return torch.tensor([[4, 0, 0], [5, 0, 0], [3, 0, 0], [-1, -1, -1]])
+
+    picture = prototypes([subject(Decodes)], nearest=1)
+    labels = set(images(picture))
+    assert {"quarters-0-decoded", "quarters-0-origin-4", "quarters-1-origin-5"} <= labels
+    assert not any(label.startswith("quarters-3-origin") for label in labels)
+    mean = subject().dataset.train.normalisation.mean[0]
+    assert images(picture)["quarters-0-decoded"][0, 0, 0] == pytest.approx(mean)
+    assert "as the model decodes it" in prose(picture)
+
+
+def test_wrong_predictions_are_marked_in_words(subject, models):
+    class SaysRight(models["image"]):
+        def forward(self, images):
+            found = super().forward(images)
+            scores = torch.tensor([0.0, 1.0]).expand(len(images), 2)
+            return type(found)(scores, found.similarities, embeddings=found.embeddings)
+
+    said = words(looks_like(subject(SaysRight), right=1, wrong=1))
+    assert "right\nsays right" in said
+    assert "WRONG\nsays right\nis left" in said
+    assert not any("WRONG" in text for text in words(looks_like(subject(), right=2, wrong=2)))
+
+
+def test_each_prototype_has_its_own_map_on_the_image(subject):
+    picture = looks_like(subject(), images=[0], count=2)
+    shown = images(picture)
+    first, second = shown["test-0-prototype-0"], shown["test-0-prototype-1"]
+
+    def orange(pixels):
+        return pixels[..., 0] - pixels[..., 2] > 0.3
+
+    assert orange(first)[:4, :4].all()
+    assert not orange(first)[:4, 4:].any()
+    assert orange(second)[:4, 4:].all()
+    assert not orange(second)[:4, :4].any()
+    assert any("maps differ by 1.00" in text for text in words(picture))
+
+
+def test_similarities_stand_below(subject):
+    similarity = float(subject().explain(subject().dataset.test.batch(torch.tensor([0]))).similarities[0, 0])
+    assert f"left, prototype 0: similarity {similarity:.3g}" in words(looks_like(subject(), images=[0], count=1))
+
+
+def test_a_model_without_prototype_relevance_is_shown_without_maps_and_says_so(subject, models):
+    class NoMaps(models["image"]):
+        def attribute_prototypes(self, images, prototypes):
+            raise NotOffered("it is a lookup table")
+
+    picture = looks_like(subject(NoMaps), images=[0], count=1)
+    assert not any("test-0-prototype" in label for label in images(picture))
+    assert "No map beside a prototype: it is a lookup table." in prose(picture)
+
+
+def test_a_kl_of_zero_below_a_map_that_is_the_black_boxs_own(subject, models):
+    from benchmark.relevance.propagation import black_box_relevance
+
+    class Same(models["image"]):
+        def attribute(self, images, targets=None):
+            return black_box_relevance(self.backbone, images)
+
+    said = words(relevance_maps([subject(Same), subject(name="other")], images=[0, 1]))
+    assert any(text.startswith("0 (") for text in said)
+    assert any(text.startswith("mean KL 0\n") for text in said)
+
+
+def test_explanation_maps_have_the_colour_of_each_cells_concept(subject, models):
+    picture = concepts(subject(models["cell"], "cells"), images=[0, 3])
+    shown = images(picture)
+    first = shown["concepts-0"]
+    assert first.shape == (2, 2, 3)
+    assert (first[0, 0] != first[1, 1]).any()
+    assert (first[0, 1] == first[1, 0]).all()
+    assert (shown["concepts-3"][1, 1] == first[0, 0]).all()  # the bright quarter, in the same colour
+    assert {"0", "1"} <= set(words(picture))
+    assert {"concept-0", "concept-1"} <= set(shown)
+
+
+def test_cells_become_pixels():
+    assert in_pixels(np.array([[1, 2], [3, 4]]), (4, 2)).tolist() == [[1, 2], [1, 2], [3, 4], [3, 4]]
+
+
+def test_whole_images_have_no_concepts(subject):
+    with pytest.raises(NotOffered, match="compares whole images"):
+        concepts(subject())
+
+
+def test_prototypes_of_another_scale_are_shown_raw_and_rescaled(subject, models):
+    def titles(scale):
+        class Scaled(models["image"]):
+            @property
+            def prototypes(self):
+                own = super().prototypes
+                return type(own)(scale * own.vectors, own.classes)
+
+        return set(words(embedding([subject(Scaled)], count=6, method="pca")))
+
+    assert {"quarters, raw", "quarters, rescaled"} <= titles(100)
+    assert {"quarters, raw", "quarters, rescaled"} <= titles(0.01)
+    alike = float(cloud(subject(), 6).norms().mean())
+    assert "quarters" in titles(alike)
+    assert not {"quarters, raw", "quarters, rescaled"} & titles(alike)
+
+
+def test_rescaled_prototypes_have_the_mean_norm_of_their_class():
+    found = Cloud(np.array([[3.0, 4], [0, 1], [8, 6]]), np.array([0, 1, 0]), np.array([[0.0, 2], [5, 0], [0, 0]]),
+                  np.array([0, 1, -1]))  # fmt: skip
+    assert found.norms().tolist() == pytest.approx([7.5, 1, 16 / 3])
+    assert found.rescaled().tolist() == [[0, 7.5], [1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda s: prototypes([s], nearest=0), "nearest is 0; at least 1"),
+        (lambda s: prototypes([s], classes=[7]), r"classes names \[7\]; labels of this data set run from 0 to 1"),
+        (lambda s: looks_like(s, images=[9]), "test images are numbered 0 to 3"),
+        (lambda s: looks_like(s, count=0), r"count is 0 \(at least 1\)"),
+        (lambda s: relevance_maps([s], images=[4]), "test images are numbered 0 to 3"),
+        (lambda s: embedding([s], count=2), "at least 3 points"),
+        (lambda s: embedding([s], count=6, method="tsne"), "accepted are 'umap' and 'pca'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(subject, draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw(subject())
