@@ -1,4 +1,4 @@
-"""Which stored figures belong into a report, and to what? Their folders say: suite, data set, explainer."""
+"""Which stored figures belong into a report, and to what? Their folders and names say: suite, data set, explainer."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def find_figures(
 ) -> tuple[list[Figure], dict[str, str]]:
     """The figures below a folder that belong to a suite's results.
 
-    A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``. Of two files with the same
-    name the smaller one is taken. Folders below that become part of the caption.
+    A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``. A name that ends with that of
+    one explainer, as in ``prototypes-kmex``, stands for its folder. Of two files with the same name the smaller one is
+    taken. Further folders, such as ``seed-0``, become part of the caption.
 
     Args:
         root: Folder of figures.
@@ -62,14 +63,29 @@ def find_figures(
             del place[0]
         dataset = place.pop(0) if place else None
         explainer = place.pop(0) if place and (dataset, place[0]) in entries else None
+        title, named = _parted(path.stem, [label for name, label in entries if name == dataset])
+        if explainer is None and len(named) == 1:
+            explainer = named[0]
+        else:
+            title = path.stem
         if dataset is not None and dataset not in datasets:
             left_out[path.relative_to(root).as_posix()] = f"these results have no data set {dataset}"
         elif dataset is None and not general:
             left_out[path.relative_to(root).as_posix()] = "it may show data that is left out"
         else:
-            caption = ", ".join(name.replace("-", " ").replace("_", " ") for name in [path.stem, *place])
+            caption = ", ".join(name.replace("-", " ").replace("_", " ") for name in [title, *place])
             found.append(Figure(dataset, explainer, caption, _address(path)))
     return found, left_out
+
+
+def _parted(stem: str, labels: Iterable[str]) -> tuple[str, list[str]]:
+    """The name of a file without the explainers at its end, and these."""
+    named: list[str] = []
+    longest_first = sorted(labels, key=len, reverse=True)
+    while found := next((label for label in longest_first if stem.endswith(f"-{label}")), None):
+        named.append(found)
+        stem = stem.removesuffix(f"-{found}")
+    return stem, named
 
 
 def _smallest(root: Path) -> list[Path]:

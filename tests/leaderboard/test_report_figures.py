@@ -111,3 +111,18 @@ def test_free_data_only_leaves_out_the_figures_of_other_data(build, folder, tmp_
     assert len(Markup(report).find("img")) == 4
     assert CliRunner().invoke(app, [*map(str, command)]).exit_code == 0
     assert len(Markup((tmp_path / "out/quick/report.html").read_text("utf-8")).find("img")) == 6
+
+
+def test_a_name_that_ends_with_one_explainer_belongs_to_its_entry(build, tmp_path):
+    results = build.suite(["blackbox", "kmex", "kmex-patches", "kmex(flint)", "flint"], ["digits"], [0])
+    for name in ("maps-kmex", "maps-kmex-patches", "maps-kmex(flint)", "maps-flint-kmex", "maps-unknown", "kmex"):
+        (tmp_path / "quick/digits/seed-0").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"quick/digits/seed-0/{name}.png").write_bytes(PNG)
+    assert {(explainer, caption) for _, explainer, caption in places(find_figures(tmp_path, "quick", results)[0])} == {
+        ("kmex", "maps, seed 0"),
+        ("kmex-patches", "maps, seed 0"),
+        ("kmex(flint)", "maps, seed 0"),
+        (None, "maps flint kmex, seed 0"),
+        (None, "maps unknown, seed 0"),
+        (None, "kmex, seed 0"),
+    }
