@@ -45,8 +45,13 @@ class Friedman:
 
     @property
     def lacks_power(self) -> bool:
-        """Whether no outcome at all could be significant at 5 %, by the test or for any pair."""
-        return self.smallest_p >= ALPHA or self.difference > len(self.mean_ranks) - 1
+        """Whether no outcome at all could make the test significant at 5 %."""
+        return self.smallest_p >= ALPHA
+
+    @property
+    def tells_no_pair_apart(self) -> bool:
+        """Whether even the best and the worst possible mean ranks differ by less than the critical difference."""
+        return self.difference > len(self.mean_ranks) - 1
 
 
 def friedman(scores: Sequence[Sequence[float]], *, lower_is_better: bool = False) -> Friedman:
