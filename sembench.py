@@ -244,6 +244,20 @@ def sensitivity(
 
 
 @app.command()
+def statistics(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+) -> None:
+    """Test differences and ranks of explainers (Markdown, CSV; diagrams as PNG, SVG)."""
+    from leaderboard.load import load
+    from leaderboard.statistics_page import statistics_files
+
+    _deliver(statistics_files(load([results], suite=suite)), out, check)
+
+
+@app.command()
 def papers(
     paper: Annotated[list[str], typer.Option(help="kmex or posthoc (repeatable); both by default.")] = [],  # noqa: B006
     results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,

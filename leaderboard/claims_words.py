@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from benchmark.results import Measure
 from leaderboard import numbers
 from leaderboard.claim import Claim
 from leaderboard.finding import Judged
+from leaderboard.statistics import Interval
 
 
 def in_words(claim: Claim) -> str:
@@ -29,9 +31,13 @@ def shown(part: Judged) -> str:
     own = part.comparison
     if own.estimate is None or own.measure is None:
         return ""
-    interval, measure = own.estimate.interval(), own.measure
+    return with_unit(own.estimate.interval(), own.measure, difference=bool(own.second))
+
+
+def with_unit(interval: Interval, measure: Measure, *, difference: bool) -> str:
+    """A score with its interval and unit; a difference of shares is in points, and carries a sign."""
     factor, unit = 1.0, numbers.unit(measure)
-    if own.second:
+    if difference:
         factor, unit = (100.0, "points") if numbers.in_percent(measure) else (1.0, measure.unit)
         measure = measure.model_copy(update={"lower": None, "upper": None})
     low, high = factor * interval.low, factor * interval.high

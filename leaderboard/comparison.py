@@ -17,7 +17,7 @@ from benchmark.results import Measure, NotApplicable, Result, Scored
 from leaderboard.aggregate import same_units
 from leaderboard.levels import Array
 from leaderboard.method import Method, find
-from leaderboard.statistics import Estimate, estimate, widened
+from leaderboard.statistics import DRAWS, Estimate, estimate, widened
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,50 @@ def difference(metric: str, first: Sequence[Result], second: Sequence[Result], v
     return _estimate(metric, [[entry[seed] for seed in seeds] for entry in entries], variant=variant) if seeds else None
 
 
+@dataclass(frozen=True)
+class Paired:
+    """One entry minus another, before its interval is widened for the small number of seeds.
+
+    Attributes:
+        seeds: The seeds that both have.
+        own: The difference.
+        by_seed: The difference in each seed, ``(seeds,)``.
+        names: The names of its random stream.
+    """
+
+    seeds: tuple[int, ...]
+    own: Estimate
+    by_seed: Array
+    names: tuple[str, ...]
+
+    @property
+    def widened(self) -> Estimate:
+        """The difference as intervals show it."""
+        return widened(self.own, self.by_seed, self.names)
+
+
+def paired(metric: str, first: Sequence[Result], second: Sequence[Result], draws: int = DRAWS) -> Paired | None:
+    """As `difference`, with what a test needs beside the interval."""
+    entries = [{cell.seed: cell for cell in own} for own in (first, second)]
+    seeds = tuple(sorted(set.intersection(*map(set, entries))))
+    if not seeds:
+        return None
+    return Paired(seeds, *_raw(metric, [[entry[seed] for seed in seeds] for entry in entries], draws=draws))
+
+
 def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
     """The quantity, from cells with the same seeds in the same order."""
+    own = widened(*_raw(metric, pair, reads=reads, variant=variant))
+    measure = pair[0][0].scores[metric].measure
+    if len(pair) > 1 or (reads == "scores" and measure.per != "prototype"):
+        return own
+    return replace(own, means=np.clip(own.means, measure.lower, measure.upper))
+
+
+def _raw(
+    metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "", draws: int = DRAWS
+) -> tuple[Estimate, Array, tuple[str, ...]]:
+    """The quantity before it is widened, its value for each seed, and the names of its stream."""
     names = ("claims", pair[0][0].suite, pair[0][0].dataset)
     scores = [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
     values = [[_series(score, reads, variant) for score in own] for own in scores]
@@ -118,12 +160,12 @@ def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "sc
     if reads == "scores" and scores[0][0].measure.per != "prototype":
         crossed = same_units(metric, pair[0], scores[0])
         differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
-        return widened(estimate(differences, crossed=crossed, names=names), by_seed, names)
-    parts = [estimate(own, crossed=False, names=names, units=units) for own, units in zip(values, "ab", strict=False)]
-    if len(parts) > 1:
-        return widened(parts[0] - parts[1], by_seed, names)
-    alone, measure = widened(parts[0], by_seed, names), scores[0][0].measure
-    return replace(alone, means=np.clip(alone.means, measure.lower, measure.upper))
+        return estimate(differences, crossed=crossed, names=names, draws=draws), by_seed, names
+    parts = [
+        estimate(own, crossed=False, names=names, draws=draws, units=units)
+        for own, units in zip(values, "ab", strict=False)
+    ]
+    return (parts[0] - parts[1] if len(parts) > 1 else parts[0]), by_seed, names
 
 
 def _series(score: Scored, reads: str, variant: str) -> Array:

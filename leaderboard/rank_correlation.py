@@ -52,7 +52,7 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     Raises:
         ValueError: If the lengths differ.
     """
-    pairs = list(zip(_ranks(first), _ranks(second), strict=True))
+    pairs = list(zip(ranks(first), ranks(second), strict=True))
     middle = (len(pairs) + 1) / 2  # the mean rank
     square_first, square_second = (sum((pair[i] - middle) ** 2 for pair in pairs) for i in (0, 1))
     if square_first == 0 or square_second == 0:
@@ -61,8 +61,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     return product / math.sqrt(square_first * square_second)
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1; equal values share their mean rank."""
+def ranks(values: Sequence[float]) -> list[float]:
+    """Ranks from 1 for the smallest; values that agree to 12 digits share their mean rank."""
     own = rounded(values)
     return [sum(other < value for other in own) + (own.count(value) + 1) / 2 for value in own]
 

@@ -49,6 +49,32 @@ def nested_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], uni
     return total / len(cells)
 
 
+def joint_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], *, crossed: bool) -> Array:
+    """Means of several entries when all of them see the same seeds and the same units in every resample.
+
+    Args:
+        cells: The scores of each seed, ``(entries, units)``; of equal shape where crossed.
+        draws: Number of resamples.
+        names: What the random stream is for.
+        crossed: Whether position ``u`` is the same unit in every seed.
+
+    Returns:
+        ``(draws, entries)``.
+    """
+    times, rng = _times_drawn(names, len(cells), draws), _stream(*names, "units")
+    means, step = np.zeros((draws, len(cells[0]))), max(1, _CHUNK // max(cell.shape[1] for cell in cells))
+    for start in range(0, draws, step):
+        some = times[start : start + step]
+        rows = np.arange(len(some))
+        shared = _drawn(rows, cells[0].shape[1], len(some), rng) if crossed else None
+        for cell, drawn in zip(cells, some.T, strict=True):
+            units = cell.shape[1]
+            weights = _drawn(np.repeat(rows, drawn), units, len(some), rng) if shared is None else shared
+            of_seed = weights / units @ cell.T
+            means[start : start + step] += of_seed if shared is None else drawn[:, None] * of_seed
+    return means / len(cells)
+
+
 def seed_deviations(by_seed: Array, draws: int, names: tuple[str, ...]) -> Array:
     """How far the seeds that each resample of these names draws are from their mean: ``(seeds,)`` to ``(draws,)``."""
     return np.asarray(_times_drawn(names, len(by_seed), draws) @ by_seed / len(by_seed) - by_seed.mean())

@@ -122,11 +122,16 @@ def widened(own: Estimate, by_seed: Array, names: Sequence[str]) -> Estimate:
     seeds = len(by_seed)
     if seeds < 2 or bool((by_seed == by_seed[0]).all()):
         return own
+    deviations = seed_deviations(by_seed, len(own.means), tuple(names))
+    return replace(own, means=own.means + (widening(seeds, LEVEL) - 1) * deviations)
+
+
+def widening(seeds: int, level: float) -> float:
+    """By how much the part of the seeds, two or more, is enlarged in an interval of this level; see `widened`."""
     from scipy.special import ndtri, stdtrit
 
-    upper = (1 + LEVEL) / 2
-    factor = math.sqrt(seeds / (seeds - 1)) * float(stdtrit(seeds - 1, upper) / ndtri(upper))
-    return replace(own, means=own.means + (factor - 1) * seed_deviations(by_seed, len(own.means), tuple(names)))
+    upper = (1 + level) / 2
+    return math.sqrt(seeds / (seeds - 1)) * float(stdtrit(seeds - 1, upper) / ndtri(upper))
 
 
 def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
