@@ -31,6 +31,8 @@ demo: install
 board: install
 	$(BIN)/sembench leaderboard --results leaderboard/results --out leaderboard/boards
 	$(BIN)/sembench claims --results leaderboard/results --out leaderboard/boards
+	$(BIN)/sembench statistics --results leaderboard/results --out leaderboard/boards
+	$(BIN)/sembench report --results leaderboard/results --out leaderboard/boards
 
 # Threads that wait without spinning: on a busy machine, tests of small networks are otherwise many times slower.
 test test-fast: export OMP_WAIT_POLICY = PASSIVE
