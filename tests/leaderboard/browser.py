@@ -114,13 +114,17 @@ class Browser:
 
     def open(self, path: Path) -> float:
         """Opens a file and waits until it has loaded. Returns the seconds until scripts had run."""
-        self._events.clear()
         self.errors.clear()
         self.asked.clear()
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.visit(path.resolve().as_uri())
+        return float(self.run("performance.timing.domContentLoadedEventEnd - performance.timing.navigationStart")) / 1e3
+
+    def visit(self, url: str) -> None:
+        """Goes to an address and waits until it has loaded."""
+        self._events.clear()
+        self.send("Page.navigate", url=url)
         while "Page.loadEventFired" not in self._events:
             self._receive()
-        return float(self.run("performance.timing.domContentLoadedEventEnd - performance.timing.navigationStart")) / 1e3
 
     def size(self, width: int, height: int, *, dark: bool = False, phone: bool = False, media: str = "screen") -> None:
         """Sets the window, what the reader prefers, and the medium."""

@@ -198,9 +198,8 @@ def test_an_entry_opens_from_the_table_and_by_its_address(opened, path):
     assert opened.run(f"document.activeElement === {entry}.querySelector('summary')")
     top = opened.run(f"{entry}.getBoundingClientRect().top")
     assert -5 <= top < 900
-    opened.send("Page.navigate", url="about:blank")
-    opened.send("Page.navigate", url=f"{path.as_uri()}#entry/letters/kmex=28flint=29")
-    opened.settle()
+    opened.visit("about:blank")
+    opened.visit(f"{path.as_uri()}#entry/letters/kmex=28flint=29")
     assert opened.run("[...document.querySelectorAll('details.entry[open]')].map(e => e.id)") == [
         "entry/letters/kmex=28flint=29"
     ]
