@@ -17,6 +17,7 @@ from leaderboard.board import board
 from leaderboard.claims_page import claim_files
 from leaderboard.folder import stale
 from leaderboard.load import load
+from leaderboard.statistics_page import statistics_files
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(ROOT.glob("*.md"))
@@ -113,6 +114,14 @@ def test_the_committed_boards_are_those_of_the_committed_results(committed):
 def test_the_committed_claims_are_those_of_the_committed_results():
     made = claim_files(load([ROOT / "leaderboard" / "results"]))
     assert stale(made, ROOT / "leaderboard" / "boards") == [], "run sembench claims"
+
+
+def test_the_committed_statistics_are_those_of_the_committed_results():
+    """Diagrams are left out, as charts are."""
+    made = statistics_files(load([ROOT / "leaderboard" / "results"]))
+    texts = {name: content for name, content in made.items() if name.endswith((".md", ".csv"))}
+    assert texts
+    assert stale(texts, ROOT / "leaderboard" / "boards") == [], "run sembench statistics"
 
 
 def test_the_tables_of_the_readme_are_those_of_the_board(committed):

@@ -1,11 +1,18 @@
 import csv
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from leaderboard.statistics_export import FIELDS
 from leaderboard.statistics_page import statistics_files
 from leaderboard.tested import suites_tested
+from sembench import app
+
+RESULTS = Path(__file__).parents[2] / "leaderboard" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +94,12 @@ def test_p_values_are_corrected_within_a_table(tested):
 def test_a_metric_that_the_black_box_lacks_is_compared_with_kmex_only(rows, files):
     assert not select(rows, part="difference", metric="ghosting", against="blackbox")
     assert len(select(rows, part="difference", metric="ghosting", against="kmex", dataset="digits")) == 6
-    assert "Not compared with blackbox: no result of it under this metric." in files["quick/statistics.md"].decode()
+    assert "Not compared with blackbox: it has no score here." in files["quick/statistics.md"].decode()
+
+
+def test_a_suite_without_the_black_box_says_so(build):
+    made = statistics_files(build.suite(["kmex", "flint"], ["digits"], [0, 1]))
+    assert "Not compared with blackbox: no result of blackbox." in made["quick/statistics.md"].decode()
 
 
 def test_one_seed_has_intervals_but_no_p_values(build):
@@ -137,3 +149,22 @@ def test_profiles_come_first_and_ranks_last(files):
     page = files["quick/statistics.md"].decode()
     assert page.index("Profiles first, ranks last") < page.index("## digits") < page.index("## Pareto set")
     assert page.rindex("\n## ") == page.index("\n## Ranks over data sets")
+
+
+def test_the_command_writes_and_then_finds_what_is_stale(tmp_path):
+    arguments = ["statistics", "--results", str(RESULTS), "--suite", "quick", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert CliRunner().invoke(app, [*arguments, "--check"]).exit_code == 0
+    (tmp_path / "quick" / "statistics.csv").write_text("old")
+    found = CliRunner().invoke(app, [*arguments, "--check"])
+    assert (found.exit_code, found.output) == (1, "stale: quick/statistics.csv\n")
+
+
+def test_the_command_loads_no_torch(tmp_path):
+    arguments = ["statistics", "--results", str(RESULTS), "--out", str(tmp_path)]
+    code = (
+        f"import sys; from sembench import app; app({arguments!r}, standalone_mode=False); "
+        "print(sorted({'torch', 'sklearn', 'scipy.stats', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
