@@ -16,7 +16,7 @@ from leaderboard.ranking import Ranking
 from leaderboard.statistics_export import to_csv
 from leaderboard.statistics_words import HOW_TO_READ, PARETO, RANKS, p_said, p_text, power
 from leaderboard.tables import NOTHING
-from leaderboard.tested import AGAINST, Compared, Difference, Tested, suites_tested
+from leaderboard.tested import Compared, Difference, Tested, suites_tested
 
 
 def statistics_files(results: Iterable[Result]) -> dict[str, bytes]:
@@ -57,19 +57,17 @@ def page(tested: Tested) -> str:
 
 def _compared(compared: Compared) -> list[str]:
     """One metric on one data set: a row per explainer."""
-    shown = [title for title in AGAINST if compared.against[title] is not None]
-    missing = [title for title in AGAINST if compared.against[title] is None]
     by_pair = {(d.explainer, d.against): d for d in compared.differences}
     heads, rows = ["Explainer"], []
-    for title in shown:
-        heads += [f"Minus {escape(compared.against[title] or title)}", "p", "Holm"]
+    for label in compared.against.values():
+        heads += [f"Minus {escape(label)}", "p", "Holm"]
     heads.append("Best")
     for name in compared.explainers:
         row = [escape(name)]
-        for title in shown:
-            row += _cells(by_pair.get((name, compared.against[title] or title)), compared)
+        for label in compared.against.values():
+            row += _cells(by_pair.get((name, label)), compared)
         rows.append([*row, f"{compared.best[name]:.2f}" if name in compared.best else NOTHING])
-    notes = [f"Not compared with {', '.join(missing)}: no result of it under this metric."] if missing else []
+    notes = [f"Not compared with {title}: {escape(reason)}." for title, reason in compared.missing.items()]
     seeds = sorted({d.seeds for d in compared.differences if d.seeds})
     over = " or ".join(" ".join(map(str, own)) for own in seeds)
     measure = compared.measure

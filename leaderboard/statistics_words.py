@@ -17,14 +17,14 @@ are methods like the others.
 resamples) over seeds and images, paired within each seed and image by image, as in the report on claims. Prototypes \
 of two methods do not correspond; there the seeds are paired and prototypes drawn independently.
 - **p** is the smallest level at which such an interval excludes 0; the resamples bound it below by \
-{2 / (DRAWS + 1):g}. It speaks of other trainings too, and is not given for one seed. A sign-flip test over the images of these models was \
-not taken: it would call certain what the next training undoes.
+{2 / (DRAWS + 1):g}. It speaks of other trainings too, and is not given for one seed. A sign-flip test over the images \
+of these models was not taken: it would call certain what the next training undoes.
 - **Holm**: p corrected for all differences of one table (one data set and metric), bold below .05: the chance of any \
 false alarm in a table is at most 5 %. Tables are not corrected for each other, nor is the choice of which to quote.
 - **Few seeds**: intervals are widened (9.2 times with two seeds, 2.7 with three, 1.6 with five). In simulations they \
 hold the truth in 93 to 96 % where seeds vary much, and in up to 100 % where they hardly vary: with two seeds they are \
-too wide rather than too narrow, and p is rarely small. Without the widening it would be 55 to 61 % with two seeds that vary much. An interval \
-without width says that nothing varied, not that nothing could.
+too wide rather than too narrow, and p is rarely small. Without the widening it would be 55 to 61 % with two \
+seeds that vary much. An interval without width says that nothing varied, not that nothing could.
 - **Best** is the share of resamples in which a method is the best of its table; ties share. It is not the \
 probability of being better than another method: of three that are alike, each has a third."""
 

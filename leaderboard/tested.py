@@ -53,7 +53,8 @@ class Compared:
         metric: Key of the metric.
         measure: What it means.
         explainers: Those that have it, in the order of the board.
-        against: What they are compared with, of `AGAINST`: label of the entry, ``None`` where it lacks the metric.
+        against: Labels of what they are compared with, by the names in `AGAINST`.
+        missing: For every other name in `AGAINST`, why there is nothing to compare with, in words.
         differences: One per explainer and method that has the metric.
         best: Probability of being best by explainer; nothing where there are not two with a common seed.
     """
@@ -62,7 +63,8 @@ class Compared:
     metric: str
     measure: Measure
     explainers: tuple[str, ...]
-    against: dict[str, str | None]
+    against: dict[str, str]
+    missing: dict[str, str]
     differences: tuple[Difference, ...]
     best: dict[str, float]
 
@@ -118,17 +120,21 @@ def _compared(cells: Sequence[Result], scored: Sequence[Entry]) -> Compared:
     metric, names = scored[0].metric, {entry.explainer for entry in scored}
     explainers = tuple(entry.explainer for entry in scored if entry.kind == "explainer")
     own = {name: [cell for cell in cells if cell.explainer == name] for name in names}
-    against: dict[str, str | None] = {}
-    differences: list[Difference] = []
+    against: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for title in AGAINST:
         found = find(method(title), cells)
-        label = None if isinstance(found, str) else found[0].explainer
-        against[title] = label if label in names else None
-        if label in names:
-            differences += [_difference(metric, own[name], own[label]) for name in explainers if name != label]
+        if isinstance(found, str):
+            missing[title] = found
+        elif found[0].explainer not in names:
+            missing[title] = "it has no score here"
+        else:
+            against[title] = found[0].explainer
+    pairs = [(name, label) for label in against.values() for name in explainers if name != label]
+    differences = [_difference(metric, own[name], own[label]) for name, label in pairs]
     best = probability_of_best(metric, {name: own[name] for name in explainers}) if len(explainers) > 1 else {}
     return Compared(
-        cells[0].dataset, metric, scored[0].measure, explainers, against, tuple(_corrected(differences)), best
+        cells[0].dataset, metric, scored[0].measure, explainers, against, missing, tuple(_corrected(differences)), best
     )
 
 

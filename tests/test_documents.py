@@ -20,6 +20,7 @@ from leaderboard.claims_page import claim_files
 from leaderboard.folder import stale
 from leaderboard.load import load
 from leaderboard.report_page import report_files
+from leaderboard.statistics_page import statistics_files
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(ROOT.glob("*.md"))
@@ -156,6 +157,14 @@ def test_the_committed_reports_are_those_of_the_committed_results():
     made, _ = report_files(load([ROOT / "leaderboard" / "results"]))
     kept = {name: content for name, content in made.items() if name == "quick/report.html" or (boards / name).exists()}
     assert stale(kept, boards) == [], "run sembench report"
+
+
+def test_the_committed_statistics_are_those_of_the_committed_results():
+    """Diagrams are left out, as charts are."""
+    made = statistics_files(load([ROOT / "leaderboard" / "results"]))
+    texts = {name: content for name, content in made.items() if name.endswith((".md", ".csv"))}
+    assert texts
+    assert stale(texts, ROOT / "leaderboard" / "boards") == [], "run sembench statistics"
 
 
 def test_the_tables_of_the_readme_are_those_of_the_board(committed):
