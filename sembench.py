@@ -199,6 +199,28 @@ def papers(
     _deliver(paper_files(load([results], suite=suite), paper or list(PAPERS)), out, check)
 
 
+@app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(help="Folder of results, as `sembench submit` writes it.")],
+    base: Annotated[Path | None, typer.Option(help="Accepted results: none may change or go.")] = None,
+    suite: Annotated[list[str], typer.Option(help="File of a suite that is not sembench's (repeatable).")] = [],  # noqa: B006
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="For maintainers: results may change.")
+    ] = False,
+) -> None:
+    """Look for every reason to refuse a folder of results: offline, without torch, running nothing of it."""
+    from benchmark.suite import load_suite
+    from leaderboard.submission.validate import validate
+
+    verdict = validate(folder, base=base, suites=[load_suite(name) for name in suite], allow_changes=allow_changes)
+    for complaint in verdict.complaints:
+        typer.echo(complaint, err=True)
+    if verdict.complaints:
+        typer.echo(f"{folder}: refused, {len(verdict.complaints)} complaints.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: {len(verdict.results)} results of {len(verdict.entries)} entries, nothing to complain of")
+
+
 def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
     """Writes generated files and names them; to check, names those that are not up to date: exit status 1 if any."""
     from leaderboard.folder import stale, write
