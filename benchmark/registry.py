@@ -5,7 +5,8 @@ from __future__ import annotations
 import fnmatch
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,19 @@ from typing import Any, TypeVar
 from benchmark.errors import NameTaken, PluginBroken, UnknownName
 
 T = TypeVar("T")
+
+_SOURCES: list[Path | None] = []
+"""The files of the plugins that are being loaded, the innermost one last."""
+
+
+@contextmanager
+def registering_from(source: Path | None) -> Iterator[None]:
+    """What is registered inside this block comes from this file, whatever kind of object it is."""
+    _SOURCES.append(source)
+    try:
+        yield
+    finally:
+        _SOURCES.pop()
 
 
 class Registry:
@@ -30,6 +44,7 @@ class Registry:
         self.kind = kind
         self.group = group
         self._objects: dict[str, Any] = {}
+        self._sources: dict[str, Path | None] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that puts an object under a name. Raises `NameTaken` if the name is in use."""
@@ -38,6 +53,8 @@ class Registry:
             if name in self._objects or name in self._points():
                 raise NameTaken(f"{self.kind} {name!r} is taken already; register yours under another name.")
             self._objects[name] = thing
+            if _SOURCES:
+                self._sources[name] = _SOURCES[-1]
             return thing
 
         return put
@@ -88,6 +105,8 @@ class Registry:
     def origin(self, name: str) -> str:
         """Where a name comes from, for a person: package and object. Imports nothing."""
         point = self._points().get(name)
+        if point is None and self._sources.get(name) is not None:
+            return f"registered by {self._sources[name]}"
         if point is None:
             return f"registered in {getattr(self._objects[name], '__module__', 'this process')}"
         package = point.dist.name if point.dist else "unknown package"
@@ -100,6 +119,8 @@ class Registry:
 
     def source(self, name: str) -> Path | None:
         """The file that defines a name, found without importing it; ``None`` where there is none."""
+        if name in self._sources:
+            return self._sources[name]
         if name in self._objects:
             module = sys.modules.get(getattr(self._objects[name], "__module__", ""))
             return Path(module.__file__) if module is not None and module.__file__ else None
