@@ -217,6 +217,50 @@ def papers(
     _deliver(paper_files(load([results], suite=suite), paper or list(PAPERS)), out, check)
 
 
+class Kind(StrEnum):
+    """What a new plugin may be."""
+
+    EXPLAINER = "explainer"
+
+
+@app.command()
+def new(
+    kind: Annotated[Kind, typer.Argument(help="explainer")],
+    name: Annotated[str, typer.Argument(help="Its name, in lower case with hyphens.")],
+    folder: Annotated[Path, typer.Option("--in", help="Where its folder goes.")] = Path(),
+) -> None:
+    """Write a small package for a method of your own, which works at once."""
+    from benchmark.scaffold import new_explainer
+
+    for path in new_explainer(name, folder):
+        typer.echo(path)
+    typer.echo(f"Next: cd {folder / name}, and see its README.md")
+
+
+@app.command()
+def check(
+    explainer: Annotated[list[str], typer.Argument(help="Explainers to check.")],
+    plugin: PluginOption = [],  # noqa: B006
+) -> None:
+    """Check that an explainer keeps every promise that a board relies on, on a few hundred digits."""
+    from benchmark.registry import EXPLAINERS
+
+    load_plugins(plugin)
+    for name in explainer:
+        EXPLAINERS.require(name)
+    typer.echo("loading torch ...")
+    from benchmark.conformance.report import examine, lines
+    from benchmark.recipes import recipe
+    from benchmark.testing import digits_case
+
+    broken = False
+    for name in explainer:
+        outcomes = examine(recipe(name, {}, "digits"), digits_case())
+        typer.echo("\n".join([name, *lines(outcomes)]))
+        broken = broken or any(outcome.state == "broken" for outcome in outcomes)
+    raise typer.Exit(1 if broken else 0)
+
+
 @app.command()
 def validate(
     folder: Annotated[Path, typer.Argument(help="Folder of results, as `sembench submit` writes it.")],

@@ -96,12 +96,15 @@ class Explainer(ABC):
         lacks: For a capability that is not in ``supports``, a sentence why, shown on the board.
         presets: Named sets of hyper-parameters, for each data set that they are meant for (``"*"``: for any); what a
             set does not name keeps its default.
+        exceptions: For a promise that the method cannot keep by its nature, named as in `benchmark.testing.CHECKS`, a
+            sentence why, shown on the board.
     """
 
     kind: ClassVar[Literal["explainer", "control", "reference"]] = "explainer"
     supports: ClassVar[frozenset[Capability]] = frozenset(Capability)
     lacks: ClassVar[Mapping[Capability, str]] = {}
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    exceptions: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def configured(cls, dataset: str, *, preset: str | None = None, **parameters: Any) -> Self:

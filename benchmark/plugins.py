@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.errors import NameTaken, PluginBroken
-from benchmark.registry import registering_from
 
 
 def load_plugins(specs: Iterable[str]) -> None:
@@ -60,8 +59,7 @@ def _load_file(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:
-        with registering_from(path):
-            spec.loader.exec_module(module)
+        spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[path.stem]
         raise
@@ -72,11 +70,9 @@ def _load_module(name: str) -> None:
     if here not in sys.path:
         sys.path.append(here)
     importlib.invalidate_caches()
-    spec = importlib.util.find_spec(name)
-    if spec is None:
+    if importlib.util.find_spec(name) is None:
         raise PluginBroken(
             f"plugin {name!r} is no module that can be imported here. Install its package, start in the folder that "
             f"holds it, or give a path: --plugin path/to/{name}.py."
         )
-    with registering_from(Path(spec.origin) if spec.origin else None):
-        importlib.import_module(name)
+    importlib.import_module(name)

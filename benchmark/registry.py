@@ -5,8 +5,7 @@ from __future__ import annotations
 import fnmatch
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,19 +13,6 @@ from typing import Any, TypeVar
 from benchmark.errors import NameTaken, PluginBroken, UnknownName
 
 T = TypeVar("T")
-
-_SOURCES: list[Path | None] = []
-"""The files of the plugins that are being loaded, the innermost one last."""
-
-
-@contextmanager
-def registering_from(source: Path | None) -> Iterator[None]:
-    """What is registered inside this block comes from this file, whatever kind of object it is."""
-    _SOURCES.append(source)
-    try:
-        yield
-    finally:
-        _SOURCES.pop()
 
 
 class Registry:
@@ -47,14 +33,21 @@ class Registry:
         self._sources: dict[str, Path | None] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that puts an object under a name. Raises `NameTaken` if the name is in use."""
+        """Decorator that puts an object under a name; the module that calls it counts as the object's source.
+
+        A package may register what is an entry point of its own as well.
+
+        Raises:
+            NameTaken: If the name is in use.
+        """
+        caller = sys._getframe(1).f_globals
 
         def put(thing: T) -> T:
-            if name in self._objects or name in self._points():
+            point, package = self._points().get(name), str(caller.get("__name__")).partition(".")[0]
+            if name in self._objects or (point is not None and point.module.partition(".")[0] != package):
                 raise NameTaken(f"{self.kind} {name!r} is taken already; register yours under another name.")
             self._objects[name] = thing
-            if _SOURCES:
-                self._sources[name] = _SOURCES[-1]
+            self._sources[name] = Path(caller["__file__"]) if "__file__" in caller else None
             return thing
 
         return put
@@ -108,7 +101,7 @@ class Registry:
         if point is None and self._sources.get(name) is not None:
             return f"registered by {self._sources[name]}"
         if point is None:
-            return f"registered in {getattr(self._objects[name], '__module__', 'this process')}"
+            return "registered in this process"
         package = point.dist.name if point.dist else "unknown package"
         return f"{point.value} ({package})"
 
