@@ -144,6 +144,7 @@ class Runner:
                 backbone_training=trained.recipe,
                 model_sha256=tensors_sha256(fitted.model.fitted_state()),
                 device=self.device,
+                exceptions=recipe.exceptions,
             ),
         )
 

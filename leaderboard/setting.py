@@ -26,6 +26,7 @@ def facts(results: Sequence[Result]) -> list[tuple[str, str]]:
         ("Images", _images(results)),
         ("Black box", _black_box(results)),
         *_several_black_boxes(results),
+        *_exceptions(results),
         ("Licence of the data", _each(results, _licence)),
         ("Computed with", _each(results, lambda r: f"sembench {r.provenance.sembench}, {r.provenance.device}")),
     ]
@@ -88,6 +89,12 @@ def _several_black_boxes(results: Sequence[Result]) -> list[tuple[str, str]]:
         return []
     text = "trained on another machine from the same recipe; these entries are compared with it"
     return [("Another black box", f"{', '.join(sorted(apart))}: {text}")]
+
+
+def _exceptions(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Promises that entries declare not to keep, each with its reason."""
+    declared = {(r.explainer, check, why) for r in results for check, why in r.provenance.exceptions.items()}
+    return [("Declared exception", f"{entry}: {check}: {why}") for entry, check, why in sorted(declared)]
 
 
 def _plain(key: str, recipe: dict[str, Any]) -> str:

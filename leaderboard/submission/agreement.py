@@ -125,7 +125,8 @@ def tolerance(metric: str, score: Scored) -> float:
 def _notes(submitted: Result, recomputed: Result) -> list[str]:
     theirs, ours = submitted.provenance, recomputed.provenance
     notes = []
-    changed = sorted(part for part in ours.sources if theirs.sources.get(part) != ours.sources[part])
+    differing = (part for part in ours.sources if theirs.sources.get(part) != ours.sources[part])
+    changed = sorted({part.partition(" ")[0] for part in differing})
     if changed:
         notes.append(f"computed by other source code than is here: {', '.join(changed)}")
     if machine(submitted) == machine(recomputed) and _weights(submitted) != _weights(recomputed) and not changed:

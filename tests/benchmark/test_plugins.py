@@ -51,7 +51,7 @@ def test_a_module_is_found_in_the_working_folder(tmp_path, monkeypatch):
     (tmp_path / "door_package" / "four.py").write_text(FOUR)
     monkeypatch.chdir(tmp_path)
     load_plugins(["door_package"])
-    assert EXPLAINERS.source("door-explainer") == tmp_path / "door_package" / "__init__.py"
+    assert EXPLAINERS.source("door-explainer") == tmp_path / "door_package" / "four.py"
 
 
 @pytest.mark.parametrize(
