@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.plugins import load_plugins
+
 if TYPE_CHECKING:
     from benchmark.plan import Cell
     from benchmark.suite import Suite
+    from leaderboard.submission.validate import Verdict
 
 app = typer.Typer(
     help="The benchmark of self-explainable image classifiers.",
@@ -49,12 +52,17 @@ class Shown(StrEnum):
 
 SuiteOption = Annotated[str, typer.Option(help="Name of a suite, or a TOML file.", metavar="NAME|FILE")]
 OutOption = Annotated[Path, typer.Option(help="Folder of results.")]
+PluginOption = Annotated[
+    list[str],
+    typer.Option("--plugin", help="Module or file that registers plugins (repeatable).", metavar="MODULE|FILE"),
+]
 LicenceOption = Annotated[Terms, typer.Option(help="open: leave out data sets whose licence is not free.")]
 
 
 @app.command("list")
-def list_everything() -> None:
+def list_everything(plugin: PluginOption = []) -> None:  # noqa: B006
     """Show the explainers, data sets, metrics, backbones and suites that are there."""
+    load_plugins(plugin)
     from benchmark.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
     from benchmark.suite import load_suite, suite_names
 
@@ -101,6 +109,7 @@ def run(
     data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
     refresh: Annotated[bool, typer.Option("--refresh", help="Recompute results of other settings or code.")] = False,
     licence: LicenceOption = Terms.ANY,
+    plugin: PluginOption = [],  # noqa: B006
     download: Annotated[bool, typer.Option("--download", help="Fetch missing data from its publishers.")] = False,
 ) -> None:
     """Compute what is missing of a suite, one result file per explainer, data set and seed.
@@ -110,6 +119,7 @@ def run(
     from benchmark.plan import check_names, plan
     from benchmark.suite import load_suite
 
+    load_plugins(plugin)
     wanted = _overridden(load_suite(suite), epochs=epochs, variants=variants, batch_size=batch_size)
     wanted = _with_backbone(wanted, name=backbone, weights=weights, blocks=block, frozen=frozen)
     cells = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
@@ -121,18 +131,24 @@ def run(
     if not pending:
         return
     check_names(pending)
-    typer.echo("loading torch ...")
     if download:
         from benchmark.acquisition import fetch
 
+        typer.echo("loading torch ...")
         fetch(pending, data_root, typer.echo)
+    _compute(pending, out, cache or out / "cache", data_root, device, total=len(cells))
+
+
+def _compute(pending: list[Cell], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> None:
+    """Runs cells; an interruption or a failure is reported and ends the command."""
+    typer.echo("loading torch ...")
     from benchmark.cache import Cache
     from benchmark.progress import reason_of, reporter_for
     from benchmark.runner import Runner
 
     try:
-        with reporter_for(sys.stdout, len(cells), done) as reporter:
-            summary = Runner(out, Cache(cache or out / "cache"), data_root, device, reporter).run(pending)
+        with reporter_for(sys.stdout, total, total - len(pending)) as reporter:
+            summary = Runner(out, Cache(cache), data_root, device, reporter).run(pending)
     except KeyboardInterrupt:
         typer.echo("stopped; what is finished is kept. The same command goes on from here.", err=True)
         raise typer.Exit(130) from None
@@ -157,6 +173,7 @@ def leaderboard(
 
     from leaderboard.board import check_board, write_board
     from leaderboard.load import load
+    from leaderboard.submission.marks import standing
 
     gc.disable()  # a short-lived process that only adds: looking for cycles would take a fifth of its time
     found = load([results], suite=suite)
@@ -165,12 +182,13 @@ def leaderboard(
 
         found, left_out = on_free_data(found)
         _say_left_out(left_out)
+    trust = standing([results], found)
     if check:
-        stale = check_board(found, out)
+        stale = check_board(found, out, trust)
         for name in stale:
             typer.echo(f"stale: {name}", err=True)
         raise typer.Exit(1 if stale else 0)
-    for path in write_board(found, out):
+    for path in write_board(found, out, trust):
         typer.echo(path)
 
 
@@ -319,6 +337,166 @@ def show(
         raise typer.Exit(1)
 
 
+class Kind(StrEnum):
+    """What a new plugin may be."""
+
+    EXPLAINER = "explainer"
+
+
+@app.command()
+def new(
+    kind: Annotated[Kind, typer.Argument(help="explainer")],
+    name: Annotated[str, typer.Argument(help="Its name, in lower case with hyphens.")],
+    folder: Annotated[Path, typer.Option("--in", help="Where its folder goes.")] = Path(),
+) -> None:
+    """Write a small package for a method of your own, which works at once."""
+    from benchmark.scaffold import new_explainer
+
+    for path in new_explainer(name, folder):
+        typer.echo(path)
+    typer.echo(f"Next: cd {folder / name}, and see its README.md")
+
+
+@app.command()
+def check(
+    explainer: Annotated[list[str], typer.Argument(help="Explainers to check.")],
+    plugin: PluginOption = [],  # noqa: B006
+) -> None:
+    """Check that an explainer keeps every promise that a board relies on, on a few hundred digits."""
+    from benchmark.registry import EXPLAINERS
+
+    load_plugins(plugin)
+    for name in explainer:
+        EXPLAINERS.require(name)
+    typer.echo("loading torch ...")
+    from benchmark.conformance.report import examine, lines
+    from benchmark.recipes import recipe
+    from benchmark.testing import digits_case
+
+    broken = False
+    for name in explainer:
+        outcomes = examine(recipe(name, {}, "digits"), digits_case())
+        typer.echo("\n".join([name, *lines(outcomes)]))
+        broken = broken or any(outcome.state == "broken" for outcome in outcomes)
+    raise typer.Exit(1 if broken else 0)
+
+
+@app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(help="Folder of results, as `sembench submit` writes it.")],
+    base: Annotated[Path | None, typer.Option(help="Accepted results: none may change or go.")] = None,
+    suite: Annotated[list[str], typer.Option(help="File of a suite that is not sembench's (repeatable).")] = [],  # noqa: B006
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="For maintainers: results may change.")
+    ] = False,
+) -> None:
+    """Look for every reason to refuse a folder of results: offline, without torch, running nothing of it."""
+    from benchmark.suite import load_suite
+    from leaderboard.submission.validate import validate
+
+    verdict = validate(folder, base=base, suites=[load_suite(name) for name in suite], allow_changes=allow_changes)
+    _refuse(verdict, folder)
+    typer.echo(f"{folder}: {len(verdict.results)} results of {len(verdict.entries)} entries, nothing to complain of")
+
+
+def _refuse(verdict: Verdict, folder: Path) -> None:
+    """Names every complaint; exit status 1 if there is one."""
+    for complaint in verdict.complaints:
+        typer.echo(complaint, err=True)
+    if verdict.complaints:
+        typer.echo(f"{folder}: refused, {len(verdict.complaints)} complaints.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    explainer: Annotated[list[str], typer.Argument(help="Entries to submit.")],
+    suite: SuiteOption = "quick",
+    plugin: PluginOption = [],  # noqa: B006
+    runs: Annotated[Path, typer.Option(help="Folder that the suite is run in.")] = _RUNS,
+    out: Annotated[Path, typer.Option(help="Folder of the submission.")] = Path("submission"),
+    data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    refresh: Annotated[bool, typer.Option("--refresh", help="Recompute results of other settings.")] = False,
+) -> None:
+    """Run a whole suite for an explainer and pack results, manifest and environment, ready for a pull request.
+
+    What is finished in the folder of runs is not computed again, unless by another version of the source code.
+    """
+    from benchmark.plan import check_names, plan
+    from benchmark.registry import EXPLAINERS
+    from benchmark.suite import load_suite
+    from leaderboard.submission.packing import pack
+    from leaderboard.submission.validate import validate
+
+    load_plugins(plugin)
+    asked = load_suite(suite)
+    cells = plan(asked, explainers=explainer)
+    check_names(cells)
+    pending = _pending(cells, runs, refresh, current=True)
+    typer.echo(f"{len(cells)} cells in {runs / asked.name}: {len(cells) - len(pending)} done, {len(pending)} to run")
+    if pending:
+        _compute(pending, runs, runs / "cache", data_root, device, total=len(cells))
+    origins = {cell.entry: EXPLAINERS.origin(cell.named("explainer")) for cell in cells}
+    for path in pack(cells, runs, out, origins):
+        typer.echo(path)
+    _refuse(validate(out, suites=[asked]), out)
+    typer.echo(f"Ready: add the files of {out} to leaderboard/results in a pull request.")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder of results.")],
+    cells: Annotated[int, typer.Option(help="So many cells, drawn by lot.", min=1)] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+    cell: Annotated[list[str], typer.Option(help="This cell, suite/data set/entry/seed-n (repeatable).")] = [],  # noqa: B006
+    mark: Annotated[bool, typer.Option("--mark", help="Write what was verified beside the results.")] = False,
+    suite: Annotated[list[str], typer.Option(help="File of a suite that is not sembench's (repeatable).")] = [],  # noqa: B006
+    plugin: PluginOption = [],  # noqa: B006
+    data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+) -> None:
+    """Compute some cells of a folder of results again, from nothing, and compare within stated tolerances.
+
+    Unlike `validate` this runs the explainers that the results name: install only what you trust.
+    """
+    import tempfile
+
+    from benchmark.plan import cell_of, check_names
+    from benchmark.results import read_result
+    from benchmark.suite import load_suite
+    from leaderboard.submission.agreement import compare
+    from leaderboard.submission.choice import choose
+    from leaderboard.submission.marks import write_marks
+    from leaderboard.submission.report import lines, recomputed
+    from leaderboard.submission.validate import validate
+
+    load_plugins(plugin)
+    verdict = validate(folder, suites=[load_suite(name) for name in suite])
+    _refuse(verdict, folder)
+    chosen = choose(verdict.results, count=cells, seed=seed, named=cell)
+    asked = [cell_of(verdict.results[path]) for path in chosen]
+    check_names(asked)
+    typer.echo(f"{len(chosen)} of {len(verdict.results)} cells, " + ("as named" if cell else f"drawn with seed {seed}"))
+    with tempfile.TemporaryDirectory() as fresh:
+        _compute(asked, Path(fresh), Path(fresh, "cache"), data_root, device, total=len(asked))
+        again = {path: read_result(one.path(Path(fresh))) for path, one in zip(chosen, asked, strict=True)}
+    agreements = {path: compare(verdict.results[path], result) for path, result in again.items()}
+    for path, agreement in agreements.items():
+        typer.echo("\n".join(lines(path, agreement)))
+    wrong = {path for path, agreement in agreements.items() if agreement.wrong}
+    doubtful = {(path.parts[0], path.parts[2]) for path in wrong}
+    agreed = {
+        path: recomputed(agreement, again[path])
+        for path, agreement in agreements.items()
+        if (path.parts[0], path.parts[2]) not in doubtful
+    }
+    for written in write_marks(folder, agreed) if mark else []:
+        typer.echo(written)
+    typer.echo(f"{len(agreements) - len(wrong)} of {len(agreements)} cells agree", err=bool(wrong))
+    raise typer.Exit(1 if wrong else 0)
+
+
 def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
     """Writes generated files and names them; to check, names those that are not up to date: exit status 1 if any."""
     from leaderboard.folder import stale, write
@@ -382,8 +560,12 @@ def _with_backbone(suite: Suite, *, name: str | None, weights: str | None, block
     return suite.model_copy(update={"backbone": changed(suite.backbone), "datasets": datasets})
 
 
-def _pending(cells: list[Cell], out: Path, refresh: bool) -> list[Cell]:
-    """The cells that have to run. Raises `ResultStale` if a result of other settings would be lost."""
+def _pending(cells: list[Cell], out: Path, refresh: bool, *, current: bool = False) -> list[Cell]:
+    """The cells that have to run; those of other source code too where results have to be current.
+
+    Raises:
+        ResultStale: If a result of other settings would be lost.
+    """
     from benchmark.errors import ResultDamaged, ResultStale
     from benchmark.plan import sources, status
 
@@ -399,14 +581,14 @@ def _pending(cells: list[Cell], out: Path, refresh: bool) -> list[Cell]:
             stale.append(cell)
         elif outdated:
             older.append(cell)
-        if state == "missing" or (refresh and (state == "stale" or outdated)):
+        if state == "missing" or (refresh and state == "stale") or ((refresh or current) and outdated):
             pending.append(cell)
     if stale and not refresh:
         raise ResultStale(
             f"{len(stale)} results in {out} were computed with other settings, the first is {stale[0].path(out)}. "
             "Use another --out to keep them, or --refresh to compute them again."
         )
-    if older and not refresh:
+    if older and not (refresh or current):
         typer.echo(
             f"note: {len(older)} results were computed by another version of the source code, the first is "
             f"{older[0].path(out)}; --refresh computes them again.",

@@ -135,6 +135,8 @@ class Explainer(ABC):
         attribution_needs: What it must be for the model's relevance maps.
         presets: Named sets of hyper-parameters, for each data set that they are meant for (``"*"``: for any); what a
             set does not name keeps its default.
+        exceptions: For a promise that the method cannot keep by its nature, named as in `benchmark.testing.CHECKS`, a
+            sentence why, shown on the board.
     """
 
     kind: ClassVar[Literal["explainer", "control", "reference"]] = "explainer"
@@ -143,6 +145,7 @@ class Explainer(ABC):
     needs: ClassVar[frozenset[Trait]] = frozenset()
     attribution_needs: ClassVar[frozenset[Trait]] = frozenset({Trait.RELEVANCE})
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    exceptions: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def configured(cls, dataset: str, *, preset: str | None = None, **parameters: Any) -> Self:

@@ -108,6 +108,12 @@ def plan(
     return cells
 
 
+def cell_of(result: Result) -> Cell:
+    """The cell that a result answers, to be computed again."""
+    told = result.provenance
+    return Cell(result.suite, result.dataset, result.explainer, result.seed, result.settings, told.batch_size)
+
+
 def check_names(cells: Iterable[Cell]) -> None:
     """Raises `UnknownName`, with near matches, for the first name in these cells that no registry knows."""
     for cell in cells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -72,6 +73,7 @@ def provenance_of(
     backbone_training: dict[str, Any],
     model_sha256: str,
     device: torch.device,
+    exceptions: Mapping[str, str],
 ) -> Provenance:
     """Everything that a reader needs to repeat a cell."""
     normalisation = dataset.train.normalisation
@@ -99,6 +101,7 @@ def provenance_of(
         batch_size=cell.batch_size,
         hardware=dict(hardware()),
         seeds={purpose: derive(cell.seed, cell.named("dataset"), purpose) for purpose in purposes},
+        exceptions=dict(exceptions),
     )
 
 

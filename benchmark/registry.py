@@ -30,14 +30,24 @@ class Registry:
         self.kind = kind
         self.group = group
         self._objects: dict[str, Any] = {}
+        self._sources: dict[str, Path | None] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that puts an object under a name. Raises `NameTaken` if the name is in use."""
+        """Decorator that puts an object under a name; the module that calls it counts as the object's source.
+
+        A package may register what is an entry point of its own as well.
+
+        Raises:
+            NameTaken: If the name is in use.
+        """
+        caller = sys._getframe(1).f_globals
 
         def put(thing: T) -> T:
-            if name in self._objects or name in self._points():
+            point, package = self._points().get(name), str(caller.get("__name__")).partition(".")[0]
+            if name in self._objects or (point is not None and point.module.partition(".")[0] != package):
                 raise NameTaken(f"{self.kind} {name!r} is taken already; register yours under another name.")
             self._objects[name] = thing
+            self._sources[name] = Path(caller["__file__"]) if "__file__" in caller else None
             return thing
 
         return put
@@ -88,8 +98,10 @@ class Registry:
     def origin(self, name: str) -> str:
         """Where a name comes from, for a person: package and object. Imports nothing."""
         point = self._points().get(name)
+        if point is None and self._sources.get(name) is not None:
+            return f"registered by {self._sources[name]}"
         if point is None:
-            return f"registered in {getattr(self._objects[name], '__module__', 'this process')}"
+            return "registered in this process"
         package = point.dist.name if point.dist else "unknown package"
         return f"{point.value} ({package})"
 
@@ -100,6 +112,8 @@ class Registry:
 
     def source(self, name: str) -> Path | None:
         """The file that defines a name, found without importing it; ``None`` where there is none."""
+        if name in self._sources:
+            return self._sources[name]
         if name in self._objects:
             module = sys.modules.get(getattr(self._objects[name], "__module__", ""))
             return Path(module.__file__) if module is not None and module.__file__ else None

@@ -159,6 +159,7 @@ class Provenance(_Strict):
         batch_size: Images per forward pass of the evaluation.
         hardware: Processor, operating system and memory.
         seeds: The integers drawn from the cell's seed, by purpose.
+        exceptions: Promises of `benchmark.testing` that the explainer declares not to keep, and why.
     """
 
     created: str
@@ -182,6 +183,7 @@ class Provenance(_Strict):
     batch_size: int
     hardware: dict[str, JsonValue]
     seeds: dict[str, int]
+    exceptions: dict[str, str] = {}
 
 
 class Result(_Strict):

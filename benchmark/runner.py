@@ -177,6 +177,7 @@ class Runner:
                 backbone_training=trained.recipe,
                 model_sha256=tensors_sha256(state),
                 device=self.device,
+                exceptions=recipe.exceptions,
             ),
         )
 

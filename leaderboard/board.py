@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmark.results import Result, write_atomically
 from leaderboard import latex, long_form, markdown
@@ -20,7 +21,11 @@ _CHARTS = {
 FILES = ("board.md", "board.csv", "board.tex", *(f"{Path(n).stem}.{ext}" for n in _CHARTS for ext in ("png", "svg")))
 
 
-def board(results: Iterable[Result]) -> dict[str, bytes]:
+Trust = Mapping[tuple[str, str], str]
+"""How far entries are trusted, in words, by suite and entry; see `leaderboard.submission.marks.standing`."""
+
+
+def board(results: Iterable[Result], trust: Trust = MappingProxyType({})) -> dict[str, bytes]:
     """The files of all suites: content by path relative to the folder of the board, ``<suite>/<file>``.
 
     Two calls with the same results give the same bytes; charts also depend on the version of matplotlib.
@@ -32,15 +37,17 @@ def board(results: Iterable[Result]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for suite in sorted({result.suite for result in results}):
         own = [result for result in results if result.suite == suite]
-        files |= {f"{suite}/{name}": content for name, content in _suite(suite, own, aggregate(own)).items()}
+        files |= {f"{suite}/{name}": content for name, content in _suite(suite, own, aggregate(own), trust).items()}
     return files
 
 
-def _suite(suite: str, results: Sequence[Result], entries: Sequence[Entry]) -> dict[str, bytes]:
+def _suite(suite: str, results: Sequence[Result], entries: Sequence[Entry], trust: Trust) -> dict[str, bytes]:
     drawn = _drawn(suite, entries)
     embedded = {name: text for name, text in _CHARTS.items() if name in drawn}
     texts = {
-        "board.md": markdown.page(suite, results, entries, embedded),
+        "board.md": markdown.page(
+            suite, results, entries, embedded, {e: said for (s, e), said in trust.items() if s == suite}
+        ),
         "board.csv": long_form.to_csv(entries),
         "board.tex": latex.document(suite, entries),
     }
@@ -57,12 +64,13 @@ def _drawn(suite: str, entries: Sequence[Entry]) -> dict[str, bytes]:
     return charts(suite, profiles)
 
 
-def write_board(results: Iterable[Result], out: Path) -> list[Path]:
+def write_board(results: Iterable[Result], out: Path, trust: Trust = MappingProxyType({})) -> list[Path]:
     """Writes the board of every suite to ``<out>/<suite>/`` and removes its charts that have nothing to show any more.
 
     Args:
         results: Results as `load` returns them.
         out: Folder of the board, created where missing.
+        trust: How far entries are trusted, by suite and entry.
 
     Returns:
         The files, in the order in which they were written.
@@ -71,7 +79,7 @@ def write_board(results: Iterable[Result], out: Path) -> list[Path]:
         ResultsMixed: If the seeds of an entry do not belong together; nothing is written then.
         DiskFull: If there is no room left; files written before are whole.
     """
-    files = board(results)
+    files = board(results, trust)
     for name, content in files.items():
         write_atomically(out / name, content)
     for name in _left_over(files, out):
@@ -79,13 +87,13 @@ def write_board(results: Iterable[Result], out: Path) -> list[Path]:
     return [out / name for name in files]
 
 
-def check_board(results: Iterable[Result], out: Path) -> list[str]:
+def check_board(results: Iterable[Result], out: Path, trust: Trust = MappingProxyType({})) -> list[str]:
     """Which files of the board are missing, differ from what the results give, or have nothing to show any more?
 
     Returns:
         Paths relative to ``out``, sorted; empty if the board is up to date.
     """
-    files = board(results)
+    files = board(results, trust)
     stale = [name for name, content in files.items() if not _holds(out / name, content)]
     return sorted([*stale, *_left_over(files, out)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from tabulate import tabulate
 
@@ -35,7 +36,19 @@ Other definitions of the same measures, as means. The last row counts the pairs 
 the same order as the primary definition."""
 
 
-def page(suite: str, results: Sequence[Result], entries: Sequence[Entry], charts: Mapping[str, str]) -> str:
+_ABOUT_TRUST = """\
+*Submitted*: computed by whoever proposed the entry. *Verified*: some of its cells were computed again by whoever \
+keeps the board, with the same scores to the last bit, or within the tolerance that other weights ask for. Entries \
+that are not named here were computed by whoever keeps the board."""
+
+
+def page(
+    suite: str,
+    results: Sequence[Result],
+    entries: Sequence[Entry],
+    charts: Mapping[str, str],
+    trust: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The whole board of one suite.
 
     Args:
@@ -43,12 +56,16 @@ def page(suite: str, results: Sequence[Result], entries: Sequence[Entry], charts
         results: Its results.
         entries: What they aggregate to.
         charts: File names of the charts beside the page, with their alternative texts.
+        trust: How far entries that came from elsewhere are trusted, in words.
     """
     parts = [f"# Board of the suite {escape(suite)}", _HOW_TO_READ]
     parts += [f"![{escape(alt)}]({name})" for name, alt in charts.items()]
     for dataset in sorted({entry.dataset for entry in entries}):
         own = [result for result in results if result.dataset == dataset]
         parts += section(dataset, own, [entry for entry in entries if entry.dataset == dataset])
+    if trust:
+        told = "\n".join(f"- {escape(entry)}: {escape(said)}" for entry, said in sorted(trust.items()))
+        parts += ["## Submitted and verified", _ABOUT_TRUST, told]
     measures = {entry.metric: entry.measure for entry in entries}
     parts += ["## What the columns mean", "\n".join(definition(m, measures[m]) for m in sorted(measures, key=column))]
     return "\n\n".join(parts) + "\n"

@@ -25,6 +25,8 @@ def facts(results: Sequence[Result]) -> list[tuple[str, str]]:
         ("Seeds", f"{len(seeds)} ({', '.join(map(str, seeds))})"),
         ("Images", _images(results)),
         ("Black box", _black_box(results)),
+        *_several_black_boxes(results),
+        *_exceptions(results),
         ("Licence of the data", _each(results, _licence)),
         ("Computed with", _each(results, lambda r: f"sembench {r.provenance.sembench}, {r.provenance.device}")),
     ]
@@ -72,6 +74,27 @@ def _black_box(results: Sequence[Result]) -> str:
     seconds = {r.provenance.backbone_sha256: r.cost.backbone_seconds for r in results}
     trained = f"trained in {fmean(seconds.values()):.3g} s" + (f", mean of {len(seconds)}" if len(seconds) > 1 else "")
     return f"{_each(recipes, partial(_plain, 'name'))} ({'; '.join(parts)}), {trained}"
+
+
+def _several_black_boxes(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Entries from different machines: each is compared with the black box that was trained beside it."""
+    boxes: dict[int, dict[str, set[str]]] = {}
+    for result in results:
+        boxes.setdefault(result.seed, {}).setdefault(result.provenance.backbone_sha256, set()).add(result.explainer)
+    apart = set()
+    for own in boxes.values():
+        _, *others = sorted(own.values(), key=len, reverse=True)  # the one that most entries share is the usual one
+        apart |= set().union(*others)
+    if not apart:
+        return []
+    text = "trained on another machine from the same recipe; these entries are compared with it"
+    return [("Another black box", f"{', '.join(sorted(apart))}: {text}")]
+
+
+def _exceptions(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Promises that entries declare not to keep, each with its reason."""
+    declared = {(r.explainer, check, why) for r in results for check, why in r.provenance.exceptions.items()}
+    return [("Declared exception", f"{entry}: {check}: {why}") for entry, check, why in sorted(declared)]
 
 
 def _plain(key: str, recipe: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""What an explainer promises, and how each promise is checked; the public face is `benchmark.testing`."""

@@ -1,0 +1,104 @@
+"""Does an answer belong to the image? Whatever its batch, its place in it, the device, and what was asked before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from benchmark.cache import tensors_sha256
+from benchmark.conformance.case import Case, close, explain, fit, gap, identical, relevance, require
+from benchmark.explainer import Explainer, SelfExplainableModel
+
+RESTORED = 1e-5
+
+
+def _answers(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
+    """Class scores and, where they are offered, relevance maps."""
+    maps = relevance(explainer, model, images)
+    return {"scores": explain(model, images).class_scores, **({} if maps is None else {"relevance": maps})}
+
+
+def _compare(
+    explainer: Explainer, promise: str, first: dict[str, Tensor], other: dict[str, Tensor], same: Callable[..., bool]
+) -> None:
+    for what, values in first.items():
+        require(same(values, other[what]), explainer, f"{what}: {promise}", gap(values, other[what]))
+
+
+def check_batch_size(explainer: Explainer, case: Case) -> None:
+    """An image gets the same scores and relevance alone and in a batch."""
+    model, images = fit(explainer, case), case.batch.images
+    alone = [_answers(explainer, model, image[None]) for image in images]
+    joined = {what: torch.cat([answer[what] for answer in alone]) for what in alone[0]}
+    whole = _answers(explainer, model, images)
+    _compare(explainer, "an image gets the same alone and in a batch", whole, joined, close)
+
+
+def check_order(explainer: Explainer, case: Case) -> None:
+    """An image gets the same scores and relevance wherever it stands in a batch."""
+    model, images = fit(explainer, case), case.batch.images
+    whole = _answers(explainer, model, images)
+    backwards = {what: values.flip(0) for what, values in _answers(explainer, model, images.flip(0)).items()}
+    _compare(explainer, "an image gets the same in another order", whole, backwards, close)
+
+
+def check_modes(explainer: Explainer, case: Case) -> None:
+    """Going to training mode and back changes no answer; use in evaluation mode leaves the mode alone."""
+    model, images = fit(explainer, case), case.batch.images
+    before = _answers(explainer, model, images)
+    training = [name for name, module in model.named_modules() if module.training]
+    require(not training, explainer, "a model stays in evaluation mode", f"{training[:3]} are in training mode")
+    model.train()
+    after = _answers(explainer, model.eval(), images)
+    case.backbone.eval()
+    _compare(explainer, "training mode and back changes nothing", before, after, close)
+
+
+def check_device(explainer: Explainer, case: Case) -> str | None:
+    """A model moved to another device gives the same scores there."""
+    other = second_device()
+    if other is None:
+        return "there is no second device here"
+    model, images = fit(explainer, case), case.batch.images
+    here = explain(model, images).class_scores
+    try:
+        there = explain(model.to(other), images.to(other)).class_scores
+    finally:
+        model.cpu()
+    require(there.device.type == other.type, explainer, "answers stay on the device", f"they are on {there.device}")
+    require(close(here, there.cpu(), 1e-2), explainer, "another device gives the same", gap(here, there.cpu()))
+    return None
+
+
+def second_device() -> torch.device | None:
+    """Another device than the CPU, if there is one."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps") if torch.backends.mps.is_available() else None
+
+
+def check_determinism(explainer: Explainer, case: Case) -> None:
+    """The same seed gives the same model, to the last bit."""
+    first, second = (tensors_sha256(fit(explainer, case).fitted_state()) for _ in range(2))
+    seen = "two fits with the same generator differ"
+    require(first == second, explainer, "one seed gives one model", seen)
+
+
+def check_repetition(explainer: Explainer, case: Case) -> None:
+    """The same model gives the same image the same answer, to the last bit."""
+    model, images = fit(explainer, case), case.batch.images
+    first, second = (_answers(explainer, model, images) for _ in range(2))
+    _compare(explainer, "one model gives one answer", first, second, identical)
+
+
+def check_round_trip(explainer: Explainer, case: Case) -> None:
+    """A model that was stored as safetensors and restored gives the same answers."""
+    model, images = fit(explainer, case), case.batch.images
+    stored = safetensors.torch.load(safetensors.torch.save(model.fitted_state()))
+    restored = explainer.restore(case.backbone, stored).eval()
+    first, second = (_answers(explainer, one, images) for one in (model, restored))
+    promise = "a restored model gives the same answers"
+    _compare(explainer, promise, first, second, lambda a, b: close(a, b, RESTORED))

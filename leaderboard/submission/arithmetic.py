@@ -1,0 +1,110 @@
+"""Do the numbers of one result agree with each other? Many scores follow from others; an edited one seldom does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from benchmark.results import NotApplicable, Result, Scored
+from leaderboard.submission.strict_json import Wrong
+
+EXACT = 1e-9
+ROUNDED = 1e-6
+"""Curves are float32: the area under their mean is the mean of the areas up to this."""
+
+_BINARY = ("accuracy", "accuracy_train", "ghosting")
+_RECOMPUTE = "Scores are written by `sembench run` and not edited: compute the cell again."
+
+
+def disagreements(result: Result) -> Iterator[Wrong]:
+    """Numbers of a result that contradict each other."""
+    scored = {name: score for name, score in result.scores.items() if isinstance(score, Scored)}
+    for name, score in scored.items():
+        yield from _lengths(result, name, score)
+        if name in _BINARY:
+            for series, values in {"values": score.values, **score.variants}.items():
+                odd = next((index for index, value in enumerate(values) if value not in (0, 1)), None)
+                if odd is not None:
+                    field = f"scores.{name}.{series}.{odd}"
+                    yield field, f"is {values[odd]}, where every value is 0 or 1", _RECOMPUTE
+    yield from _gap(scored)
+    yield from _areas(scored)
+    yield from _same(scored, "alignment_out", "values", "alignment_class", "chance")
+    yield from _applicable_together(result)
+
+
+def _lengths(result: Result, name: str, score: Scored) -> Iterator[Wrong]:
+    """As many values as there are images of that sort, and as many in every series."""
+    sizes = result.provenance.dataset_sizes
+    expected = {
+        "test image": sizes.get("test"),
+        "training image": sizes.get("train"),
+        "explained image": len(result.explained_images),
+    }.get(score.measure.per, len(score.values))
+    for series, values in {"values": score.values, **score.variants}.items():
+        if len(values) != expected and (series == "values" or score.measure.per != "prototype"):
+            field = f"scores.{name}.{series}"
+            yield field, f"holds {len(values)} values, one per {score.measure.per} would be {expected}", _RECOMPUTE
+
+
+def _gap(scored: dict[str, Scored]) -> Iterator[Wrong]:
+    """Accuracy minus gap is the black box's accuracy on the image; so is the difference of their chance levels."""
+    if not {"accuracy", "accuracy_gap"} <= set(scored):
+        return
+    accuracy, gap = scored["accuracy"], scored["accuracy_gap"]
+    if isinstance(accuracy.chance, tuple) or not isinstance(gap.chance, tuple) or accuracy.chance is None:
+        yield "scores.accuracy_gap.chance", "is not one number per image beside one number for accuracy", _RECOMPUTE
+        return
+    for index, (right, points, chance) in enumerate(zip(accuracy.values, gap.values, gap.chance, strict=False)):
+        black_box, by_chance = right - points / 100, accuracy.chance - chance / 100
+        if abs(black_box - by_chance) > ROUNDED or min(abs(black_box), abs(black_box - 1)) > ROUNDED:
+            text = f"is {points} where accuracy is {right}: the black box would have scored {black_box:g}"
+            yield f"scores.accuracy_gap.values.{index}", f"{text}, by chance level {by_chance:g}", _RECOMPUTE
+            return
+
+
+def _areas(scored: dict[str, Scored]) -> Iterator[Wrong]:
+    """RO-AUROC is the area under the curve that stands beside it, and its gain the area between the two curves."""
+    auroc, gain = scored.get("ro_auroc"), scored.get("ro_auroc_gain")
+    if auroc is None:
+        return
+    for name, series in {"curve": auroc.values, "random curve": auroc.chance}.items():
+        curve = auroc.details.get(name)
+        if curve is None or len(curve) < 2 or not isinstance(series, tuple):
+            yield f"scores.ro_auroc.details.{name}", "is missing, or a single point", _RECOMPUTE
+        elif abs(_area(curve) - fmean(series)) > ROUNDED:
+            text = f"the area under it is {_area(curve):.6f}, the scores' mean is {fmean(series):.6f}"
+            yield f"scores.ro_auroc.details.{name}", text, _RECOMPUTE
+    if gain is not None and isinstance(auroc.chance, tuple):
+        expected = [value - random for value, random in zip(auroc.values, auroc.chance, strict=True)]
+        yield from _differing("scores.ro_auroc_gain.values", gain.values, expected, "ro_auroc minus its chance level")
+
+
+def _same(scored: dict[str, Scored], first: str, part: str, second: str, other: str) -> Iterator[Wrong]:
+    """Two series that are one and the same number, given twice."""
+    if first in scored and second in scored:
+        values, expected = getattr(scored[first], part), getattr(scored[second], other)
+        if isinstance(expected, tuple):
+            yield from _differing(f"scores.{first}.{part}", values, expected, f"{second}'s {other}")
+
+
+def _differing(field: str, values: Sequence[float], expected: Sequence[float], what: str) -> Iterator[Wrong]:
+    if len(values) != len(expected):
+        yield field, f"holds {len(values)} values, {what} holds {len(expected)}", _RECOMPUTE
+        return
+    for index, (value, other) in enumerate(zip(values, expected, strict=True)):
+        if abs(value - other) > EXACT:
+            yield f"{field}.{index}", f"is {value}, but {what} is {other}", _RECOMPUTE
+            return
+
+
+def _applicable_together(result: Result) -> Iterator[Wrong]:
+    """A metric that does not apply says why."""
+    for name, score in result.scores.items():
+        if isinstance(score, NotApplicable) and len(score.reason.split()) < 2:
+            yield f"scores.{name}.reason", f"{score.reason!r} is no reason", "Say in `lacks` why it does not apply."
+
+
+def _area(curve: Sequence[float]) -> float:
+    """Trapezoids over equal steps on [0, 1]."""
+    return (sum(curve) - (curve[0] + curve[-1]) / 2) / (len(curve) - 1)

@@ -1,0 +1,39 @@
+"""What do the metrics and explainers of this version declare? Kept as data, since their modules load torch.
+
+``declared.json`` is held to the registries by a test, which also writes it anew (see its message).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmark.results import Kind, Measure
+
+
+class Declared(BaseModel):
+    """What results of this version may say of themselves.
+
+    Attributes:
+        measures: By metric, what its numbers mean.
+        kinds: Explainers that are a control or the reference; all others are explainers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measures: dict[str, Measure]
+    kinds: dict[str, Kind]
+
+
+@lru_cache(maxsize=1)
+def declared() -> Declared:
+    """The declarations of this version of sembench."""
+    return Declared.model_validate_json((files("leaderboard") / "submission" / "declared.json").read_bytes())
+
+
+def to_json(content: Declared) -> str:
+    """The file's text: sorted, one declaration a line."""
+    return json.dumps(content.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,63 @@
+"""A submission that may be accepted: a new entry, with the numbers of a committed one under another name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmark.results import digest
+from leaderboard.submission.manifest import write_manifest
+
+RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
+
+
+class Submission:
+    """A folder with one entry, ``mine``, of the suite ``quick``; ``edit`` does what must not be done."""
+
+    def __init__(self, root: Path, base: Path) -> None:
+        self.root, self.base = root, base
+        (root / "quick/digits/mine").mkdir(parents=True)
+        for path in (RESULTS / "quick/digits/kmex").glob("seed-*.json"):
+            content = json.loads(path.read_text())
+            content["explainer"] = "mine"
+            content["settings"]["explainer"] = {"name": "mine", "parameters": {"prototypes_per_class": 5}}
+            content["identity"] = digest(content["settings"])
+            content["scores"]["diversity"]["values"][0] /= 2
+            self.path(path.name).write_text(json.dumps(content))
+        self.pack()
+
+    def path(self, name: str = "seed-0.json") -> Path:
+        return self.root / "quick/digits/mine" / name
+
+    def pack(self) -> None:
+        write_manifest(self.root, "quick", "mine", "my_package:Mine (my-package 0.1)")
+
+    def edit(self, change, name="seed-0.json", *, sign=True):
+        """Changes a result, as somebody would who knows that settings and files are hashed."""
+        content = json.loads(self.path(name).read_text())
+        change(content)
+        if sign:
+            content["identity"] = digest(content["settings"])
+        self.path(name).write_text(json.dumps(content))
+        self.pack()
+
+    def replace(self, old, new, name="seed-0.json"):
+        """Changes the text of a result once."""
+        text = self.path(name).read_text()
+        assert old in text
+        self.path(name).write_text(text.replace(old, new, 1))
+        self.pack()
+
+
+@pytest.fixture
+def base(tmp_path):
+    """The committed results, as a base that a test may change."""
+    return shutil.copytree(RESULTS, tmp_path / "base")
+
+
+@pytest.fixture
+def submission(tmp_path, base):
+    return Submission(tmp_path / "submission", base)

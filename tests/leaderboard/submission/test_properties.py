@@ -1,0 +1,135 @@
+"""Whatever bytes a submission holds, it is read without harm: refused with a reason, never an accident."""
+
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.errors import ResultDamaged
+from benchmark.results import read_result
+from leaderboard.submission.strict_json import MAX_DEPTH, parse
+from leaderboard.submission.validate import validate
+
+RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
+SOURCE = RESULTS / "quick/digits/kmex/seed-0.json"
+CONTENT = json.loads(SOURCE.read_text())
+
+KEYS = st.from_regex(r"[A-Za-z][A-Za-z0-9_ ]{0,9}", fullmatch=True)
+PLAIN = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9) | KEYS
+VALUES = st.recursive(PLAIN, lambda x: st.lists(x, max_size=3) | st.dictionaries(KEYS, x, max_size=3), max_leaves=10)
+
+
+def leaves(value, path=()):
+    """Paths of everything in a result that is no container."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    found = [leaf for key, item in items for leaf in leaves(item, (*path, key))]
+    return found or [path]
+
+
+LEAVES = leaves(CONTENT)
+
+
+@contextmanager
+def entry(data):
+    """A folder with kmex's results, the first of which holds these bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(SOURCE.parent, Path(folder, "quick/digits/kmex"))
+        path = Path(folder, "quick/digits/kmex/seed-0.json")
+        path.write_bytes(data)
+        yield Path(folder), path
+
+
+@given(VALUES)
+def test_plain_json_is_read_as_it_is(value):
+    content, wrong = parse(json.dumps(value).encode())
+    assert wrong == []
+    assert content == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_json_or_refused(data):
+    content, wrong = parse(data)
+    if not wrong:
+        assert content == json.loads(data)
+
+
+@given(VALUES, st.sampled_from(["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "9" * 40]))
+def test_a_number_that_is_none_is_found_wherever_it_stands(value, number):
+    text = json.dumps({"a": value, "b": [0, {"c": "HERE"}]}).replace('"HERE"', number)
+    _, wrong = parse(text.encode())
+    assert [field for field, _, _ in wrong] == ["b.1.c"]
+
+
+@given(st.integers(1, 3 * MAX_DEPTH), st.booleans())
+def test_depth_is_bounded_exactly(depth, objects):
+    opening, closing = ('{"a":', "}") if objects else ("[", "]")
+    _, wrong = parse((opening * depth + "1" + closing * depth).encode())
+    assert bool(wrong) == (depth > MAX_DEPTH)
+
+
+@given(st.text(max_size=50))
+def test_brackets_in_text_are_no_depth(text):
+    _, wrong = parse(json.dumps({"a": "[{" * 40 + "x", "b": text}).encode())
+    assert not any("nested" in problem for _, problem, _ in wrong)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=100) | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_any_file_in_place_of_a_result_is_refused(data):
+    with entry(data) as (folder, path):
+        complaints = validate(folder).complaints
+        assert any(complaint.file == "quick/digits/kmex/seed-0.json" for complaint in complaints)
+        with pytest.raises(ResultDamaged, match=r"seed-0\.json"):
+            read_result(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, SOURCE.stat().st_size - 1), st.binary(min_size=1, max_size=3))
+def test_a_file_damaged_anywhere_is_read_or_refused(place, data):
+    whole = SOURCE.read_bytes()
+    with entry(whole[:place] + data + whole[place + len(data) :]) as (folder, path):
+        validate(folder)
+        with suppress(ResultDamaged):
+            read_result(path)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(LEAVES), VALUES)
+def test_no_field_can_be_changed_unseen_beside_the_base(leaf, value):
+    content = json.loads(SOURCE.read_text())
+    parent = content
+    for key in leaf[:-1]:
+        parent = parent[key]
+    before, parent[leaf[-1]] = parent[leaf[-1]], value
+    same = before == value and (type(before) is type(value) or {type(before), type(value)} == {int, float})
+    with entry(json.dumps(content).encode()) as (folder, _):
+        complaints = validate(folder, base=RESULTS).complaints
+        assert bool(complaints) != same, f"{leaf}: {before!r} became {value!r}"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([n for n, s in CONTENT["scores"].items() if "values" in s]), st.data())
+def test_every_changed_score_is_named(metric, data):
+    content = json.loads(SOURCE.read_text())
+    values = content["scores"][metric]["values"]
+    index = data.draw(st.integers(0, len(values) - 1))
+    values[index] = 0.5 if values[index] != 0.5 else 0.25
+    with entry(json.dumps(content).encode()) as (folder, _):
+        fields = [complaint.field for complaint in validate(folder, base=RESULTS).complaints]
+        assert f"scores.{metric}" in fields
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_a_file_of_any_name_is_refused_or_a_result(name):
+    with entry(SOURCE.read_bytes()) as (folder, _):
+        path = folder / "quick/digits/kmex" / name
+        if path.exists():  # "." and ".." among them
+            return
+        path.write_bytes(b"{}")
+        assert any("quick/digits/kmex" in complaint.file for complaint in validate(folder).complaints)

@@ -1,0 +1,380 @@
+"""Seventy submissions that are malformed or dishonest: each is refused, by a message that names file and field."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from leaderboard.submission import tree
+from leaderboard.submission.marks import Recomputed, write_marks
+from leaderboard.submission.validate import validate
+
+MINE = "quick/digits/mine/seed-0.json"
+MANIFEST = "manifests/quick/mine.json"
+
+
+def scores(name, change):
+    """Edits the scores of one metric."""
+    return lambda s: s.edit(lambda content: change(content["scores"][name]))
+
+
+def put(*keys, value, sign=True):
+    """Edits one field."""
+
+    def change(content):
+        for key in keys[:-1]:
+            content = content[key]
+        content[keys[-1]] = value
+
+    return lambda s: s.edit(change, sign=sign)
+
+
+def drop(*keys):
+    def change(content):
+        for key in keys[:-1]:
+            content = content[key]
+        del content[keys[-1]]
+
+    return lambda s: s.edit(change)
+
+
+def first(metric, value):
+    """Edits the first value of a metric."""
+    return scores(metric, lambda score: score["values"].__setitem__(0, value))
+
+
+def raw(metric, text):
+    """Puts text that is no JSON number in place of a metric's first value."""
+    return lambda s: (first(metric, 12345.678)(s), s.replace("12345.678", text))
+
+
+def write(place, content=b"{}"):
+    def act(s):
+        path = s.root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    return act
+
+
+def link(s):
+    target = s.root.parent / "elsewhere.json"
+    shutil.move(s.path(), target)
+    s.path().symlink_to(target)
+
+
+def link_of_a_folder(s):
+    shutil.move(s.root / "quick/digits", s.root.parent / "digits")
+    (s.root / "quick/digits").symlink_to(s.root.parent / "digits")
+
+
+def huge(s):
+    with s.path().open("r+b") as file:
+        file.truncate(tree.MAX_BYTES + 1)
+
+
+def moved(target):
+    return lambda s: (
+        (s.root / target).parent.mkdir(parents=True, exist_ok=True),
+        shutil.move(s.path(), s.root / target),
+    )
+
+
+def pickle_in_it(s):
+    write("quick/digits/mine/model.pkl", b"cos\nsystem\n(S'touch /tmp/owned'\ntR.")(s)
+
+
+def copied(seed_from, seed_to):
+    """One seed's numbers under another seed."""
+
+    def act(s):
+        content = json.loads(s.path(f"seed-{seed_from}.json").read_text())
+        content["seed"] = content["settings"]["seed"] = seed_to
+        s.path(f"seed-{seed_to}.json").write_text(json.dumps(content))
+        s.edit(lambda content: None, f"seed-{seed_to}.json")
+
+    return act
+
+
+def of_another_entry(s):
+    for name in ("seed-0.json", "seed-1.json"):
+        other = json.loads((s.base / "quick/digits/flint" / name).read_text())
+        s.edit(lambda content, other=other: content.update(scores=other["scores"]), name)
+
+
+def an_accepted_entry(change):
+    """The base's kmex, with one of its results changed."""
+
+    def act(s):
+        shutil.copytree(s.base / "quick/digits/kmex", s.root / "quick/digits/kmex")
+        change(s.root / "quick/digits/kmex/seed-0.json")
+
+    return act
+
+
+def better_faithfulness(path):
+    content = json.loads(path.read_text())
+    content["scores"]["lrp_kl"]["values"] = [value / 2 for value in content["scores"]["lrp_kl"]["values"]]
+    path.write_text(json.dumps(content))
+
+
+def other_licence(path):
+    content = json.loads(path.read_text())
+    content["provenance"]["dataset_licence"] = "CC0"
+    path.write_text(json.dumps(content))
+
+
+def marked(s):
+    told = Recomputed(
+        created="2026-01-01T00:00:00+00:00", device="cpu", processor="x", torch="2", agreement="bit for bit",
+        differences={"accuracy": 0.0},
+    )  # fmt: skip
+    write_marks(s.root, {Path(MINE): told})
+
+
+def manifest(change):
+    def act(s):
+        content = json.loads((s.root / MANIFEST).read_text())
+        change(content)
+        (s.root / MANIFEST).write_text(json.dumps(content))
+
+    return act
+
+
+def fewer_images(s):
+    def change(content):
+        for score in content["scores"].values():
+            if score["measure"]["per"] == "test image":
+                score["values"] = score["values"][:300]
+                score["chance"] = score["chance"] if isinstance(score["chance"], float) else score["chance"][:300]
+
+    s.edit(change)
+
+
+def twins(s):
+    shutil.copytree(s.root / "quick/digits/mine", s.root / "quick/digits/Mine")
+
+
+def deep(s):
+    s.replace('"settings": {', '"settings": {"x": ' + "[" * 500 + "]" * 500 + ", ")
+
+
+CASES = {
+    # numbers that are none
+    "NaN": (raw("lrp_kl", "NaN"), MINE, "scores.lrp_kl.values.0", "NaN is not a number of JSON"),
+    "infinity": (raw("lrp_kl", "Infinity"), MINE, "scores.lrp_kl.values.0", "Infinity is not a number"),
+    "minus infinity": (raw("lrp_kl", "-Infinity"), MINE, "scores.lrp_kl.values.0", "-Infinity is not a number"),
+    "beyond range": (raw("lrp_kl", "1e999"), MINE, "scores.lrp_kl.values.0", "1e999 is beyond the range"),
+    "endless integer": (raw("lrp_kl", "9" * 5000), MINE, "scores.lrp_kl.values.0", "too long for a number"),
+    "number as text": (first("lrp_kl", "0.1"), MINE, "scores.lrp_kl.scored.values.0", "valid number"),
+    "true as a number": (first("accuracy", True), MINE, "scores.accuracy.scored.values.0", "valid number"),
+    "nothing": (first("lrp_kl", None), MINE, "scores.lrp_kl.scored.values.0", "valid number"),
+    "no scores": (scores("lrp_kl", lambda s: s.update(values=[])), MINE, "scores.lrp_kl.scored.values", "at least 1"),
+    # out of range
+    "above the range": (first("accuracy", 1.5), MINE, "scores.accuracy.scored", "1.5 is above the declared"),
+    "below the range": (first("lrp_kl", -0.5), MINE, "scores.lrp_kl.scored", "-0.5 is below the declared"),
+    "half a ghost": (first("ghosting", 0.5), MINE, "scores.ghosting.values.0", "every value is 0 or 1"),
+    "mean in place of images": (
+        scores("accuracy", lambda s: s.update(values=[0.999] * len(s["values"]))),
+        MINE, "scores.accuracy.values.0", "every value is 0 or 1",
+    ),
+    # malformed files
+    "key twice": (lambda s: s.replace('"seed": 0', '"seed": 1, "seed": 0'), MINE, "seed", "stands twice"),
+    "nested key twice": (
+        lambda s: s.replace('"classes": 10', '"classes": 10, "classes": 2'), MINE, "provenance.classes", "stands twice",
+    ),
+    "deep nesting": (deep, MINE, "the file", "nested more than 16 levels"),
+    "huge file": (huge, MINE, "size", "more than 8,388,608"),
+    "half a file": (lambda s: s.path().write_bytes(s.path().read_bytes()[:5000]), MINE, "the file", "is not JSON"),
+    "empty file": (lambda s: s.path().write_bytes(b""), MINE, "the file", "is not JSON"),
+    "not UTF-8": (lambda s: s.path().write_bytes(b'{"suite": "\xff\xfe"}'), MINE, "the file", "is not JSON in UTF-8"),
+    "a list": (lambda s: s.path().write_bytes(b"[]"), MINE, "the file", "should be an object"),
+    "unknown field": (put("trust_me", value=1), MINE, "trust_me", "Extra inputs are not permitted"),
+    "missing field": (drop("cost", "fit_passes"), MINE, "cost.fit_passes", "Field required"),
+    "other schema": (put("schema_version", value=2), MINE, "schema_version", "Input should be 1"),
+    # text
+    "markup in a name": (
+        scores("ro_auroc", lambda s: s["variants"].update({"<script>alert(1)</script>": s["values"]})),
+        MINE, "scores.ro_auroc.variants.<script>alert(1)</script>", "is no name",
+    ),
+    "markup in a label": (put("explainer", value="<b>best</b>"), MINE, "explainer", "holds markup"),
+    "markup in a text": (
+        put("provenance", "dataset_licence", value="<img src=x onerror=alert(1)>"),
+        MINE, "provenance.dataset_licence", "holds markup",
+    ),
+    "a link in a text": (
+        put("provenance", "hardware", value={"processor": "[fast](http://example.org)"}),
+        MINE, "provenance.hardware.processor", "holds markup",
+    ),
+    "control characters": (
+        put("provenance", "dataset_licence", value="CC0\x1b[2J"), MINE, "provenance.dataset_licence", "control",
+    ),
+    "reversed text": (
+        put("provenance", "python", value="3.11\u202e"), MINE, "provenance.python", "invisible characters",
+    ),
+    "endless text": (
+        put("provenance", "dataset_licence", value="x" * 5000), MINE, "provenance.dataset_licence", "5,000 characters",
+    ),
+    # places
+    "path trick in a label": (put("explainer", value="../../../kmex"), MINE, "explainer", "match pattern"),
+    "path trick in a manifest": (
+        manifest(lambda m: m["files"].update({"../../etc/passwd": "0" * 64})),
+        MANIFEST, "files.../../etc/passwd", "is no name",
+    ),
+    "markup in a folder": (
+        moved("quick/digits/<b>mine/seed-0.json"), "quick/digits/<b>mine/seed-0.json", "name", "is no name",
+    ),
+    "hidden file": (write("quick/.htaccess"), "quick/.htaccess", "name", "is no name"),
+    "link to a file": (link, MINE, "type", "symbolic link"),
+    "link to a folder": (link_of_a_folder, "quick/digits", "type", "symbolic link"),
+    "executable": (lambda s: s.path().chmod(0o755), MINE, "type", "is executable"),
+    "a pickle": (pickle_in_it, "quick/digits/mine/model.pkl", "place", "is not <suite>/<data set>/<entry>/seed-"),
+    "code": (write("quick/digits/mine/setup.py"), "quick/digits/mine/setup.py", "place", "is not <suite>/"),
+    "too deep": (write("quick/digits/mine/a/seed-0.json"), "quick/digits/mine/a", "place", "deeper than"),
+    "seed with a zero before it": (
+        moved("quick/digits/mine/seed-00.json"), "quick/digits/mine/seed-00.json", "place", "is not <suite>/",
+    ),
+    "another seed's place": (moved("quick/digits/mine/seed-5.json"), "quick/digits/mine/seed-5.json", "seed", "holds"),
+    "another entry's place": (
+        moved("quick/digits/other/seed-0.json"), "quick/digits/other/seed-0.json", "explainer", "lies under 'other'",
+    ),
+    "two cases of one name": (twins, "quick/digits/Mine/seed-0.json", "name", "upper and lower case only"),
+    # versions
+    "another version of sembench": (
+        put("provenance", "sembench", value="0.0.9"), MINE, "provenance.sembench", "'0.0.9', this is version",
+    ),
+    "another version of a metric": (
+        scores("lrp_kl", lambda s: s["measure"].update(version=2)), MINE, "scores.lrp_kl.measure.version", "is 2",
+    ),
+    "a flipped direction": (
+        scores("lrp_kl", lambda s: s["measure"].update(direction="higher")),
+        MINE, "scores.lrp_kl.measure.direction", "is 'higher'",
+    ),
+    "a wider range": (
+        scores("diversity", lambda s: s["measure"].update(lower=-1)), MINE, "scores.diversity.measure.lower", "is -1",
+    ),
+    "an unknown metric": (
+        lambda s: s.edit(lambda c: c["scores"].update(beauty=c["scores"]["accuracy"])),
+        MINE, "scores.beauty", "no metric of this version",
+    ),
+    # completeness and settings
+    "missing seed": (lambda s: s.path("seed-1.json").unlink(), MINE.replace("0.j", "1.j"), "seed", "is missing"),
+    "surplus seed": (copied(1, 7), MINE.replace("0.j", "7.j"), "seed", "does not ask for 'digits' with seed 7"),
+    "missing metric": (drop("scores", "ghosting"), MINE, "scores.ghosting", "is missing: the suite quick asks for it"),
+    "unknown suite": (put("suite", value="quicker"), MINE, "suite", "lies under 'quick', but holds 'quicker'"),
+    "longer training": (
+        put("settings", "training", "epochs", value=80), MINE, "settings.training.epochs", "asks for 8",
+    ),
+    "easier evaluation": (
+        put("settings", "evaluation", "steps", value=2), MINE, "settings.evaluation.steps", "asks for 32",
+    ),
+    "other images": (
+        put("settings", "dataset", "image_size", value=64), MINE, "settings.dataset.image_size", "asks for 40",
+    ),
+    "unsigned settings": (put("identity", value="0" * 64, sign=False), MINE, "the file", "the settings hash to"),
+    "undeclared hyper-parameter": (
+        put("hyperparameters", "prototypes_per_class", value=50), MINE, "hyperparameters.prototypes_per_class", "is 50",
+    ),
+    "counted as a control": (put("kind", value="control"), MINE, "kind", "counts as 'explainer'"),
+    "chosen images": (
+        lambda s: s.edit(lambda c: c.update(explained_images=[c["explained_images"][0]] * 100)),
+        MINE, "explained_images", "distinct images",
+    ),
+    "dropped images": (fewer_images, MINE, "scores.accuracy.values", "holds 300 values"),
+    # provenance
+    "other data": (
+        put("provenance", "dataset_sha256", value="0" * 64),
+        MINE, "provenance.dataset_sha256", "mixed data of 'digits'",
+    ),
+    "no hash": (put("provenance", "model_sha256", value="secret"), MINE, "provenance.model_sha256", "no SHA-256"),
+    "no code": (
+        put("provenance", "sources", "explainer", value="unknown"), MINE, "provenance.sources.explainer", "'unknown'",
+    ),
+    "from the future": (
+        put("provenance", "created", value="2999-01-01T00:00:00+00:00"), MINE, "provenance.created", "in the future",
+    ),
+    "no time": (put("provenance", "created", value="today"), MINE, "provenance.created", "no time in ISO 8601"),
+    "another black box": (
+        put("provenance", "backbone_sha256", value="0" * 64), MINE, "provenance.backbone_sha256", "mixed black boxes",
+    ),
+    "other training than asked for": (
+        put("provenance", "backbone_training", "epochs", value=80),
+        MINE, "provenance.backbone_training.epochs", "is 80, but the settings ask for 8",
+    ),
+    "not deterministic": (
+        put("provenance", "deterministic", value=False), MINE, "provenance.deterministic", "is false",
+    ),
+    "no package versions": (put("provenance", "packages", value={}), MINE, "provenance.packages.torch", "no version"),
+    "paid back time": (put("cost", "fit_seconds", value=-1.0), MINE, "cost.fit_seconds", "below 0"),
+    # dishonesty
+    "edited accuracy": (
+        scores("accuracy", lambda s: s.update(values=[1 - v if i == 3 else v for i, v in enumerate(s["values"])])),
+        MINE, "scores.accuracy_gap.values.3", "black box would have scored",
+    ),
+    "edited robustness": (
+        scores("ro_auroc", lambda s: s.update(values=[min(1, v + 0.01) for v in s["values"]])),
+        MINE, "scores.ro_auroc.details.curve", "the area under it is",
+    ),
+    "edited gain": (first("ro_auroc_gain", 0.9), MINE, "scores.ro_auroc_gain.values.0", "ro_auroc minus its chance"),
+    "edited cosine": (first("alignment_out", -0.9), MINE, "scores.alignment_out.values.0", "alignment_class's chance"),
+    "one seed twice": (copied(0, 1), MINE.replace("0.j", "1.j"), "scores", "every score is that of"),
+    "somebody else's scores": (of_another_entry, MINE, "scores", "is that of quick/digits/flint/seed-0.json"),
+    "edited accepted score": (
+        an_accepted_entry(better_faithfulness), "quick/digits/kmex/seed-0.json", "scores.lrp_kl", "100 of 100 values",
+    ),
+    "edited accepted provenance": (
+        an_accepted_entry(other_licence), "quick/digits/kmex/seed-0.json", "provenance", "every score is the same",
+    ),
+    "dropped accepted seed": (
+        an_accepted_entry(Path.unlink), "quick/digits/kmex/seed-0.json", "the file", "stands in the base",
+    ),
+    "changed after packing": (lambda s: s.path().write_text(s.path().read_text() + " "), MINE, "the file", "hashes to"),
+    "no manifest": (lambda s: (s.root / MANIFEST).unlink(), MANIFEST, "the file", "is missing: a new entry"),
+    "manifest of more than there is": (
+        manifest(lambda m: m["files"].update({"quick/digits/mine/seed-9.json": "0" * 64})),
+        MANIFEST, "files.quick/digits/mine/seed-9.json", "no result of this entry",
+    ),
+    "manifest of another entry": (manifest(lambda m: m.update(entry="other")), MANIFEST, "entry", "is 'other'"),
+    "marked by its author": (marked, "verified/quick/mine.json", "the file", "marks an entry as verified"),
+}  # fmt: skip
+
+
+def test_a_submission_as_it_should_be_is_accepted(submission):
+    verdict = validate(submission.root, base=submission.base)
+    assert list(map(str, verdict.complaints)) == []
+    assert verdict.entries == ["quick/mine"]
+
+
+@pytest.mark.parametrize(("act", "file", "field", "problem"), CASES.values(), ids=CASES)
+def test_a_malformed_or_dishonest_submission_is_refused(submission, act, file, field, problem):
+    act(submission)
+    complaints = validate(submission.root, base=submission.base).complaints
+    named = [c for c in complaints if (c.file, c.field) == (file, field) and problem in c.problem]
+    assert named, "\n".join(map(str, complaints)) or "accepted"
+    text = str(named[0])
+    assert text.isprintable()
+    assert named[0].remedy.endswith(".")
+    assert len(text) < 600
+
+
+def test_there_are_at_least_fifty():
+    assert len(CASES) >= 50
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    (complaint,) = validate(tmp_path).complaints
+    assert "holds no result" in complaint.problem
+
+
+def test_a_pipe_is_not_opened(submission):
+    os.mkfifo(submission.root / "quick/digits/mine/seed-2.json")
+    complaints = validate(submission.root).complaints
+    assert any(c.field == "type" and "neither a file nor a folder" in c.problem for c in complaints)
+
+
+def test_a_maintainer_may_change_results(submission):
+    an_accepted_entry(better_faithfulness)(submission)
+    verdict = validate(submission.root, base=submission.base, allow_changes=True)
+    assert verdict.complaints == ()
