@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.comparison import Paired
+from leaderboard.pairing import Paired
 from leaderboard.significance import holm, p_value
 from leaderboard.statistics import estimate
 
