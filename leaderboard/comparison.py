@@ -109,53 +109,31 @@ def difference(metric: str, first: Sequence[Result], second: Sequence[Result], v
     return _estimate(metric, [[entry[seed] for seed in seeds] for entry in entries], variant=variant) if seeds else None
 
 
-@dataclass(frozen=True)
-class Paired:
-    """One entry minus another, before its interval is widened for the small number of seeds.
-
-    Attributes:
-        seeds: The seeds that both have.
-        own: The difference.
-        by_seed: The difference in each seed, ``(seeds,)``.
-        names: The names of its random stream.
-    """
-
-    seeds: tuple[int, ...]
-    own: Estimate
-    by_seed: Array
-    names: tuple[str, ...]
-
-    @property
-    def widened(self) -> Estimate:
-        """The difference as intervals show it."""
-        return widened(self.own, self.by_seed, self.names)
-
-
-def paired(metric: str, first: Sequence[Result], second: Sequence[Result], draws: int = DRAWS) -> Paired | None:
-    """As `difference`, with what a test needs beside the interval."""
-    entries = [{cell.seed: cell for cell in own} for own in (first, second)]
-    seeds = tuple(sorted(set.intersection(*map(set, entries))))
-    if not seeds:
-        return None
-    return Paired(seeds, *_raw(metric, [[entry[seed] for seed in seeds] for entry in entries], draws=draws))
-
-
 def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
     """The quantity, from cells with the same seeds in the same order."""
-    own = widened(*_raw(metric, pair, reads=reads, variant=variant))
+    own = widened(*raw_difference(metric, pair, reads=reads, variant=variant))
     measure = pair[0][0].scores[metric].measure
     if len(pair) > 1 or (reads == "scores" and measure.per != "prototype"):
         return own
     return replace(own, means=np.clip(own.means, measure.lower, measure.upper))
 
 
-def _raw(
+def stream_names(pair: Sequence[Sequence[Result]]) -> tuple[str, ...]:
+    """The names of the random stream."""
+    return ("claims", pair[0][0].suite, pair[0][0].dataset)
+
+
+def scored_cells(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scored]]:
+    """The scores of both sides, one per seed."""
+    return [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
+
+
+def raw_difference(
     metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "", draws: int = DRAWS
 ) -> tuple[Estimate, Array, tuple[str, ...]]:
     """The quantity before it is widened, its value for each seed, and the names of its stream."""
-    names = ("claims", pair[0][0].suite, pair[0][0].dataset)
-    scores = [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
-    values = [[_series(score, reads, variant) for score in own] for own in scores]
+    names, scores = stream_names(pair), scored_cells(metric, pair)
+    values = [[series(score, reads, variant) for score in own] for own in scores]
     by_seed = np.array([own[0].mean() - (own[1].mean() if len(own) > 1 else 0) for own in zip(*values, strict=True)])
     if reads == "scores" and scores[0][0].measure.per != "prototype":
         crossed = same_units(metric, pair[0], scores[0])
@@ -168,7 +146,7 @@ def _raw(
     return (parts[0] - parts[1] if len(parts) > 1 else parts[0]), by_seed, names
 
 
-def _series(score: Scored, reads: str, variant: str) -> Array:
+def series(score: Scored, reads: str, variant: str) -> Array:
     """One number per unit; a single one where a mean curve is read."""
     if reads == "range":
         return np.array([np.ptp(score.details["curve"])])

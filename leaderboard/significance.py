@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leaderboard.comparison import Paired
+from leaderboard.pairing import Paired
 from leaderboard.resampling import seed_deviations
 from leaderboard.statistics import widening
 

@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 from benchmark.results import Measure, Result
 from leaderboard.aggregate import aggregate
 from leaderboard.best import probability_of_best
-from leaderboard.comparison import paired
 from leaderboard.entry import Entry, column
 from leaderboard.finding import MIN_SEEDS
 from leaderboard.method import find, method
+from leaderboard.pairing import Paired, paired
 from leaderboard.pareto import Pareto, pareto
 from leaderboard.ranking import Ranking, ranking
 from leaderboard.significance import holm, p_value
@@ -131,19 +131,19 @@ def _compared(cells: Sequence[Result], scored: Sequence[Entry]) -> Compared:
         else:
             against[title] = found[0].explainer
     pairs = [(name, label) for label in against.values() for name in explainers if name != label]
-    differences = [_difference(metric, own[name], own[label]) for name, label in pairs]
+    raw_differences = paired(metric, [(own[name], own[label]) for name, label in pairs], DRAWS)
+    differences = [_difference(*pair, raw) for pair, raw in zip(pairs, raw_differences, strict=True)]
     best = probability_of_best(metric, {name: own[name] for name in explainers}) if len(explainers) > 1 else {}
     return Compared(
         cells[0].dataset, metric, scored[0].measure, explainers, against, missing, tuple(_corrected(differences)), best
     )
 
 
-def _difference(metric: str, first: Sequence[Result], second: Sequence[Result]) -> Difference:
-    blank, own = Difference(first[0].explainer, second[0].explainer), paired(metric, first, second, DRAWS)
+def _difference(explainer: str, against: str, own: Paired | None) -> Difference:
     if own is None:
-        return blank
+        return Difference(explainer, against)
     p = p_value(own) if len(own.seeds) >= MIN_SEEDS else None
-    return replace(blank, seeds=own.seeds, interval=own.widened.interval(), p=p)
+    return Difference(explainer, against, own.seeds, own.widened.interval(), p)
 
 
 def _corrected(differences: Sequence[Difference]) -> list[Difference]:

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.comparison import Paired
+from leaderboard.pairing import Paired
 from leaderboard.significance import holm, p_value
 from leaderboard.statistics import estimate
+from leaderboard.statistics_words import HOW_TO_READ
 
 REPETITIONS = 1000
 # Three and a half standard deviations of a share of 1,000: 18 such checks all pass with 99 % if the coverage is right.
@@ -126,3 +127,17 @@ def test_intervals_are_rather_too_wide_where_seeds_hardly_vary(kind, seeds, of_s
     wide, _, rejected = coverage(kind, seeds, of_seed=of_seed, of_image=1)
     assert wide > 0.95 - TOLERANCE
     assert rejected < 0.05 + TOLERANCE
+
+
+@pytest.mark.slow
+def test_rare_differences_are_missed_as_often_as_the_page_says():
+    """One image in 500 is worse, of 360, two seeds: where none is seen, the interval is 0 without width."""
+    rng, held, alarms = np.random.default_rng(3), 0, 0
+    for repetition in range(REPETITIONS):
+        own = crossed(-(rng.random((2, 360)) < 0.002).astype(float), names=("rare", str(repetition)))
+        interval = own.widened.interval()
+        held += interval.low <= -0.002 <= interval.high
+        alarms += p_value(own) < 0.05
+    assert held / REPETITIONS == pytest.approx(0.77, abs=3.5 * (0.77 * 0.23 / REPETITIONS) ** 0.5)
+    assert "holds the truth in 77 %" in HOW_TO_READ
+    assert alarms / REPETITIONS < 0.05
