@@ -7,7 +7,7 @@ from benchmark.backbones import adapt
 from benchmark.recipes import recipe
 from benchmark.registry import METRICS
 from benchmark.seeding import isolated
-from benchmark.types import Capability
+from benchmark.types import OF_DATA, Capability
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def backbones(own):
 
 
 def reason(explainer, metric, backbone):
-    return offer(recipe(explainer, {}, "*"), backbone).reason_against(METRICS.get(metric), explainer)
+    return offer(recipe(explainer, {}, "*"), backbone).reason_against(METRICS.get(metric), explainer, "digits")
 
 
 @pytest.mark.parametrize("explainer", ["kmex", "b3", "cnn", "blackbox", "protopnet", "flint", "kmex(flint)", "chance"])
@@ -59,3 +59,9 @@ def test_maps_need_a_network_that_relevance_goes_through(backbones):
 def test_the_explainer_s_own_reason_comes_through(backbones):
     assert reason("blackbox", "diversity", backbones["mobile"]) == "a black box has no prototypes"
     assert Capability.ATTRIBUTION in offer(recipe("kmex", {}, "*"), backbones["mobile"]).offered
+
+
+def test_attributes_are_the_data_set_s_to_offer_whatever_a_method_claims(backbones):
+    assert reason("kmex", "attributes_captured", backbones["mobile"]) == "digits does not offer attributes of images"
+    offered = offer(recipe("kmex", {}, "*"), backbones["mobile"], OF_DATA)
+    assert offered.reason_against(METRICS.get("attributes_captured"), "kmex", "celeba") is None

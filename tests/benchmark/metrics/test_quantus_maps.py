@@ -70,6 +70,9 @@ def test_wrong_maps_are_refused(measure):
 
 def test_without_the_extra_the_metric_does_not_apply(monkeypatch):
     offered, metric = offer(recipe("kmex", {}, "*"), digits_case().backbone), METRICS.get("sparseness")
-    assert offered.reason_against(metric, "kmex") is None
+    assert offered.reason_against(metric, "kmex", "digits") is None
     monkeypatch.setattr(quantus_maps.importlib.util, "find_spec", lambda name: None)
-    assert offered.reason_against(metric, "kmex") == "the extra is not installed: pip install 'sembench[quantus]'"
+    assert (
+        offered.reason_against(metric, "kmex", "digits")
+        == "the extra is not installed: pip install 'sembench[quantus]'"
+    )
