@@ -153,6 +153,8 @@ def _compares_cells(model: SelfExplainableModel) -> bool:
 
 def check_conservation(explainer: Explainer, case: Case) -> str | None:
     """With ``bias="zero"``, a recipe's claim of conservation, a map's relevance sums to the explained probability."""
+    if explainer.kind == "control":
+        return "a control need not claim it"
     unclaimed = "the recipe has no `bias` to claim conservation with"
     if getattr(explainer, "bias", None) is None or Capability.ATTRIBUTION not in explainer.supports:
         return unclaimed

@@ -84,6 +84,20 @@ def test_black_boxes_within_a_seed(cell):
     refuse_mixed([(A, cell(seed=0)), (B, cell(seed=1, backbone_sha256="a" * 64))])
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"device": "H100"},
+        {"threads": 8},
+        {"packages": {"torch": "2.10.0"}},
+        {"hardware": {"processor": "another", "system": "Linux"}},
+    ],
+)
+def test_black_boxes_may_differ_between_kinds_of_machines(cell, where):
+    """Another machine rounds otherwise; each entry is compared with the black box that was trained beside it."""
+    refuse_mixed([(A, cell()), (B, cell(explainer="cnn", backbone_sha256="a" * 64, **where))])
+
+
 def test_explained_images_within_a_seed(cell):
     text = refusal(cell(), cell(explainer="cnn", explained=(7, 8)))
     assert re.search(r"mixed explained_images on 'digits', seed 0: 3 images \(1, 2, 3, \.\.\.\) in .*, 2 images ", text)

@@ -25,3 +25,16 @@ def test_facts_that_differ_are_all_named(build):
     found = dict(facts(results))
     assert found["Images"] == "1,437 to train, 360 / not recorded to test, 3 / 1 of these explained; 10 classes"
     assert found["Computed with"] == "sembench 0.1.0, cpu / sembench 0.1.0, H100"
+
+
+def test_entries_with_another_black_box_are_named(build):
+    usual = [build.result({}, explainer=name) for name in ("blackbox", "kmex")]
+    apart = [build.result({}, explainer="a-guest", backbone_sha256="c" * 64, threads=8)]
+    text = "a-guest: trained on another machine from the same recipe; these entries are compared with it"
+    assert dict(facts(apart + usual))["Another black box"] == text
+    assert "Another black box" not in dict(facts(usual))
+
+
+def test_declared_exceptions_stand_on_the_board(build):
+    results = [build.result({}, seed=seed, exceptions={"repetition": "it samples"}) for seed in (0, 1)]
+    assert dict(facts(results))["Declared exception"] == "kmex: repetition: it samples"
