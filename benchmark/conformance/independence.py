@@ -15,9 +15,9 @@ from benchmark.explainer import Explainer, SelfExplainableModel
 RESTORED = 1e-5
 _SAME_MAP = 0.01
 _MOST = 0.75
-"""Rounding in another batch may switch a unit at its threshold on or off, and with it an image's whole map: seen on one of
-twelve digits, where 14 % (KMEx with `neon`) and 35 % (KMEx of B4) of the relevance moved. So most maps have to be the
-same, up to 1 % of their relevance."""
+"""Rounding in another batch may switch a unit at its threshold on or off, and with it an image's whole map. Seen on one
+of twelve digits, where 14 % (KMEx with `neon`) and 35 % (KMEx of B4) of the relevance moved. So most maps have to be
+the same, up to 1 % of their relevance."""
 
 
 def _answers(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
