@@ -1,0 +1,93 @@
+"""`sembench show`, from another process: figures from a run's cache, sentences for those that do not apply."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SUITE = """
+name = "shown"
+title = "For tests of show"
+seeds = [0, 1]
+metrics = ["accuracy", "ro_auroc"]
+[backbone]
+name = "resnet10-narrow"
+[training]
+epochs = 1
+learning_rate = 0.05
+batch_size = 128
+[evaluation]
+explained_images = 10
+steps = 4
+[[datasets]]
+name = "digits"
+image_size = 16
+[[explainers]]
+name = "blackbox"
+[[explainers]]
+name = "kmex"
+[[explainers]]
+name = "b4"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shown")
+    (folder / "shown.toml").write_text(SUITE)
+    return folder
+
+
+def sembench(folder, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "sembench", *map(str, arguments)],
+        capture_output=True, text=True, check=False, cwd=folder, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_figures_are_drawn_from_a_runs_cache_or_models_made_anew(folder):
+    first = sembench(folder, "show", "prototypes", "--suite", "shown.toml", "--explainer", "kmex", "--explainer", "b4",
+                     "--label", 3)  # fmt: skip
+    assert first.returncode == 0, first.stderr
+    assert "training the black box" in first.stdout
+    place = folder / "figures" / "shown" / "digits" / "seed-0"
+    made = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert set(made) == {"prototypes-kmex-b4.png", "prototypes-kmex-b4.svg"}
+    again = sembench(folder, "show", "prototypes", "--suite", "shown.toml", "--explainer", "kmex", "--explainer", "b4",
+                     "--label", 3)  # fmt: skip
+    assert "training" not in again.stdout.replace("training and", "")
+    assert "fitting" not in again.stdout
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == made
+
+    mixed = sembench(folder, "show", "concepts", "--suite", "shown.toml", "--explainer", "kmex", "--explainer", "b4",
+                     "--image", 0)  # fmt: skip
+    assert mixed.returncode == 0, mixed.stderr
+    assert (place / "concepts-b4.svg").exists()
+    assert "no figure 'concepts' of kmex: it compares whole images with prototypes" in mixed.stdout
+
+
+@pytest.mark.slow
+def test_curves_come_from_results_alone_and_load_no_torch(folder):
+    done = sembench(folder, "run", "--suite", "shown.toml", "--explainer", "kmex", "--seed", 0)
+    assert done.returncode == 0, done.stderr
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    shown = sembench(folder, "show", "curves", "--suite", "shown", env=environment)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.split() == [f"figures/shown/curves-digits.{form}" for form in ("png", "svg")]
+    modules = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")}
+    assert "matplotlib.figure" in modules
+    assert not {"torch", "sklearn"} & modules
+
+
+def test_what_cannot_be_shown_is_one_line_and_exit_status_2(folder):
+    unknown = sembench(folder, "show", "portrait")
+    assert unknown.returncode == 2
+    assert "'portrait' is not one of 'prototypes'" in unknown.stderr
+    wrong = sembench(folder, "show", "relevance", "--suite", "shown.toml", "--explainer", "kmx")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: unknown explainer 'kmx'. Did you mean 'kmex'")
+    empty = sembench(folder, "show", "ablations", "--suite", "nothing")
+    assert empty.returncode == 2
+    assert "no results at" in empty.stderr
