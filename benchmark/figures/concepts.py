@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import NotOffered
 from benchmark.figures.colours import Colour, ink_on, prototype_colours
+from benchmark.figures.heat import stretched
 from benchmark.figures.likeness import first_of_classes
 from benchmark.figures.neighbours import Neighbours, neighbours
 from benchmark.figures.picture import LINE, VERMILLION, Picture, styled
@@ -134,7 +135,7 @@ def _draw_relevance(picture: Picture, subject: Subject, picks: Sequence[int], to
         return
     for place, (index, relevance) in enumerate(zip(picks, maps, strict=True)):
         low, high = float(relevance.min()), float(relevance.max())
-        scaled = (relevance - low) / (high - low) if high > low else np.zeros_like(relevance)
+        scaled = stretched(relevance)
         left, image = _NAME + place * (_SIDE + _GAP), colormaps["cividis"](scaled)[..., :3]
         picture.show_image(left, top, _SIDE, image.astype(np.float32), label=f"relevance-{index}")
         picture.write(left + _SIDE / 2, top + _SIDE + 0.02, f"{low:.2g} to {high:.2g}", size=7, side="center")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 _FOR, _AGAINST = np.array([0xC4, 0x4E, 0x00]) / 255, np.array([0x00, 0x5A, 0x9E]) / 255
 _OPAQUE = 0.9  # the image stays visible below
+_ROUNDING = 1e-5  # of the largest value: an interpolated constant varies by so much in float32
 _QUANTILE = 0.995  # one outlying pixel must not darken all others
 
 
@@ -27,6 +28,14 @@ def overlay(image: NDArray[np.float32], relevance: NDArray[np.float64]) -> NDArr
     opacity = np.clip(strength, 0, _OPAQUE)[..., None]
     colour = np.where(relevance[..., None] >= 0, _FOR, _AGAINST)
     return np.asarray((1 - opacity) * pale + opacity * colour, dtype=np.float32)
+
+
+def stretched(relevance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A map from its smallest value, 0, to its largest, 1; all 0.5 where it is the same everywhere but for rounding."""
+    low, high = relevance.min(), relevance.max()
+    if high - low <= _ROUNDING * max(abs(low), abs(high)):
+        return np.full_like(relevance, 0.5)
+    return np.asarray((relevance - low) / (high - low), dtype=np.float64)
 
 
 def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

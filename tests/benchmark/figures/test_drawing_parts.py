@@ -9,7 +9,7 @@ import torch
 
 from benchmark.figures import projection
 from benchmark.figures.colours import class_colour, ink_on, prototype_colours
-from benchmark.figures.heat import difference, overlay
+from benchmark.figures.heat import difference, overlay, stretched
 from benchmark.figures.projection import principal_components, project
 
 
@@ -109,3 +109,9 @@ def test_umap_that_is_not_there_is_refused_and_pca_takes_its_place(monkeypatch):
     assert project(points, points).method.startswith("PCA")
     with pytest.raises(ValueError, match="UMAP is not installed"):
         project(points, points, method="umap")
+
+
+def test_a_map_is_stretched_between_its_ends_unless_only_rounding_tells_them_apart():
+    assert stretched(np.array([[-1.0, 1.0], [3.0, 0.0]])).tolist() == [[0, 0.5], [1, 0.25]]
+    assert stretched(np.array([[9.8, np.nextafter(np.float32(9.8), np.float32(10))]])).tolist() == [[0.5, 0.5]]
+    assert stretched(np.zeros((1, 2))).tolist() == [[0.5, 0.5]]
