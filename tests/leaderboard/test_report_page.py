@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -217,4 +218,4 @@ def test_the_report_is_part_of_the_installed_package():
     import leaderboard.report_page as module
 
     project = (Path(module.__file__).parents[1] / "pyproject.toml").read_text()
-    assert 'leaderboard = ["report/*"]' in project
+    assert "report/*" in tomllib.loads(project)["tool"]["setuptools"]["package-data"]["leaderboard"]
