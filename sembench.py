@@ -51,7 +51,10 @@ class Shown(StrEnum):
 
 
 SuiteOption = Annotated[str, typer.Option(help="Name of a suite, or a TOML file.", metavar="NAME|FILE")]
-OutOption = Annotated[Path, typer.Option(help="Folder of results.")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder of results.")]
+OnlyOption = Annotated[str | None, typer.Option(help="Only this suite.")]
+ReportsOption = Annotated[Path, typer.Option(help="Folder for the reports.")]
+CheckOption = Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")]
 PluginOption = Annotated[
     list[str],
     typer.Option("--plugin", help="Module or file that registers plugins (repeatable).", metavar="MODULE|FILE"),
@@ -104,7 +107,7 @@ def run(
     variants: Annotated[bool, typer.Option("--variants", help="Compute the metrics' variants too.")] = False,
     batch_size: Annotated[int | None, typer.Option(help="Images per forward pass of the evaluation.", min=1)] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    out: OutOption = _RUNS,
+    out: ResultsOption = _RUNS,
     cache: Annotated[Path | None, typer.Option(help="Folder of trained models.", show_default="OUT/cache")] = None,
     data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
     refresh: Annotated[bool, typer.Option("--refresh", help="Recompute results of other settings or code.")] = False,
@@ -162,8 +165,8 @@ def _compute(pending: list[Cell], out: Path, cache: Path, data_root: Path, devic
 
 @app.command()
 def leaderboard(
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and charts.")] = Path("board"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the board is not up to date.")] = False,
     licence: LicenceOption = Terms.ANY,
@@ -194,8 +197,8 @@ def leaderboard(
 
 @app.command()
 def ghosting(
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
     out: Annotated[Path, typer.Option(help="Folder for charts and tables.")] = Path("board"),
 ) -> None:
     """Draw ghosted against trained prototypes (Markdown, CSV, PNG, SVG), a curve per explainer."""
@@ -208,10 +211,10 @@ def ghosting(
 
 @app.command()
 def claims(
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
+    out: ReportsOption = Path("board"),
+    check: CheckOption = False,
 ) -> None:
     """Test the papers' claims on results (Markdown, CSV, JSON): each holds, fails or is open."""
     from leaderboard.claims_page import claim_files
@@ -222,11 +225,11 @@ def claims(
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
     figures: Annotated[Path | None, typer.Option(help="Folder of figures (PNG, SVG) to put in.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+    out: ReportsOption = Path("board"),
+    check: CheckOption = False,
     licence: LicenceOption = Terms.ANY,
 ) -> None:
     """Make one page of HTML for each suite, to be opened without a network: scores, charts, claims, costs, figures."""
@@ -249,10 +252,10 @@ def report(
 
 @app.command()
 def sensitivity(
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
+    out: ReportsOption = Path("board"),
+    check: CheckOption = False,
 ) -> None:
     """Show how measures and the order of methods change with other definitions (Markdown, CSV)."""
     from leaderboard.load import load
@@ -263,10 +266,10 @@ def sensitivity(
 
 @app.command()
 def statistics(
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("board"),
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")] = False,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
+    out: ReportsOption = Path("board"),
+    check: CheckOption = False,
 ) -> None:
     """Test differences and ranks of explainers (Markdown, CSV; diagrams as PNG, SVG)."""
     from leaderboard.load import load
@@ -278,8 +281,8 @@ def statistics(
 @app.command()
 def papers(
     paper: Annotated[list[str], typer.Option(help="kmex or posthoc (repeatable); both by default.")] = [],  # noqa: B006
-    results: Annotated[Path, typer.Option(help="Folder of results.")] = _RUNS,
-    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    results: ResultsOption = _RUNS,
+    suite: OnlyOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("board"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a table is not up to date.")] = False,
 ) -> None:

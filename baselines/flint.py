@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.clustering import PerClass, prototypes_of_class
+from baselines.clustering import PAPER, PerClass, prototypes_of_class
 from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
 from benchmark.explainer import SelfExplainableModel, TrainedExplainer
@@ -215,8 +215,8 @@ class FLINT(TrainedExplainer):
         "paper": {
             name: {
                 "epochs": epochs, "fidelity_from": 3, "entropy_from": 5, "learning_rate": 1e-3, "batch_size": 128,
+                **PAPER.get(name, PAPER["*"]),
             }
-            | ({"prototypes_per_class": 20} if name == "celeba" else {})
             for name, epochs in {
                 "mnist": 10, "fashion-mnist": 10, "svhn": 10, "cifar10": 30, "stl10": 30, "quickdraw": 30, "celeba": 10,
             }.items()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from baselines.clustering import check_class_sizes, classwise_kmeans, prototypes_of_class
@@ -18,6 +19,7 @@ from baselines.kmex import KMEx, KMExModel
 from baselines.row_sample import RowSample
 from benchmark.data.dataset import Split
 from benchmark.models.backbone import Backbone
+from benchmark.relevance.head import class_shares, onto_cells
 from benchmark.relevance.propagation import propagate
 from benchmark.similarity import largest_per_class
 from benchmark.types import Explanation, Prototypes, as_points
@@ -58,31 +60,20 @@ class KMExPatchesModel(KMExModel):
         explanation = self.explain(embeddings)
         chosen = explanation.predictions if targets is None else targets
         own = self.classes[None] == chosen[:, None]
-        seed = self.class_probabilities(explanation).gather(1, chosen[:, None])[:, 0]
-        if self.recipe.explained == "nearest":
-            columns = explanation.similarities.masked_fill(~own, -torch.inf).argmax(1)
-            rows = torch.arange(len(columns), device=columns.device)
-        else:
-            rows, columns = own.nonzero(as_tuple=True)
-            seed = seed / own.sum(1)
-        return self._onto_cells(embeddings, explanation, rows, columns, seed)
+        seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
+        even = torch.ones_like(explanation.similarities)  # KMEx's head weighs nothing
+        shares = class_shares(even, explanation.similarities, own, self.recipe.explained)
+        return self._onto_cells(embeddings, explanation, seed * shares)
 
     def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
         """Relevance of the feature map ``(B, D, h, w)``, all in the cell most similar to the prototype; sums to 1."""
-        rows = torch.arange(len(prototypes), device=prototypes.device)
-        return self._onto_cells(embeddings, self.explain(embeddings), rows, prototypes, torch.ones_like(rows))
+        weights = F.one_hot(prototypes, len(self.classes)).to(embeddings.dtype)
+        return self._onto_cells(embeddings, self.explain(embeddings), weights)
 
-    def _onto_cells(
-        self, embeddings: Tensor, explanation: Explanation, rows: Tensor, columns: Tensor, seed: Tensor
-    ) -> Tensor:
-        """Carries relevance ``(R,)`` of prototypes (``columns``) of images (``rows``) to their most similar cells."""
-        cells = cast(Tensor, explanation.similarity_maps).flatten(2)[rows, columns].argmax(1)
-        size, channels, height, width = embeddings.shape
-        points = as_points(embeddings)[rows * (height * width) + cells]
-        shares = seed[rows, None] * self._channel_shares(points, columns, self.classes[columns])
-        relevance = embeddings.new_zeros(size * height * width, channels)
-        relevance.index_add_(0, rows * (height * width) + cells, shares.to(embeddings.dtype))
-        return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)
+    def _onto_cells(self, embeddings: Tensor, explanation: Explanation, weights: Tensor) -> Tensor:
+        """Carries relevance ``(B, P)`` of prototypes to their most similar cells."""
+        maps = cast(Tensor, explanation.similarity_maps)
+        return onto_cells(embeddings, maps, weights, lambda z, j: self._channel_shares(z, j, self.classes[j]))
 
 
 @dataclass(frozen=True)

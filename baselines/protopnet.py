@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import StepLR
 
-from baselines.clustering import PerClass, check_class_sizes, prototypes_of_class
+from baselines.clustering import PAPER, PerClass, check_class_sizes, prototypes_of_class
 from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
 from benchmark.explainer import SelfExplainableModel, TrainedExplainer
 from benchmark.models.backbone import Backbone
 from benchmark.models.stages import Session, Stage, Step, train_in_stages
-from benchmark.relevance.head import Explained, class_shares, prp, spread
+from benchmark.relevance.head import Explained, class_shares, onto_cells, prp
 from benchmark.relevance.propagation import Bias, propagate
 from benchmark.similarity import distances, log_similarity
 from benchmark.types import Explanation, Prototypes, as_points
@@ -129,32 +129,30 @@ class ProtoPNetModel(SelfExplainableModel):
         Last layer: to the class's own prototypes by their share of the class score. Maximum: to the most similar cell.
         Similarity: to the cell's channels by the prototype rule ``prp``.
         """
-        similarities = log_similarity(self.squared_distances(features)).amax((2, 3))
+        maps = log_similarity(self.squared_distances(features))
+        similarities = maps.amax((2, 3))
         scores = self.last(similarities)
         chosen = scores.argmax(1) if targets is None else targets
         seed = scores.softmax(1).gather(1, chosen[:, None])
         own = chosen[:, None] == self.classes
         shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
-        return self._onto_cells(features, seed * shares)
+        return self._onto_cells(features, maps, seed * shares)
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
         """One prototype's relevance, 1, put on its most similar cell by the prototype rule and carried down."""
 
         def relevance(features: Tensor) -> Tensor:
-            return self._onto_cells(features, F.one_hot(prototypes, len(self.classes)).to(features.dtype))
+            maps = log_similarity(self.squared_distances(features))
+            return self._onto_cells(features, maps, F.one_hot(prototypes, len(self.classes)).to(features.dtype))
 
         return propagate(self, ProtoPNetModel.feature_map, images, relevance, bias=self.bias)
 
     def prototype_origins(self) -> Tensor:
         return self.origins
 
-    def _onto_cells(self, features: Tensor, weights: Tensor) -> Tensor:
+    def _onto_cells(self, features: Tensor, maps: Tensor, weights: Tensor) -> Tensor:
         """Carries the relevance of prototypes ``(B, P)`` to the channels of their most similar cells."""
-        cells = log_similarity(self.squared_distances(features)).flatten(2).argmax(2)
-        size, channels, height, width = features.shape
-        rows = torch.arange(size, device=cells.device)[:, None] * (height * width) + cells
-        relevance = spread(weights, as_points(features), lambda z, j: prp(z, self.vectors[j]), rows)
-        return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)
+        return onto_cells(features, maps, weights, lambda z, j: prp(z, self.vectors[j]))
 
     @torch.no_grad()
     def project(self, train: Split) -> None:
@@ -226,8 +224,8 @@ class ProtoPNet(TrainedExplainer):
             name: {
                 "warm_epochs": 5, "joint_epochs": epochs, "project_every": 10, "last_epochs": 5, "batch_size": 128,
                 "feature_rate": 1e-3, "prototype_rate": 1e-3, "last_rate": 1e-3, "decay_every": 5,
+                **PAPER.get(name, PAPER["*"]),
             }
-            | ({"prototypes_per_class": 20} if name == "celeba" else {})
             for name, epochs in {
                 "mnist": 15, "fashion-mnist": 15, "svhn": 15, "cifar10": 35, "stl10": 35, "quickdraw": 35, "celeba": 15,
             }.items()

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.clustering import PerClass, prototypes_of_class
+from baselines.clustering import PAPER, PerClass, prototypes_of_class
 from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
 from benchmark.explainer import SelfExplainableModel, TrainedExplainer
@@ -241,8 +241,8 @@ class ProtoVAE(TrainedExplainer):
             name: {
                 "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "encoder": encoder,
                 "learning_rate": 1e-3, "batch_size": 128,
+                **PAPER.get(name, PAPER["*"]),
             }
-            | ({"prototypes_per_class": 20} if name == "celeba" else {})
             for name, (epochs, kl, channels, encoder) in {
                 "mnist": (20, 1.0, (32, 64), "conv"),
                 "fashion-mnist": (20, 100.0, (32, 64), "conv"),

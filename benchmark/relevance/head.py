@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.similarity import distances
+from benchmark.types import as_points
 
 Rule = Literal["prp", "neon", "gxi"]
 Explained = Literal["score", "nearest", "mean"]
@@ -132,6 +133,25 @@ def spread(
     at = images if rows is None else rows[images, prototypes]
     parts = weights[images, prototypes, None] * shares(points[at], prototypes)
     return torch.zeros_like(points).index_add_(0, at, parts.to(points.dtype))
+
+
+def onto_cells(features: Tensor, maps: Tensor, weights: Tensor, shares: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Carries the relevance of prototypes to the channels of their most similar cells.
+
+    Args:
+        features: ``(B, D, h, w)``.
+        maps: How similar each cell is to each prototype, ``(B, P, h, w)``.
+        weights: Relevance of each prototype for each image, ``(B, P)``.
+        shares: As for `spread`.
+
+    Returns:
+        Relevance of the feature map ``(B, D, h, w)``, of the same sum as the weights.
+    """
+    size, channels, height, width = features.shape
+    cells = maps.flatten(2).argmax(2)
+    rows = torch.arange(size, device=cells.device)[:, None] * (height * width) + cells
+    relevance = spread(weights, as_points(features), shares, rows)
+    return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _stabilised(parts: Tensor) -> Tensor:
