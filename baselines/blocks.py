@@ -35,7 +35,7 @@ from benchmark.types import Capability, Explanation, Prototypes, Trait, as_point
 
 Scaling = Literal["dimension", "none"]
 
-_FIT_BATCH = 128
+_FIT_BATCH = 256
 
 
 def composite_activation(maps: Sequence[Tensor], *, scaling: Scaling = "dimension") -> Tensor:

@@ -209,7 +209,7 @@ class FLINT(TrainedExplainer):
                 "batch_size": 128,
             }
             for name, (epochs, fidelity, entropy) in {
-                "*": (2, 1, 2), "quickdraw": (8, 3, 5), "cifar10": (10, 3, 5),
+                "*": (2, 1, 2), "quickdraw": (8, 3, 5), "cifar10": (4, 2, 3),
             }.items()
         },
         "paper": {
@@ -263,14 +263,14 @@ class FLINT(TrainedExplainer):
     def losses(self, model: FLINTModel, images: Tensor, labels: Tensor, epoch: int) -> dict[str, Tensor]:
         """The weighted terms that are switched on in an epoch, counted from 1."""
         embeddings, features = model.look(images)
-        logits = model.classifier(model.pool(features).flatten(1))
-        attributes = model.activation(model.attribute_layer(embeddings))
+        logits = model.classifier(model.pool(features).flatten(1)).float()
+        attributes = model.activation(model.attribute_layer(embeddings)).float()
         terms = {
             "cross-entropy": self.prediction * F.cross_entropy(logits, labels),
-            "input fidelity": self.reconstruction * input_fidelity(model.decoder(attributes), images),
+            "input fidelity": self.reconstruction * input_fidelity(model.decoder(attributes).float(), images),
         }
         if epoch >= self.fidelity_from:
-            terms["output fidelity"] = self.fidelity * output_fidelity(model.h(attributes), logits)
+            terms["output fidelity"] = self.fidelity * output_fidelity(model.h(attributes).float(), logits)
             terms["conciseness"] = self.concise * conciseness(attributes)
         if epoch >= self.entropy_from:
             terms["entropy"] = self.entropy * entropy_per_image(attributes)

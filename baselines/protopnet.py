@@ -218,7 +218,7 @@ class ProtoPNet(TrainedExplainer):
                 "warm_epochs": 0, "joint_epochs": epochs, "project_every": epochs, "last_epochs": 1,
                 "decay_every": decay, "feature_rate": 1e-3, "last_rate": 1e-3, "batch_size": 128,
             }
-            for name, (epochs, decay) in {"*": (2, 1), "quickdraw": (8, 6), "cifar10": (10, 7)}.items()
+            for name, (epochs, decay) in {"*": (2, 1), "quickdraw": (8, 6), "cifar10": (4, 3)}.items()
         },
         "paper": {
             name: {
@@ -301,9 +301,9 @@ class ProtoPNet(TrainedExplainer):
 
     def losses(self, model: ProtoPNetModel, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The weighted terms of warm-up and joint training."""
-        squared = model.squared_distances(model.feature_map(images)).amin((2, 3))
+        squared = model.squared_distances(model.feature_map(images).float()).amin((2, 3))
         return {
-            "cross-entropy": F.cross_entropy(model.last(log_similarity(squared)), labels),
+            "cross-entropy": F.cross_entropy(model.last(log_similarity(squared)).float(), labels),
             "cluster": self.cluster * cluster_cost(squared, labels, model.classes),
             "separation": self.separation * separation_cost(squared, labels, model.classes),
         }
@@ -332,7 +332,7 @@ class _LastLayer:
 
     def loss(self, step: Step) -> dict[str, Tensor]:
         """Cross-entropy and sparsity."""
-        scores = self.model.last(self.similarities[step.indices.to(step.device)])
+        scores = self.model.last(self.similarities[step.indices.to(step.device)]).float()
         labels = step.split.labels[step.indices].to(step.device)
         return {
             "cross-entropy": F.cross_entropy(scores, labels),

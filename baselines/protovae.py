@@ -59,10 +59,11 @@ def orthogonality(vectors: Tensor, classes: Tensor) -> Tensor:
         The authors' code has ``P^T P``, of ``D x D``; both ask the prototypes of a class to be orthonormal.
     """
     parts = [vectors[classes == label] for label in classes.unique()]
-    norms = [
-        torch.linalg.matrix_norm((part - part.mean(0)) @ (part - part.mean(0)).T - torch.eye(len(part)).to(part))
-        for part in parts
-    ]
+    with torch.autocast(vectors.device.type, enabled=False):  # few numbers: nothing is won by rounding their products
+        norms = [
+            torch.linalg.matrix_norm((part - part.mean(0)) @ (part - part.mean(0)).T - torch.eye(len(part)).to(part))
+            for part in parts
+        ]
     return torch.stack(norms).mean()
 
 
@@ -149,7 +150,7 @@ class ProtoVAEModel(SelfExplainableModel):
 
     def gaussian(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of an image's latent vector, each ``(B, D)``."""
-        mean, log_variance = self.encoder(images).chunk(2, 1)
+        mean, log_variance = self.encoder(images).float().chunk(2, 1)
         return mean, log_variance.clamp(-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -234,7 +235,7 @@ class ProtoVAE(TrainedExplainer):
                 "*": (3, 100.0, (32, 64)),
                 "mnist": (3, 1.0, (32, 64)),
                 "quickdraw": (8, 100.0, (32, 64, 128)),
-                "cifar10": (10, 100.0, (32, 64, 128, 256)),
+                "cifar10": (4, 100.0, (32, 64, 128, 256)),
             }.items()
         },
         "paper": {
@@ -316,8 +317,8 @@ class ProtoVAE(TrainedExplainer):
         own = labels[:, None] == model.classes
         divergence = kl_to_prototypes(mean, log_variance, model.vectors, similarities, own)
         return {
-            "cross-entropy": self.prediction * F.cross_entropy(model.last(similarities), labels),
-            "reconstruction": self.reconstruction * F.mse_loss(model.decode(latents), images),
+            "cross-entropy": self.prediction * F.cross_entropy(model.last(similarities).float(), labels),
+            "reconstruction": self.reconstruction * F.mse_loss(model.decode(latents).float(), images),
             "KL": self.kl * divergence,
             "orthogonality": self.orthogonal * orthogonality(model.vectors, model.classes),
         }

@@ -10,16 +10,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+
+class Watcher(Protocol):
+    """Who is told of forward passes that were answered from memory, see `benchmark.models.recollection`."""
+
+    def recalled(self, images: int, seconds: float) -> None:
+        """A pass over so many images was recalled; when it was made, it took so long."""
 
 
 class PassCounter:
     """Counts how often a network is run, and on how many images, while the context is open.
 
     It watches the network's first convolution (or linear layer), so it also sees passes made behind the interface,
-    such as those of relevance propagation. The hook is gone afterwards.
+    such as those of relevance propagation. Passes that a frozen network recalls count as if they had been made. The
+    hook is gone afterwards.
 
     Args:
         network: A module; one without a layer to watch counts nothing.
@@ -27,15 +36,19 @@ class PassCounter:
     Attributes:
         passes: Calls of the network.
         images: Images over all calls.
+        recalled_seconds: What the recalled passes took when they were made, s.
     """
 
     def __init__(self, network: nn.Module) -> None:
         layers = (layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)))
         self._layer = next(layers, None)
+        found = (getattr(module, "recollection", None) for module in network.modules())
+        self._told_by: list[list[Watcher]] = [recollection.watchers for recollection in found if recollection]
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self._paused = False
         self.passes = 0
         self.images = 0
+        self.recalled_seconds = 0.0
 
     def __deepcopy__(self, memo: dict[int, object]) -> PassCounter:
         """A copy of a watched network is watched by the same counter: relevance propagation runs on one."""
@@ -45,6 +58,13 @@ class PassCounter:
         if not self._paused:
             self.passes += 1
             self.images += len(inputs[0])
+
+    def recalled(self, images: int, seconds: float) -> None:
+        """Counts a pass that was answered from memory."""
+        if not self._paused:
+            self.passes += 1
+            self.images += images
+            self.recalled_seconds += seconds
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -58,6 +78,8 @@ class PassCounter:
     def __enter__(self) -> PassCounter:
         if self._layer is not None:
             self._handle = self._layer.register_forward_pre_hook(self._count)
+        for watchers in self._told_by:
+            watchers.append(self)
         return self
 
     def __exit__(
@@ -65,6 +87,8 @@ class PassCounter:
     ) -> None:
         if self._handle is not None:
             self._handle.remove()
+        for watchers in self._told_by:
+            watchers.remove(self)
 
 
 def peak_memory(device: torch.device) -> int:
@@ -80,6 +104,11 @@ def tensor_count(tensors: dict[str, Tensor]) -> int:
     return sum(tensor.numel() for tensor in tensors.values())
 
 
+def hardware_memory() -> int:
+    """Memory of the machine in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def hardware() -> dict[str, str | int]:
     """The machine, in words and numbers: processor, cores, memory in bytes, system."""
     processor = platform.processor() or platform.machine()
@@ -90,6 +119,6 @@ def hardware() -> dict[str, str | int]:
     return {
         "processor": processor,
         "cores": os.cpu_count() or 0,
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": hardware_memory(),
         "system": f"{platform.system()} {platform.machine()}",
     }

@@ -95,7 +95,7 @@ def plan(
         common: dict[str, JsonValue] = {
             "dataset": {**asked, "parameters": data.parameters} if data.parameters else asked,
             "backbone": (data.backbone or suite.backbone).settings(),
-            "training": (data.training or suite.training).model_dump(mode="json"),
+            "training": (data.training or suite.training).settings(),
             "evaluation": suite.evaluation.model_dump(mode="json", exclude={"batch_size"}),
             "metrics": list(suite.metrics),
         }

@@ -16,14 +16,15 @@ from torch import Tensor
 
 from benchmark.backbones import backbone_of
 from benchmark.cache import Cache, Facts, tensors_sha256
-from benchmark.cost import PassCounter
+from benchmark.cost import PassCounter, hardware_memory
 from benchmark.data.dataset import Dataset
 from benchmark.data.memory import remembering
 from benchmark.errors import CacheDamaged, ContractBroken, SuiteInvalid
 from benchmark.evaluation import Reference, Settings
 from benchmark.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
 from benchmark.models.backbone import Backbone, freeze
-from benchmark.models.stages import Forgetful, Session
+from benchmark.models.recollection import Recollection
+from benchmark.models.stages import Forgetful, Precision, Session
 from benchmark.models.training import Training, train_backbone
 from benchmark.plan import UNKNOWN_SOURCE, Cell, sources
 from benchmark.recipes import recipe
@@ -146,6 +147,7 @@ class Preparation:
         weights, facts = slot.load() or self._train(cell, backbone, dataset, slot, report)
         backbone.load_state_dict(weights)
         freeze(backbone)
+        backbone.recollection = Recollection(limit=hardware_memory() // 4)
         trained = Trained(
             backbone,
             tensors_sha256(backbone.state_dict()),
@@ -179,6 +181,7 @@ class Preparation:
             derive(cell.seed, cell.named("dataset"), "training"),
             _Slot(self.cache, "checkpoint", slot.key, self.note),
             lambda text: report(f"training the black box, {text}"),
+            precision_of(cell),
         )
         train_backbone(backbone, dataset.train, Training(**slot.key["training"]), session)
         facts = {"seconds": session.seconds}
@@ -211,7 +214,9 @@ class Preparation:
         source = torch.Generator().manual_seed(derive(cell.seed, cell.named("dataset"), "fit"))
         if isinstance(recipe, TrainedExplainer):
             checkpoint = _Slot(self.cache, "checkpoint", key, self.note) if lasting else Forgetful()
-            session = Session(draw_seed(source), checkpoint, lambda text: report(f"training, {text}"))
+            session = Session(
+                draw_seed(source), checkpoint, lambda text: report(f"training, {text}"), precision_of(cell)
+            )
             model = recipe.resume(trained.backbone, dataset.train, session)
             facts = {"seconds": session.seconds, "passes": session.passes, "images": session.images}
         else:
@@ -222,7 +227,7 @@ class Preparation:
                     model = recipe.convert(base.model, dataset.train, generator=source)
                 else:
                     model = recipe.fit(trained.backbone, dataset.train, generator=source)
-                seconds = clock(self.device) - started
+                seconds = clock(self.device) - started + counter.recalled_seconds
             facts = {"seconds": seconds, "passes": counter.passes, "images": counter.images}
         model.to(self.device).eval()
         trained.require_untouched(cell.entry)
@@ -252,9 +257,16 @@ class Preparation:
                 "engine": [here["backbone"], here["instrument"]],
                 "torch": torch.__version__,
                 "device": self.device.type,
+                **({} if precision_of(cell) == "float32" else {"precision": precision_of(cell)}),
                 **_augmentation(dataset),
             }
         return key
+
+
+def precision_of(cell: Cell) -> Precision:
+    """Precision of the cell's trainings, see `benchmark.models.stages.Session`."""
+    training: Any = cell.settings["training"]
+    return cast(Precision, training.get("precision", "float32"))
 
 
 def _augmentation(dataset: Dataset) -> dict[str, str]:

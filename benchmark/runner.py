@@ -25,6 +25,7 @@ from benchmark.data.dataset import Dataset
 from benchmark.errors import DiskFull, FolderBusy, PluginBroken
 from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
+from benchmark.models.backbone import every_pass_made
 from benchmark.plan import Cell
 from benchmark.preparation import (
     Fitted,
@@ -143,7 +144,8 @@ class Runner:
         evaluation = Evaluation(fitted.model, trained.reference, cell.entry)
         with evaluation.counter:
             scores = score(offered, metrics, evaluation)
-            timing = _timing(offered, evaluation)
+            with every_pass_made(trained.backbone):
+                timing = _timing(offered, evaluation)
         trained.require_untouched(cell.entry)
         cost = self._cost(recipe, trained, fitted, evaluation, timing)
         return self._result(cell, recipe, trained, dataset, fitted.model.fitted_state(), scores, cost)

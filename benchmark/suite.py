@@ -68,7 +68,10 @@ class BackboneSpec(_Strict):
 
 
 class TrainingSpec(_Strict):
-    """How the network is trained; see `benchmark.models.training.Training`."""
+    """How the network is trained; see `benchmark.models.training.Training`.
+
+    The precision holds for every training of the suite, the explainers' own included.
+    """
 
     epochs: Annotated[int, Field(ge=0)]
     learning_rate: Rate
@@ -76,6 +79,12 @@ class TrainingSpec(_Strict):
     weight_decay: Share = 0.0
     batch_size: Annotated[int, Field(ge=2)] = 128
     final_learning_rate: Share = 1e-4
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def settings(self) -> dict[str, JsonValue]:
+        """The recipe as results state it; precision only where it is not the usual one."""
+        stated: dict[str, JsonValue] = self.model_dump(mode="json")
+        return {k: v for k, v in stated.items() if k != "precision" or v != "float32"}
 
 
 class DatasetSpec(_Strict):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from benchmark.cost import PassCounter
 from benchmark.errors import FitImpossible
+from benchmark.models.recollection import Recollection
 from benchmark.types import Trait
 
 
@@ -21,9 +24,11 @@ class Backbone(nn.Module):
         channels: Channels of the last feature map.
         lacks: For each trait that the network does not have, a sentence why.
         factory: Makes another one with initial weights, drawn from the global stream; see `built`.
+        recollection: Feature maps that it has computed before, for a frozen network that many entries look at.
     """
 
     factory: Callable[[], Backbone] | None = None
+    recollection: Recollection | None = None
 
     def __init__(
         self,
@@ -76,17 +81,33 @@ class Backbone(nn.Module):
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Outputs ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
+        if self.recollection is None or torch.is_grad_enabled() or self.training or self._hooked():
+            return self._through_blocks(images)
+        return self.recollection.maps(images, self._through_blocks)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last feature map ``F (B, D, h, w)``. One forward pass."""
+        if self.recollection is not None:
+            return self.feature_maps(images)[-1]
+        for block in self.blocks:
+            images = block(images)
+        return images
+
+    def _through_blocks(self, images: Tensor) -> list[Tensor]:
         maps = []
         for block in self.blocks:
             images = block(images)
             maps.append(images)
         return maps
 
-    def features(self, images: Tensor) -> Tensor:
-        """The last feature map ``F (B, D, h, w)``. One forward pass."""
-        for block in self.blocks:
-            images = block(images)
-        return images
+    def _hooked(self) -> bool:
+        """Whether somebody other than a counter listens to the blocks: then every pass has to be made."""
+        hooks = (
+            hook
+            for module in self.blocks.modules()
+            for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+        )
+        return any(not isinstance(getattr(hook, "__self__", None), PassCounter) for hook in hooks)
 
     def embed(self, images: Tensor) -> Tensor:
         """The embedding ``z (B, D)``, input of the linear layer: the last feature map, pooled. One forward pass."""
@@ -112,3 +133,8 @@ def freeze(backbone: Backbone) -> Backbone:
     """The same backbone in evaluation mode, without gradients for its weights, in channels-last memory order."""
     backbone.to(memory_format=torch.channels_last)
     return backbone.eval().requires_grad_(False)
+
+
+def every_pass_made(backbone: Backbone) -> AbstractContextManager[None]:
+    """Inside this context the network recalls nothing: for measuring time."""
+    return nullcontext() if backbone.recollection is None else backbone.recollection.paused()

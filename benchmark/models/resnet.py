@@ -11,6 +11,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from benchmark.errors import SuiteInvalid
 from benchmark.models.backbone import Backbone
+from benchmark.models.one_cell import quick_on_one_cell
 
 
 class _HalfWidth(ResNet):  # type: ignore[misc]
@@ -22,6 +23,7 @@ class _HalfWidth(ResNet):  # type: ignore[misc]
 
 def _as_backbone(network: ResNet, n_classes: int) -> Backbone:
     """The four residual stages as blocks, the stem in front of the first, with a fresh linear layer."""
+    quick_on_one_cell(network)
     stem = (network.conv1, network.bn1, network.relu, network.maxpool)
     blocks = [nn.Sequential(*stem, *network.layer1), network.layer2, network.layer3, network.layer4]
     channels = network.inplanes

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,9 @@ class Forgetful:
         """Saves nothing."""
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 def _silent(line: str) -> None:
     """Reports nothing."""
 
@@ -58,6 +61,8 @@ class Session:
         seed: Decides the order of images and every other draw.
         checkpoint: Where the state goes after every epoch.
         report: Takes one line of progress per epoch.
+        precision: ``"bfloat16"``: steps compute their matrix products and convolutions in it where the hardware has it
+            (automatic mixed precision), weights stay in float32; ``"float32"``: everything.
         passes: Forward passes so far.
         images: Images through the network so far.
         seconds: Time so far, s.
@@ -66,6 +71,7 @@ class Session:
     seed: int
     checkpoint: Checkpoint = field(default_factory=Forgetful)
     report: Callable[[str], None] = _silent
+    precision: Precision = "float32"
     passes: int = 0
     images: int = 0
     seconds: float = 0.0
@@ -155,7 +161,7 @@ def train_in_stages(model: nn.Module, train: Split, stages: Sequence[Stage], ses
                 started = time.perf_counter()
                 if epoch == first and stage.begin is not None:
                     stage.begin()
-                losses = _epoch(model, train, stage, epoch, total + epoch, session.seed)
+                losses = _epoch(model, train, stage, epoch, total + epoch, session)
                 if epoch == stage.epochs - 1 and stage.finish is not None:
                     stage.finish()
             session.passes, session.images = session.passes + counter.passes, session.images + counter.images
@@ -187,13 +193,14 @@ def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _epoch(model: nn.Module, train: Split, stage: Stage, epoch: int, overall: int, seed: int) -> str:
+def _epoch(model: nn.Module, train: Split, stage: Stage, epoch: int, overall: int, session: Session) -> str:
     """One pass over the training split; returns its mean loss in words."""
     sums: dict[str, Tensor] = {}
     device = next(model.parameters()).device
-    source, count = generator(seed, "draws of training", overall), 0
-    for indices in batches(len(train), stage.batch_size, seed, overall):
-        terms = stage.loss(Step(train, indices, epoch, source, device))
+    source, count = generator(session.seed, "draws of training", overall), 0
+    for indices in batches(len(train), stage.batch_size, session.seed, overall):
+        with torch.autocast(device.type, torch.bfloat16, enabled=session.precision == "bfloat16"):
+            terms = stage.loss(Step(train, indices, epoch, source, device))
         stage.optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         stage.optimizer.step()

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from benchmark.data.dataset import Split
 from benchmark.models.backbone import Backbone
-from benchmark.models.stages import Session, Stage, Step, batches, train_in_stages
+from benchmark.models.stages import Precision, Session, Stage, Step, batches, train_in_stages
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Training:
         weight_decay: L2 penalty.
         batch_size: Images per step; a last batch of one image is left out, batch norm cannot use it.
         final_learning_rate: Learning rate at the last step of the cosine schedule.
+        precision: Of the arithmetic, see `benchmark.models.stages.Session`.
     """
 
     epochs: int
@@ -34,6 +35,7 @@ class Training:
     weight_decay: float
     batch_size: int
     final_learning_rate: float = 1e-4
+    precision: Precision = "float32"
 
 
 def train_backbone(backbone: Backbone, train: Split, training: Training, session: Session) -> None:
@@ -58,7 +60,7 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
     )
 
     def loss(step: Step) -> Mapping[str, Tensor]:
-        return {"cross-entropy": F.cross_entropy(backbone(step.batch.images), step.batch.labels)}
+        return {"cross-entropy": F.cross_entropy(backbone(step.batch.images).float(), step.batch.labels)}
 
     schedule = cosine(optimizer, training.epochs, len(train), training.batch_size, training.final_learning_rate)
     stage = Stage("epoch", training.epochs, optimizer, loss, training.batch_size, [backbone], schedule)
