@@ -181,7 +181,6 @@ class Preparation:
             derive(cell.seed, cell.named("dataset"), "training"),
             _Slot(self.cache, "checkpoint", slot.key, self.note),
             lambda text: report(f"training the black box, {text}"),
-            precision_of(cell),
         )
         train_backbone(backbone, dataset.train, Training(**slot.key["training"]), session)
         facts = {"seconds": session.seconds}

@@ -51,6 +51,7 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
         FitImpossible: If the loss stops being finite.
     """
     backbone.to(memory_format=torch.channels_last)
+    session.precision = training.precision
     optimizer = torch.optim.SGD(
         backbone.parameters(),
         lr=training.learning_rate,

@@ -281,6 +281,18 @@ def test_costs_are_exact_counts(run, tiny_suite, tmp_path):
     assert cost.own_parameters == 50 * 256 + 50
 
 
+def test_who_came_before_changes_neither_a_score_nor_a_cost(run, tiny_suite, tmp_path):
+    """Entries share the passes of the frozen network; what is told of each must not show it."""
+
+    def told(folder, entries):
+        _, out = run(explainers=entries, out=tmp_path / folder, cache=tmp_path / folder / "cache")
+        found = read_result(plan(tiny_suite, explainers=["kmex"])[0].path(out))
+        cost = found.cost
+        return found.scores, cost.fit_passes, cost.fit_images, cost.evaluation_passes, cost.evaluation_images
+
+    assert told("alone", ["kmex"]) == told("last", ["blackbox", "b4", "kmex"])
+
+
 def test_provenance_names_everything_that_a_repetition_needs(run, tiny_suite):
     _, out = run(explainers=["kmex"])
     path = plan(tiny_suite, explainers=["kmex"])[0].path(out)

@@ -115,6 +115,15 @@ def test_the_identity_follows_the_settings_and_not_the_batch_size():
     assert plan(longer, explainers=["kmex"], seeds=[0])[0].identity != first.identity
 
 
+def test_the_precision_is_stated_only_where_it_is_not_the_usual_one():
+    suite = load_suite("quick")
+    (plain,) = plan(suite, explainers=["kmex"], seeds=[0])
+    rough = suite.model_copy(update={"training": suite.training.model_copy(update={"precision": "bfloat16"})})
+    (mixed,) = plan(rough, explainers=["kmex"], seeds=[0])
+    assert "precision" not in plain.settings["training"]
+    assert mixed.settings["training"] == {**plain.settings["training"], "precision": "bfloat16"}
+
+
 def test_a_missing_result_is_not_run_and_a_damaged_one_is_an_error(tmp_path):
     (cell,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
     assert status(cell, tmp_path) == ("missing", None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from baselines.protopnet import ProtoPNet
 from benchmark.cache import Cache
 from benchmark.plan import plan
 from benchmark.results import read_result
@@ -94,3 +95,19 @@ def test_a_run_killed_in_any_stage_goes_on_to_the_same_model(stage, suite, whole
         assert result.provenance.model_sha256 == expected[entry].provenance.model_sha256
         assert result.scores == expected[entry].scores
         assert result.cost.fit_images == expected[entry].cost.fit_images
+
+
+def test_trained_explainers_compute_in_the_precision_of_the_suite(suite, tmp_path, monkeypatch):
+    asked = set()
+
+    def watch(self, backbone, train, session):
+        asked.add(session.precision)
+        return train_protopnet(self, backbone, train, session)
+
+    train_protopnet = ProtoPNet.train
+    monkeypatch.setattr(ProtoPNet, "train", watch)
+    rough = suite.model_copy(update={"training": suite.training.model_copy(update={"precision": "bfloat16"})})
+    cells = plan(rough, explainers=["protopnet"])
+    Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", Recording()).run(cells)
+    assert asked == {"bfloat16"}
+    assert read_result(cells[0].path(tmp_path)).settings["training"]["precision"] == "bfloat16"

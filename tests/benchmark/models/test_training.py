@@ -234,3 +234,14 @@ def test_no_epochs_leave_the_weights_as_they_were(make, toy, checkpoint):
     expected = make().state_dict()
     assert_same(train(make(), toy, checkpoint, dataclasses.replace(RECIPE, epochs=0)), expected)
     assert checkpoint.saves == 0
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("bfloat16", torch.bfloat16), ("float32", torch.float32)])
+def test_steps_compute_in_the_precision_asked_for_and_weights_stay_in_float32(make, toy, checkpoint, precision, kind):
+    backbone, seen = make(), set()
+    handle = backbone.blocks[0][0].register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    found = train(backbone, toy, checkpoint, dataclasses.replace(RECIPE, epochs=15, precision=precision))
+    handle.remove()
+    assert seen == {kind}
+    assert {value.dtype for value in found.values() if value.is_floating_point()} == {torch.float32}
+    assert accuracy(backbone, toy) == 1
