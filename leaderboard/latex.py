@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from leaderboard.entry import Entry
 from leaderboard.escape import latex as escape
+from leaderboard.overview import overview_tables
 from leaderboard.tables import COMPARED, CONTROLS, Cell, Column, Table, score_tables
 
 _PREAMBLE = """\
@@ -19,6 +20,7 @@ _ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
 def document(suite: str, entries: Sequence[Entry]) -> str:
     """All score tables of a suite, to be included in a document."""
     parts = [_PREAMBLE]
+    parts += [_float(content, suite, "all data sets", content.heading) for content in overview_tables(entries)]
     for dataset in sorted({entry.dataset for entry in entries}):
         own = [entry for entry in entries if entry.dataset == dataset]
         for content in score_tables(own, COMPARED):
@@ -30,7 +32,7 @@ def document(suite: str, entries: Sequence[Entry]) -> str:
 
 def _float(content: Table, suite: str, dataset: str, what: str) -> str:
     caption = f"{what} on {escape(dataset)} (suite {escape(suite)}): mean [95\\,\\% interval]."
-    label = f"tab:{suite}-{dataset}-{what.lower().replace(' ', '-')}"
+    label = f"tab:{suite}-{dataset}-{what}".lower().replace(" ", "-")
     head = [r"\begin{table}", r"\centering\small", f"\\caption{{{caption}}}", f"\\label{{{label}}}"]
     return "\n".join([*head, table(content), r"\end{table}", ""])
 

@@ -12,6 +12,7 @@ from leaderboard import numbers
 from leaderboard.costs import EXPLANATION, cost_table
 from leaderboard.entry import Entry, column
 from leaderboard.escape import markdown as escape
+from leaderboard.overview import overview_tables
 from leaderboard.setting import facts
 from leaderboard.tables import COMPARED, CONTROLS, Column, Table, score_tables
 from leaderboard.variants import variant_tables
@@ -27,6 +28,10 @@ intervals as a test: all entries are scored on the same images.
 the score where it was measured for each entry. A score says something only beside its chance level.
 - `n/a`: not applicable, the note says why; it counts neither for nor against an entry. `—`: not measured, or not known.
 - Profiles first, ranks last: entries are in alphabetical order, since no single order is the right one."""
+
+_ABOUT_OVERVIEW = """\
+What the radar charts show, with accuracy and the gain over random order. Seeds, chance levels, controls and costs \
+stand with each data set below."""
 
 _ABOUT_CONTROLS = """\
 Entries with a known answer, there to check the measures. They do not take part in the comparison."""
@@ -60,6 +65,11 @@ def page(
     """
     parts = [f"# Board of the suite {escape(suite)}", _HOW_TO_READ]
     parts += [f"![{escape(alt)}]({name})" for name, alt in charts.items()]
+    overview = overview_tables(entries)
+    if overview:
+        parts += ["## All data sets", _ABOUT_OVERVIEW]
+        for scores in overview:
+            parts += [f"**{escape(scores.heading)}**", *table(scores)]
     for dataset in sorted({entry.dataset for entry in entries}):
         own = [result for result in results if result.dataset == dataset]
         parts += section(dataset, own, [entry for entry in entries if entry.dataset == dataset])

@@ -112,16 +112,26 @@ def _score_table(section: str, metrics: Sequence[str], entries: Sequence[Entry],
 
 def _cells(entry: Entry | None, notes: list[str], *, beside: bool) -> list[Cell]:
     """The cell of a score, and of its chance level where that stands beside it."""
+    cell = score_cell(entry, notes)
+    if not beside:
+        return [cell]
     if entry is None:
-        return [Cell(NOTHING)] * (1 + beside)
+        return [cell, Cell(NOTHING)]
+    if entry.value is None:
+        return [cell, Cell("")]
+    return [cell, Cell(NOTHING if entry.chance is None else numbers.alone(entry.chance, entry.measure))]
+
+
+def score_cell(entry: Entry | None, notes: list[str]) -> Cell:
+    """Mean and interval of a score; why there is none goes to the notes, once."""
+    if entry is None:
+        return Cell(NOTHING)
     if entry.value is None or entry.low is None or entry.high is None:
         reason = entry.reason or ""
         if reason not in notes:
             notes.append(reason)
-        return [Cell("n/a", notes.index(reason))] + [Cell("")] * beside
-    value = Cell(numbers.with_interval(entry.value, entry.low, entry.high, entry.measure))
-    chance = NOTHING if entry.chance is None else numbers.alone(entry.chance, entry.measure)
-    return [value] + [Cell(chance)] * beside
+        return Cell("n/a", notes.index(reason))
+    return Cell(numbers.with_interval(entry.value, entry.low, entry.high, entry.measure))
 
 
 def head(measure: Measure) -> Column:

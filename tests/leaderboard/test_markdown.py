@@ -57,10 +57,10 @@ def test_the_whole_page(synthetic_suite, render):
     entries = aggregate(synthetic_suite)
     text = page("quick", synthetic_suite, entries, {"radar.png": "Radar chart: all of them"})
     html = render(text)
-    assert html.count("<table>") == 2 * (3 + 3 + 1 + 1)
+    assert html.count("<table>") == 7 + 2 * (3 + 3 + 1 + 1)
     assert '<img src="radar.png" alt="Radar chart: all of them"' in html
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        "## digits", "## letters", "## What the columns mean",
+        "## All data sets", "## digits", "## letters", "## What the columns mean",
     ]  # fmt: skip
     assert "- (1) it has no prototypes\n- (2) its prototypes are the classifier's columns" in text
     assert (
