@@ -155,3 +155,15 @@ def test_a_data_set_may_have_seeds_of_its_own():
     suite = parse_suite(text() + more, "the test").model_copy(update={"explainers": (ExplainerSpec(name="kmex"),)})
     assert [(cell.dataset, cell.seed) for cell in plan(suite)] == [("digits", 0), ("digits", 1), ("mnist", 4)]
     assert {cell.seed for cell in plan(suite, seeds=[7])} == {7}
+
+
+def test_the_ablations_on_free_data_share_the_black_boxes_of_the_suite_open():
+    wanted = {(c.dataset, c.seed): c.settings for c in plan(load_suite("open"), explainers=["blackbox"])}
+    for cell in plan(load_suite("open-ablations"), explainers=["blackbox"]):
+        assert cell.settings == wanted[cell.dataset, cell.seed]
+
+
+def test_both_suites_of_ablations_have_the_same_entries_but_for_patches():
+    """Patches of 32 pixels are one cell: KMEx itself."""
+    ours, theirs = ({s.entry: s for s in load_suite(n).explainers} for n in ("open-ablations", "ablations"))
+    assert ours == {name: spec for name, spec in theirs.items() if name != "kmex-patches"}
