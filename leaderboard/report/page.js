@@ -1,4 +1,4 @@
-// Links within the page open what they lead to; definitions also show where one is; claims and costs are open on paper.
+// Links within the page open what they lead to; definitions also show where one is; all but entries is open on paper.
 {
   const dialog = document.getElementById("definition");
   const place = document.getElementById("definition-text");
@@ -43,7 +43,7 @@
 
   let opened = [];
   window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll(".claims > details:not([open]), .costs:not([open])")];
+    opened = [...document.querySelectorAll(".claims > details:not([open]), .costs:not([open]), #radar-positions:not([open])")];
     for (const closed of opened) {
       later.fill(closed);
       closed.open = true;
