@@ -6,6 +6,7 @@ A PNG becomes lossless WebP: the same pixels in about half the bytes. One that i
 from __future__ import annotations
 
 import io
+import warnings
 from base64 import b64encode
 from pathlib import Path
 
@@ -48,11 +49,14 @@ def _svg(path: Path) -> tuple[str, bytes]:
 def _png(path: Path) -> tuple[str, bytes]:
     content = path.read_bytes()
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                size = f"{image.width} x {image.height} pixels, more than {_MOST_PIXELS:,} in all"
-                raise TooLarge(f"it has {size}: draw it smaller")
-            pixels = image.convert("RGB" if image.mode in ("1", "L", "RGB") else "RGBA")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+            image = Image.open(io.BytesIO(content), formats=["PNG"])
+        if image.width * image.height > _MOST_PIXELS:
+            raise TooLarge(f"it has more than {_MOST_PIXELS:,} pixels, {image.width} x {image.height}: draw it smaller")
+        pixels = image.convert("RGB" if image.mode in ("1", "L", "RGB") else "RGBA")
+    except Image.DecompressionBombError as error:
+        raise TooLarge(f"it has more than {_MOST_PIXELS:,} pixels: draw it smaller") from error
     except (UnidentifiedImageError, OSError, SyntaxError) as error:  # as Pillow reports damages of different kinds
         raise _damaged(path) from error
     smaller = _webp(pixels, lossless=True)
