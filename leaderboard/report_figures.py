@@ -19,6 +19,7 @@ _TITLES = {
     "relevance": "relevance maps",
     "concepts": "explanation maps",
     "curves": "relevance-order curves",
+    "ablations": "radar charts of ablations",
 }
 
 
@@ -45,9 +46,9 @@ def find_figures(
     """The figures below a folder that belong to a suite's results.
 
     A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``, as `sembench show` leaves
-    it. A name that ends with that of one explainer, as in ``prototypes-kmex``, stands for its folder, and so does one
-    that ends with that of a data set, as in ``curves-digits``. Of two files with the same name the one that takes less is taken.
-    Further folders, such as ``seed-0``, become part of the caption.
+    it. A name that ends with that of one explainer, as in ``prototypes-kmex``, stands for its folder, and so does
+    the data set of ``curves-<data set>`` and ``ablations-<data set>``. Of two files with the same name the one that
+    takes less is taken. Further folders, such as ``seed-0``, become part of the caption.
 
     Args:
         root: Folder of figures.
@@ -98,8 +99,9 @@ def _place(name: Path, suite: str, entries: Collection[tuple[str, str]]) -> tupl
     if folders:
         dataset: str | None = folders.pop(0)
     else:
-        dataset = next((known for known, _ in sorted(entries, reverse=True) if title.endswith(f"-{known}")), None)
-        title = title.removesuffix(f"-{dataset}")
+        drawn = re.fullmatch(r"(curves|ablations)-(.+)", title)
+        dataset = drawn[2] if drawn and drawn[2] in {known for known, _ in entries} else None
+        title = drawn[1] if drawn and dataset else title
     explainer = folders.pop(0) if folders and (dataset, folders[0]) in entries else None
     shorter, named = _parted(title, [label for known, label in entries if known == dataset])
     if explainer is None and len(named) == 1:

@@ -20,7 +20,6 @@ from sembench import app
 from .markup import Markup
 
 
-
 def png(pixels):
     """An image of these pixels as PNG."""
     written = io.BytesIO()
@@ -139,18 +138,20 @@ def test_a_page_that_is_full_takes_no_more(folder, results, monkeypatch):
 
 
 def test_names_as_the_command_show_gives_them_need_no_change(build, tmp_path):
-    results = build.suite(["blackbox", "kmex"], ["digits", "fashion-digits"], [0])
+    results = build.suite(["blackbox", "kmex"], ["digits", "a-digits"], [0])
     for name in (
         "quick/digits/seed-0/looks-like-kmex", "quick/digits/seed-0/relevance-5-explainers",
-        "quick/digits/seed-0/prototypes-blackbox-kmex", "quick/curves-digits", "quick/curves-fashion-digits",
-        "quick/ablations-similarity",
+        "quick/digits/seed-0/prototypes-blackbox-kmex", "quick/curves-digits", "quick/curves-a-digits",
+        "quick/ablations-digits", "quick/ablations-average", "quick/both-digits",
     ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}.png").write_bytes(PNG)
     assert places(find_figures(tmp_path, "quick", results)[0]) == [
-        (None, None, "ablations similarity"),
+        (None, None, "ablations average"),
+        ("digits", None, "radar charts of ablations"),
+        (None, None, "both digits"),
+        ("a-digits", None, "relevance-order curves"),
         ("digits", None, "relevance-order curves"),
-        ("fashion-digits", None, "relevance-order curves"),
         ("digits", "kmex", "this looks like that, seed 0"),
         ("digits", None, "prototypes blackbox kmex, seed 0"),
         ("digits", None, "relevance maps, 5 explainers, seed 0"),

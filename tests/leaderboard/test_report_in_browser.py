@@ -303,7 +303,7 @@ def test_what_is_closed_becomes_part_of_the_page_when_it_is_opened(long, long_pa
     long.visit(f"{long_path.as_uri()}#entry/set-6/method-26")
     entry = "details[id='entry/set-6/method-26']"
     assert "prototypes_per_class" in texts(long, entry)[0]
-    assert long.run(f"document.querySelectorAll(\"{entry} noscript\").length") == 0
+    assert long.run(f'document.querySelectorAll("{entry} noscript").length') == 0
     long.click("details.costs:last-of-type summary")
     assert "Own" in texts(long, "details.costs[open]")[0]
     long.click(".claims details summary")
