@@ -19,8 +19,8 @@ const later = (() => {
   const fill = (details) => [...details.children].filter((child) => waiting.has(child)).forEach(replace);
   const goOn = (pause) => {
     for (const noscript of waiting) {
+      replace(noscript); // at least one each time, however busy the machine
       if (pause.timeRemaining() < 5) break;
-      replace(noscript);
     }
     if (waiting.size) whenIdle(goOn);
   };

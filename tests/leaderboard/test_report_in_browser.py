@@ -308,7 +308,8 @@ def test_what_is_closed_becomes_part_of_the_page_when_it_is_opened(long, long_pa
     assert "Own" in texts(long, "details.costs[open]")[0]
     long.click(".claims details summary")
     assert "Verdict" in texts(long, ".claims details[open]")[0]
-    long.run(f"new Promise(done => {{ const look = () => {kept} ? setTimeout(look, 20) : done(); look(); }})")
+    while long.run(kept):  # filled when idle, each time at least one
+        long.settle()
     closed = "[...document.querySelectorAll('details.entry:not([open])')].map(entry => entry.textContent)"
     assert [text for text in long.run(closed) if "prototypes_per_class" not in text] == []
 
