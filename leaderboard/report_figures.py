@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import SembenchError
 from benchmark.results import Result
+from leaderboard.report_picture import TooLarge, address
 
-_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+_TYPES = (".png", ".svg")
+_WHOLE = 30_000_000  # letters that all pictures of a page may take
+# What `sembench show` calls a file, and what it is.
+_TITLES = {
+    "looks-like": "this looks like that",
+    "relevance": "relevance maps",
+    "concepts": "explanation maps",
+    "curves": "relevance-order curves",
+    "ablations": "radar charts of ablations",
+}
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,10 @@ def find_figures(
 ) -> tuple[list[Figure], dict[str, str]]:
     """The figures below a folder that belong to a suite's results.
 
-    A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``. A name that ends with that of
-    one explainer, as in ``prototypes-kmex``, stands for its folder. Of two files with the same name the smaller one is
-    taken. Further folders, such as ``seed-0``, become part of the caption.
+    A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``, as `sembench show` leaves
+    it. A name that ends with that of one explainer, as in ``prototypes-kmex``, stands for its folder, and so does
+    the data set of ``curves-<data set>`` and ``ablations-<data set>``. Of two files with the same name the one that
+    takes less is taken. Further folders, such as ``seed-0``, become part of the caption.
 
     Args:
         root: Folder of figures.
@@ -46,7 +57,8 @@ def find_figures(
         general: Whether to take figures that belong to no single data set, which may show any.
 
     Returns:
-        The figures, ordered by path; and by path relative to the folder why others were left out.
+        The figures, ordered by path; and by path relative to the folder why others were left out: they show other
+        data, or are too large.
 
     Raises:
         SembenchError: If the folder does not exist, or a file is not what its name says.
@@ -54,28 +66,49 @@ def find_figures(
     if not root.is_dir():
         raise SembenchError(f"no folder of figures at {root}. Name one that exists, or leave out --figures.")
     entries = {(result.dataset, result.explainer) for result in results}
-    datasets = {dataset for dataset, _ in entries}
     found: list[Figure] = []
     left_out: dict[str, str] = {}
+    taken = 0
     for path in _smallest(root):
-        place = list(path.relative_to(root).parts[:-1])
-        if place and place[0] == suite:
-            del place[0]
-        dataset = place.pop(0) if place else None
-        explainer = place.pop(0) if place and (dataset, place[0]) in entries else None
-        title, named = _parted(path.stem, [label for name, label in entries if name == dataset])
-        if explainer is None and len(named) == 1:
-            explainer = named[0]
-        else:
-            title = path.stem
-        if dataset is not None and dataset not in datasets:
-            left_out[path.relative_to(root).as_posix()] = f"these results have no data set {dataset}"
+        name = path.relative_to(root)
+        dataset, explainer, caption = _place(name, suite, entries)
+        if dataset is not None and dataset not in {known for known, _ in entries}:
+            left_out[name.as_posix()] = f"these results have no data set {dataset}"
         elif dataset is None and not general:
-            left_out[path.relative_to(root).as_posix()] = "it may show data that is left out"
+            left_out[name.as_posix()] = "it may show data that is left out"
         else:
-            caption = ", ".join(name.replace("-", " ").replace("_", " ") for name in [title, *place])
-            found.append(Figure(dataset, explainer, caption, _address(path)))
+            try:
+                figure = Figure(dataset, explainer, caption, address(path))
+            except TooLarge as why:
+                left_out[name.as_posix()] = str(why)
+                continue
+            if taken + len(figure.source) > _WHOLE:
+                left_out[name.as_posix()] = f"a page holds {_WHOLE // 10**6} MB of figures: name a folder with fewer"
+                continue
+            taken += len(figure.source)
+            found.append(figure)
     return found, left_out
+
+
+def _place(name: Path, suite: str, entries: Collection[tuple[str, str]]) -> tuple[str | None, str | None, str]:
+    """The data set and the entry that a figure belongs to, and its caption."""
+    folders = list(name.parts[:-1])
+    if folders and folders[0] == suite:
+        del folders[0]
+    title = name.stem
+    if folders:
+        dataset: str | None = folders.pop(0)
+    else:
+        drawn = re.fullmatch(r"(curves|ablations)-(.+)", title)
+        dataset = drawn[2] if drawn and drawn[2] in {known for known, _ in entries} else None
+        title = drawn[1] if drawn and dataset else title
+    explainer = folders.pop(0) if folders and (dataset, folders[0]) in entries else None
+    shorter, named = _parted(title, [label for known, label in entries if known == dataset])
+    if explainer is None and len(named) == 1:
+        title, explainer = shorter, named[0]
+    several = re.fullmatch(r"(.+)-(\d+-explainers)", title)
+    parts = [*(several.groups() if several else [title]), *folders]
+    return dataset, explainer, ", ".join(_TITLES.get(part, re.sub("[-_]", " ", part)) for part in parts)
 
 
 def _parted(stem: str, labels: Iterable[str]) -> tuple[str, list[str]]:
@@ -95,14 +128,11 @@ def _smallest(root: Path) -> list[Path]:
         name = path.relative_to(root).with_suffix("")
         if any(part.startswith(".") for part in name.parts):
             continue
-        if name not in chosen or path.stat().st_size < chosen[name].stat().st_size:
+        if name not in chosen or _share(path) < _share(chosen[name]):
             chosen[name] = path
     return [chosen[name] for name in sorted(chosen)]
 
 
-def _address(path: Path) -> str:
-    content, suffix = path.read_bytes(), path.suffix.lower()
-    sound = content.startswith(b"\x89PNG\r\n\x1a\n") if suffix == ".png" else b"<svg" in content
-    if not sound:
-        raise SembenchError(f"{path} is not what its name says: no {suffix[1:].upper()} image. Draw it again.")
-    return f"data:{_TYPES[suffix]};base64,{b64encode(content).decode()}"
+def _share(path: Path) -> float:
+    """About how many bytes of the page a file will take: a PNG is stored in half of its own."""
+    return path.stat().st_size * (1.0 if path.suffix.lower() == ".svg" else 0.5)

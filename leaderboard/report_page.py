@@ -31,8 +31,9 @@ from leaderboard.report_figures import Figure, find_figures
 from leaderboard.report_scores import score_table
 from leaderboard.setting import facts
 
-_SCRIPTS = ("page.js", "scores.js", "pens.js", "radar.js", "pareto.js", "charts.js")
+_SCRIPTS = ("later.js", "page.js", "scores.js", "pens.js", "radar.js", "pareto.js", "charts.js")
 _RAW = tuple(field for field in FIELDS if field not in ("reference", "chance_is", "note"))  # these stand on the page
+_AT_FIRST = 200  # rows of the table of scores: a browser takes its time to lay out a thousand
 
 
 def report_files(
@@ -74,6 +75,7 @@ def page(suite: str, results: Sequence[Result], figures: Sequence[Figure] = ()) 
     style, script = _asset("report.css"), Markup("\n").join(map(_asset, _SCRIPTS))
     context: dict[str, Any] = {
         "suite": suite,
+        "at_first": _AT_FIRST,
         "scores": scores,
         "charts": chart_data(entries),
         "claims": examine(results),

@@ -1,6 +1,7 @@
 """`sembench show`, from another process: figures from a run's cache, sentences for those that do not apply."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -79,6 +80,22 @@ def test_curves_come_from_results_alone_and_load_no_torch(folder):
     modules = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")}
     assert "matplotlib.figure" in modules
     assert not {"torch", "sklearn"} & modules
+
+
+@pytest.mark.slow
+def test_what_show_leaves_goes_into_the_report_of_its_entry_as_it_is(folder):
+    assert sembench(folder, "run", "--suite", "shown.toml", "--explainer", "kmex", "--seed", 0).returncode == 0
+    for figure in ("prototypes", "looks-like"):
+        shown = sembench(folder, "show", figure, "--suite", "shown.toml", "--explainer", "kmex", "--out", "stored")
+        assert shown.returncode == 0, shown.stderr
+    assert sembench(folder, "show", "curves", "--suite", "shown", "--out", "stored").returncode == 0
+    made = sembench(folder, "report", "--suite", "shown", "--figures", "stored", "--out", "board")
+    assert (made.returncode, made.stderr) == (0, "")
+    report = (folder / "board/shown/report.html").read_text("utf-8")
+    entry = report[report.index('id="entry/digits/kmex"') :]
+    for caption in ("prototypes, seed 0", "this looks like that, seed 0"):
+        assert re.search(rf'<img src="data:image/\S+" alt="{caption}: kmex on digits"', entry), caption
+    assert 'alt="relevance-order curves: digits"' in report[: report.index('id="entries"')]
 
 
 def test_what_cannot_be_shown_is_one_line_and_exit_status_2(folder):

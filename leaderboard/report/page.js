@@ -1,5 +1,4 @@
-"use strict";
-// Links within the page open what they lead to; definitions also show where one is; claims are open on paper.
+// Links within the page open what they lead to; definitions also show where one is; all but entries is open on paper.
 {
   const dialog = document.getElementById("definition");
   const place = document.getElementById("definition-text");
@@ -8,7 +7,9 @@
     const target = id && document.getElementById(id);
     if (!target) return;
     for (let inside = target; inside; inside = inside.parentElement) {
-      if (inside.tagName === "DETAILS") inside.open = true;
+      if (inside.tagName !== "DETAILS") continue;
+      later.fill(inside);
+      inside.open = true;
     }
     for (const old of document.querySelectorAll(".arrived")) old.classList.remove("arrived");
     const stop = target.tagName === "DETAILS" ? target.querySelector("summary") : target;
@@ -42,10 +43,13 @@
 
   let opened = [];
   window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll(".claims > details:not([open])")];
-    for (const claim of opened) claim.open = true;
+    opened = [...document.querySelectorAll(".claims > details:not([open]), .costs:not([open]), #radar-positions:not([open])")];
+    for (const closed of opened) {
+      later.fill(closed);
+      closed.open = true;
+    }
   });
   window.addEventListener("afterprint", () => {
-    for (const claim of opened) claim.open = false;
+    for (const closed of opened) closed.open = false;
   });
 }

@@ -1,4 +1,5 @@
-// The table of scores: sorted by a column, filtered by method, data set and kind, columns switched on and off.
+// The table of scores: sorted by a column, filtered by method, data set and kind, columns switched on and off. Of a
+// long table the first rows are shown, and all of them on demand and on paper.
 {
   const table = document.getElementById("score-table");
   const body = table.tBodies[0];
@@ -8,28 +9,54 @@
   const text = document.getElementById("filter-text");
   const dataset = document.getElementById("filter-dataset");
   const state = document.getElementById("table-state");
+  const further = document.getElementById("further-rows");
+  const button = document.getElementById("all-rows");
+  const [first, total] = [rows.length, Number(table.dataset.rows)];
   let order = "";
+  let everything = false;
 
   const chosen = (name) =>
     new Set([...form.querySelectorAll(`input[name=${name}]:checked`)].map((input) => input.value));
 
-  const say = () => {
-    const shown = rows.filter((row) => !row.hidden).length;
-    state.textContent = `${shown} of ${rows.length} rows${order}`;
+  // Rows beyond the first ones are text until they are needed.
+  const complete = () => {
+    if (rows.length === total) return;
+    const more = [...later.parsed(further).querySelectorAll("tbody tr")];
+    for (const row of more) row.hidden = true;
+    further.remove();
+    rows.push(...more);
+    body.append(...more);
+    columns();
+  };
+
+  const say = (matching) => {
+    const shown = everything ? matching : Math.min(first, matching);
+    state.textContent = `${matching} of ${total} rows${order}${shown < matching ? `; the first ${shown} are shown` : ""}`;
+    if (!button) return;
+    button.textContent = `Show all ${matching} rows`;
+    button.hidden = shown === matching;
   };
 
   const filter = () => {
+    complete();
     const wanted = text.value.trim().toLowerCase();
     const kinds = chosen("kind");
-    for (const row of rows) {
+    let matching = 0;
+    for (const row of body.rows) {
       const [method, on] = [row.cells[0].dataset.v, row.cells[1].dataset.v];
-      row.hidden = !(
+      const fits =
         method.toLowerCase().includes(wanted) &&
         (!dataset || !dataset.value || on === dataset.value) &&
-        (kinds.has(row.dataset.kind) || kinds.size === 0)
-      );
+        (kinds.has(row.dataset.kind) || kinds.size === 0);
+      matching += fits;
+      row.hidden = !fits || (matching > first && !everything);
     }
-    say();
+    say(matching);
+  };
+
+  const show = (all) => {
+    everything = all;
+    filter();
   };
 
   const columns = () => {
@@ -50,6 +77,7 @@
 
   // Rows without a value stay last, whatever the direction; rows that are equal keep their order.
   const sort = (place) => {
+    complete();
     const head = heads[place];
     const best = head.dataset.better === "higher" ? "descending" : "ascending";
     const worst = best === "ascending" ? "descending" : "ascending";
@@ -66,7 +94,7 @@
     const name = head.querySelector(".sort").firstChild.textContent.trim();
     const word = head.dataset.better ? (direction === best ? ", best first" : ", worst first") : "";
     order = `, sorted by ${name}${word}`;
-    say();
+    filter();
   };
 
   heads.forEach((head, place) => {
@@ -82,7 +110,10 @@
     else filter();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
+  if (button) button.addEventListener("click", () => show(true));
+  window.addEventListener("beforeprint", () => show(true));
+  window.addEventListener("afterprint", () => show(false));
   form.hidden = false;
-  columns();
-  filter();
+  say(total);
+  later.whenIdle(complete);
 }

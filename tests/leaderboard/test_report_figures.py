@@ -1,19 +1,38 @@
 """Figures find their entries by their folders; what shows other data stays out."""
 
 import base64
+import io
+import struct
+import zlib
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from benchmark.errors import SembenchError
 from benchmark.results import write_result
+from leaderboard import report_figures, report_picture
 from leaderboard.report_figures import find_figures
 from leaderboard.report_page import page, report_files
 from sembench import app
 
 from .markup import Markup
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 50
+
+def png(pixels):
+    """An image of these pixels as PNG."""
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "PNG")
+    return written.getvalue()
+
+
+def noise(height, width):
+    """An image that no format makes small."""
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+PNG = png(noise(12, 20))
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>window.hacked = 1</script></svg>'
 
 
@@ -56,11 +75,94 @@ def test_folders_say_what_a_figure_shows(folder, results):
     assert left_out == {"celeba/kmex/prototypes.png": "these results have no data set celeba"}
 
 
-def test_the_smaller_of_two_files_is_taken_and_holds_its_bytes(folder, results):
+def held(figure):
+    """Type and content of a figure in the page."""
+    kind, _, content = figure.source.partition(";base64,")
+    return kind.removeprefix("data:"), base64.b64decode(content)
+
+
+def test_of_two_files_the_one_that_takes_less_is_taken(folder, results):
     prototypes = find_figures(folder, "quick", results)[0][1]
-    kind, _, content = prototypes.source.partition(",")
-    assert kind == "data:image/svg+xml;base64"
-    assert base64.b64decode(content) == SVG
+    assert held(prototypes) == ("image/svg+xml", SVG)
+    (folder / "digits/kmex/prototypes.svg").write_bytes(SVG + b" " * len(PNG))
+    assert held(find_figures(folder, "quick", results)[0][1])[0] != "image/svg+xml"
+
+
+def test_a_png_takes_less_and_shows_the_same(results, tmp_path):
+    pixels = np.kron(noise(24, 20), np.ones((9, 9, 1), dtype=np.uint8))
+    (tmp_path / "map.png").write_bytes(png(pixels))
+    kind, content = held(find_figures(tmp_path, "quick", results)[0][0])
+    assert kind == "image/webp"
+    assert len(content) < (tmp_path / "map.png").stat().st_size
+    with Image.open(io.BytesIO(content)) as image:
+        assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_a_large_png_becomes_smaller_and_what_stays_large_is_left_out(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(report_picture, "LARGEST", 20_000)
+    monkeypatch.setattr(report_picture, "_WIDTH", 100)
+    monkeypatch.setattr(report_picture, "_MOST_PIXELS", 90_000)
+    for name, content in {
+        "fits.png": png(noise(100, 300)),
+        "tall.png": png(noise(600, 100)),
+        "huge.png": png(noise(301, 300)),
+        "long.svg": SVG + b" " * 20_000,
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    figures, left_out = find_figures(tmp_path, "quick", results)
+    assert [figure.caption for figure in figures] == ["fits"]
+    kind, content = held(figures[0])
+    assert kind == "image/webp"
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.size == (100, 33)
+    assert left_out["huge.png"] == "it has more than 90,000 pixels, 300 x 301: draw it smaller"
+    assert left_out["long.svg"].endswith("an SVG cannot be scaled down: store a PNG beside it")
+    assert "even when scaled down to 100 pixels across: draw less on it" in left_out["tall.png"]
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000])
+def test_a_small_file_that_would_unfold_to_a_huge_image_is_left_out(results, tmp_path, side):
+    head = b"IHDR" + struct.pack(">II", side, side) + PNG[24:29]
+    (tmp_path / "bomb.png").write_bytes(PNG[:12] + head + struct.pack(">I", zlib.crc32(head)) + PNG[33:])
+    figures, left_out = find_figures(tmp_path, "quick", results)
+    assert figures == []
+    assert left_out["bomb.png"].startswith("it has more than 40,000,000 pixels")
+
+
+def test_a_page_that_is_full_takes_no_more(folder, results, monkeypatch):
+    monkeypatch.setattr(report_figures, "_WHOLE", 1200)
+    figures, left_out = find_figures(folder, "quick", results)
+    assert 0 < sum(len(figure.source) for figure in figures) <= 1200
+    assert len(figures) + len(left_out) == 6
+    assert "a page holds 0 MB of figures: name a folder with fewer" in left_out.values()
+
+
+def test_names_as_the_command_show_gives_them_need_no_change(build, tmp_path):
+    results = build.suite(["blackbox", "kmex"], ["digits", "a-digits"], [0])
+    for name in (
+        "quick/digits/seed-0/looks-like-kmex", "quick/digits/seed-0/relevance-5-explainers",
+        "quick/digits/seed-0/prototypes-blackbox-kmex", "quick/curves-digits", "quick/curves-a-digits",
+        "quick/ablations-digits", "quick/ablations-average", "quick/both-digits",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.png").write_bytes(PNG)
+    assert places(find_figures(tmp_path, "quick", results)[0]) == [
+        (None, None, "ablations average"),
+        ("digits", None, "radar charts of ablations"),
+        (None, None, "both digits"),
+        ("a-digits", None, "relevance-order curves"),
+        ("digits", None, "relevance-order curves"),
+        ("digits", "kmex", "this looks like that, seed 0"),
+        ("digits", None, "prototypes blackbox kmex, seed 0"),
+        ("digits", None, "relevance maps, 5 explainers, seed 0"),
+    ]
+
+
+def test_an_entry_leads_to_the_figures_that_show_it_beside_others(folder, results):
+    markup = Markup(report_files(results, folder)[0]["quick/report.html"].decode())
+    link = next(e for e in markup.find("a") if e.text == "radar chart" and e.inside("details"))
+    figure = next(e for e in markup.find("figure") if f"#{e.attributes.get('id')}" == link.attributes["href"])
+    assert figure.text == "radar chart, digits"
 
 
 def test_general_figures_stay_out_where_they_may_show_what_is_left_out(folder, results):
@@ -84,9 +186,12 @@ def test_without_figures_there_is_no_section_of_them(results):
     assert not Markup(page("quick", results)).find("section", id="figures")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.svg", "SVG")])
-def test_a_file_that_is_no_image_is_refused(tmp_path, results, name, kind):
-    (tmp_path / name).write_bytes(b"<html>")
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [("a.png", "PNG", b"<html>"), ("a.png", "PNG", SVG), ("a.png", "PNG", PNG[:300]), ("a.svg", "SVG", b"<html>")],
+)
+def test_a_file_that_is_no_image_is_refused(tmp_path, results, name, kind, content):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(SembenchError, match=rf"{name} is not what its name says: no {kind} image"):
         find_figures(tmp_path, "quick", results)
 

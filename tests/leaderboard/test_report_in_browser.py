@@ -250,6 +250,107 @@ def test_everything_is_reached_by_keyboard_in_the_order_of_the_page(opened):
     assert opened.run("document.querySelector('.claims details').open")
 
 
+@pytest.fixture(scope="module")
+def long_path(build, tmp_path_factory):
+    """A report of 210 entries: thirty methods on seven data sets."""
+    names = ["blackbox", "kmex", "flint", *[f"method-{number:02d}" for number in range(27)]]
+    results = build.suite(names, [f"set-{number}" for number in range(7)], [0], test=40, explained=10)
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    path.write_text(page("quick", results), "utf-8")
+    return path
+
+
+@pytest.fixture
+def long(browser, long_path):
+    """It, newly opened."""
+    browser.size(1280, 900)
+    browser.open(long_path)
+    yield browser
+    assert browser.errors == []
+
+
+ROWS = "[...document.querySelectorAll('#score-table tbody tr')].filter(row => row.checkVisibility())"
+
+
+def test_of_a_long_table_the_best_rows_are_shown_and_all_on_demand(long):
+    assert long.run(f"{ROWS}.length") == 200
+    assert texts(long, "#table-state") == ["210 of 210 rows; the first 200 are shown"]
+    long.click(f"{KL} button")
+    shown = long.run(f"{ROWS}.map(row => Number(row.cells[5].dataset.v))")
+    assert len(shown) == 200
+    long.click("#all-rows")
+    everything = long.run(f"{ROWS}.map(row => Number(row.cells[5].dataset.v))")
+    assert everything == sorted(everything)
+    assert len(everything) == 210
+    assert everything[:200] == shown
+    assert texts(long, "#all-rows") == []
+    assert texts(long, "#table-state") == ["210 of 210 rows, sorted by LRP-KL, best first"]
+
+
+def test_filters_find_rows_that_were_not_shown(long):
+    long.click("#filter-text")
+    long.type("method-26")
+    assert texts(long, "#table-state") == ["7 of 210 rows"]
+    assert texts(long, METHODS) == ["method-26"] * 7
+    long.click("#filters input[value=Explanations]")
+    assert len(texts(long, "#score-table tbody tr:last-child td")) == 8
+
+
+def test_what_is_closed_becomes_part_of_the_page_when_it_is_opened(long, long_path):
+    kept = "document.querySelectorAll('details > noscript').length"
+    assert long.run("document.querySelectorAll('details').length") > 230
+    long.visit("about:blank")
+    long.visit(f"{long_path.as_uri()}#entry/set-6/method-26")
+    entry = "details[id='entry/set-6/method-26']"
+    assert "prototypes_per_class" in texts(long, entry)[0]
+    assert long.run(f'document.querySelectorAll("{entry} noscript").length') == 0
+    long.click("details.costs:last-of-type summary")
+    assert "Own" in texts(long, "details.costs[open]")[0]
+    long.click(".claims details summary")
+    assert "Verdict" in texts(long, ".claims details[open]")[0]
+    while long.run(kept):  # filled when idle, each time at least one
+        long.settle()
+    closed = "[...document.querySelectorAll('details.entry:not([open])')].map(entry => entry.textContent)"
+    assert [text for text in long.run(closed) if "prototypes_per_class" not in text] == []
+
+
+def test_everything_but_closed_entries_is_on_paper(long):
+    seen = (
+        f"({{rows: {ROWS}.length, claims: document.querySelectorAll('.claims > details[open] table').length,"
+        "costs: document.querySelectorAll('.costs[open] table').length,"
+        "entries: document.querySelectorAll('details.entry[open]').length})"
+    )
+    long.run(f"window.addEventListener('beforeprint', () => {{ window.paper = {seen}; }})")
+    claims = long.run("document.querySelectorAll('.claims > details').length")
+    long.send("Page.printToPDF", preferCSSPageSize=True)
+    assert long.run("window.paper") == {"rows": 210, "claims": claims, "costs": 7, "entries": 0}
+    assert long.run(seen) == {"rows": 200, "claims": 0, "costs": 0, "entries": 0}
+
+
+def test_without_scripts_everything_can_be_read(browser, long_path):
+    browser.send("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open(long_path)
+    whole = browser.send("DOM.getDocument", depth=-1)["root"]["nodeId"]
+    counts = [
+        len(browser.send("DOM.querySelectorAll", nodeId=whole, selector=selector)["nodeIds"])
+        for selector in (".scores tbody tr", ".costs tbody tr", "details.entry table.hashes")
+    ]
+    browser.send("Emulation.setScriptExecutionDisabled", value=False)
+    assert counts == [210, 210, 210]
+
+
+def test_a_control_does_not_stretch_the_charts_but_is_named_below(opened):
+    def height():
+        return opened.run("document.querySelector('#pareto .mark[data-method=kmex] .bar').getBBox().height")
+
+    before = height()
+    assert before > 0
+    toggle(opened, "chance")
+    assert height() == before
+    assert "Beyond the chart: chance (0.6" in texts(opened, "#pareto figcaption")[0]
+    assert opened.run("document.querySelectorAll('#pareto figure:first-child .mark[data-method=chance]').length") == 0
+
+
 def test_markup_and_script_in_names_show_as_text(browser, build, tmp_path):
     (tmp_path / "report.html").write_text(page("quick", evil(build)), "utf-8")
     browser.size(1280, 900)
