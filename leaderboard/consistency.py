@@ -103,6 +103,10 @@ def _rules(result: Result) -> Iterator[Rule]:
     yield f"explained_images {pair}", (suite,), result.explained_images, _RERUN, "explained_images"
 
 
+MACHINE = ("device", "processor", "system", "threads", "torch")
+"""What `machine` tells, in words."""
+
+
 def machine(result: Result) -> tuple[str, ...]:
     """On what kind of machine was it computed? Rounding, and with it a trained network, may differ between two."""
     told = result.provenance

@@ -147,14 +147,20 @@ def _differing(field: str, values: Sequence[float], expected: Sequence[float], w
 def _applicable_together(result: Result) -> Iterator[Wrong]:
     """A metric that does not apply says why, and asks for more than those that do."""
     needs = declared().requires
-    offered = {need for name, score in result.scores.items() if isinstance(score, Scored) for need in needs.get(name, ())}
+    offered = {
+        need for name, score in result.scores.items() if isinstance(score, Scored) for need in needs.get(name, ())
+    }
     for name, score in result.scores.items():
         if isinstance(score, NotApplicable) and len(score.reason.split()) < 2:
             yield f"scores.{name}.reason", f"{score.reason!r} is no reason", "Say in `lacks` why it does not apply."
         if isinstance(score, NotApplicable) and name in needs and offered.issuperset(needs[name]):
             asks = ", ".join(needs[name]) or "nothing of an explainer"
             text = f"is 'not applicable', but it asks for {asks}, which other scores show to be there"
-            yield f"scores.{name}.status", text if needs[name] else f"is 'not applicable', but it asks for {asks}", _RECOMPUTE
+            yield (
+                f"scores.{name}.status",
+                text if needs[name] else f"is 'not applicable', but it asks for {asks}",
+                _RECOMPUTE,
+            )
 
 
 def _area(curve: Sequence[float]) -> float:

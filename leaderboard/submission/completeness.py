@@ -57,9 +57,7 @@ def _applicability(own: Sequence[Read]) -> Iterator[Complaint]:
                 yield Complaint(str(path), f"scores.{name}.status", text, "Compute both cells again, with one version.")
 
 
-def _entry(
-    suite: Suite, entry: str, own: Sequence[Read], unread: Collection[PurePosixPath]
-) -> Iterator[Complaint]:
+def _entry(suite: Suite, entry: str, own: Sequence[Read], unread: Collection[PurePosixPath]) -> Iterator[Complaint]:
     there = {(result.dataset, result.seed): (path, result) for path, result in own}
     asked = {(cell.dataset, cell.seed): cell for cell in plan(suite, explainers=[entry])}
     listed = any(spec.entry == entry for spec in suite.explainers)
