@@ -43,9 +43,10 @@ class Contradiction(Generic[P]):
 def refuse_mixed(results: Iterable[tuple[P, Result]]) -> None:
     """Compares every result with the first one of each group that it belongs to.
 
-    Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the
-    data and what is said of them; over the seeds of an entry its hyper-parameters and settings (the seed aside); within one seed the explained
-    images and derived seeds, and the black box among results of one kind of machine. A cell may occur once.
+    Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the data
+    and what is said of them; over the seeds of an entry its hyper-parameters and settings (the seed aside); within one
+    seed the explained images and the derived seeds, and the black box among results of one kind of machine. A cell may
+    occur once.
 
     Raises:
         ResultsMixed: At the first difference; the message names both files and both values.

@@ -91,7 +91,7 @@ def taken(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) -> It
 
 
 def other_black_boxes(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) -> Iterator[Complaint]:
-    """Accuracy minus gap is the black box's accuracy, image by image: the same for every entry that is paired with it."""
+    """Accuracy minus gap is the black box's accuracy, by image: the same for every entry that is paired with it."""
     own = dict(submitted)
     known: dict[tuple[str, str], tuple[PurePosixPath, tuple[int, ...]]] = {}
     for path, result in [*((p, r) for p, r in base.items() if p not in own), *submitted]:
