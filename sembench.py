@@ -187,7 +187,7 @@ def leaderboard(
         _say_left_out(left_out)
     trust = standing([results], found)
     if check:
-        stale = check_board(found, out, trust)
+        stale = check_board(found, out, trust, lambda text: typer.echo(text, err=True))
         for name in stale:
             typer.echo(f"stale: {name}", err=True)
         raise typer.Exit(1 if stale else 0)
@@ -508,7 +508,7 @@ def _deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
         for path in write(files, out):
             typer.echo(path)
         return
-    old = stale(files, out)
+    old = stale(files, out, lambda text: typer.echo(text, err=True))
     for name in old:
         typer.echo(f"stale: {name}", err=True)
     raise typer.Exit(1 if old else 0)

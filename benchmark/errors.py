@@ -40,14 +40,15 @@ class UnknownName(SembenchError):
         kind: What was looked up, e.g. ``"explainer"``.
         name: The name as given.
         known: The names that would have been accepted.
+        advice: What else to do, after a space.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
         listing = ", ".join(names) if names else "none"
-        super().__init__(f"unknown {kind} {name!r}. {hint}Known: {listing}.")
+        super().__init__(f"unknown {kind} {name!r}. {hint}Known: {listing}.{advice}")
 
 
 class NameTaken(SembenchError):

@@ -34,6 +34,11 @@ def load_plugins(specs: Iterable[str]) -> None:
         try:
             if spec.endswith(".py"):
                 _load_file(Path(spec))
+            elif not all(part.isidentifier() for part in spec.split(".")) or Path(spec).is_file():
+                raise PluginBroken(
+                    f"plugin {spec!r} is neither the name of a module (my_method) nor the path of a Python file "
+                    "(path/to/my_method.py)."
+                )
             else:
                 _load_module(spec)
         except (NameTaken, PluginBroken):

@@ -15,6 +15,9 @@ from benchmark.errors import NameTaken, PluginBroken, UnknownName
 T = TypeVar("T")
 
 
+_PLUGIN = " One of your own needs --plugin MODULE|FILE, or its package installed."
+
+
 class Registry:
     """Names of one kind of plugin. Listing imports nothing; a broken plugin fails only when asked for.
 
@@ -74,7 +77,7 @@ class Registry:
         for pattern, point in sorted(points.items()):
             if "*" in pattern and "*" not in name and fnmatch.fnmatchcase(name, pattern):
                 return point
-        raise UnknownName(self.kind, name, self.names())
+        raise UnknownName(self.kind, name, self.names(), _PLUGIN)
 
     def get(self, name: str) -> Any:
         """The object under a name. Raises `UnknownName` with near matches, or `PluginBroken`."""

@@ -40,6 +40,7 @@ def new_explainer(name: str, parent: Path) -> list[Path]:
     places = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
+        "gitignore": ".gitignore",
         "module.py": f"{module}.py",
         "test_module.py": f"tests/test_{module}.py",
     }

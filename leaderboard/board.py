@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,6 +10,7 @@ from benchmark.results import Result, write_atomically
 from leaderboard import latex, long_form, markdown
 from leaderboard.aggregate import aggregate
 from leaderboard.entry import Entry
+from leaderboard.folder import stale
 from leaderboard.radar import outlines
 
 _CHARTS = {
@@ -87,19 +88,25 @@ def write_board(results: Iterable[Result], out: Path, trust: Trust = MappingProx
     return [out / name for name in files]
 
 
-def check_board(results: Iterable[Result], out: Path, trust: Trust = MappingProxyType({})) -> list[str]:
+def check_board(
+    results: Iterable[Result],
+    out: Path,
+    trust: Trust = MappingProxyType({}),
+    note: Callable[[str], None] | None = None,
+) -> list[str]:
     """Which files of the board are missing, differ from what the results give, or have nothing to show any more?
+
+    Args:
+        results: Results as `load` returns them.
+        out: Folder of the board.
+        trust: How far entries are trusted, by suite and entry.
+        note: Is told of every chart that was not compared, and why.
 
     Returns:
         Paths relative to ``out``, sorted; empty if the board is up to date.
     """
     files = board(results, trust)
-    stale = [name for name, content in files.items() if not _holds(out / name, content)]
-    return sorted([*stale, *_left_over(files, out)])
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
+    return sorted([*stale(files, out, note), *_left_over(files, out)])
 
 
 def _left_over(files: Iterable[str], out: Path) -> list[str]:

@@ -43,9 +43,10 @@ class Contradiction(Generic[P]):
 def refuse_mixed(results: Iterable[tuple[P, Result]]) -> None:
     """Compares every result with the first one of each group that it belongs to.
 
-    Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the
-    data; over the seeds of an entry its hyper-parameters and settings (the seed aside); within one seed the explained
-    images, and the black box among results of one kind of machine. A cell may occur once.
+    Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the data
+    and what is said of them; over the seeds of an entry its hyper-parameters and settings (the seed aside); within one
+    seed the explained images and the derived seeds, and the black box among results of one kind of machine. A cell may
+    occur once.
 
     Raises:
         ResultsMixed: At the first difference; the message names both files and both values.
@@ -84,6 +85,14 @@ def _rules(result: Result) -> Iterator[Rule]:
     told = result.provenance
     what = f"data of {dataset!r} (dataset_sha256)"
     yield what, (suite,), told.dataset_sha256, _RERUN, "provenance.dataset_sha256"
+    said = {"classes": told.classes, "dataset_sizes": told.dataset_sizes, "dataset_licence": told.dataset_licence}
+    said |= {"dataset_augmentation": told.dataset_augmentation}
+    yield f"descriptions of {dataset!r}", (suite,), said, _RERUN, "provenance"
+    if told.dataset_licence_open is not None:
+        what = f"licences of {dataset!r}"
+        yield what, (suite,), told.dataset_licence_open, _RERUN, "provenance.dataset_licence_open"
+    statistics = {key: tuple(round(n, 6) for n in row) for key, row in told.dataset_statistics.items()}
+    yield f"statistics of {dataset!r}", (suite,), statistics, _RERUN, "provenance.dataset_statistics"
     name = f"of {entry!r} on {dataset!r}"
     yield f"hyperparameters {name}", (suite,), result.hyperparameters, _RERUN, "hyperparameters"
     settings = {key: value for key, value in result.settings.items() if key != "seed"}
@@ -91,7 +100,12 @@ def _rules(result: Result) -> Iterator[Rule]:
     pair = f"on {dataset!r}, seed {result.seed}"
     what = f"black boxes (backbone_sha256) {pair}"
     yield what, (suite, *machine(result)), told.backbone_sha256, _PAIRED, "provenance.backbone_sha256"
+    yield f"seeds {pair}", (suite,), told.seeds, _RERUN, "provenance.seeds"
     yield f"explained_images {pair}", (suite,), result.explained_images, _RERUN, "explained_images"
+
+
+MACHINE = ("device", "processor", "system", "threads", "torch")
+"""What `machine` tells, in words."""
 
 
 def machine(result: Result) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,6 +20,7 @@ STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "legend.frameon": False, "svg.hashsalt": "sembench",
 }  # fmt: skip
 
+DRAWN_BY = f"Matplotlib {version('matplotlib')}"
 _DPI = 150
 _WIDEST = 1350  # of a PNG, pixels: sheets of many panels are wide enough with fewer dots; print takes the SVG
 _MARGIN = 0.15
@@ -111,15 +113,15 @@ class Sheet:
         return Panel(self._canvas, (x, self._top - y), self._grid.radius)
 
     def rendered(self, name: str) -> dict[str, bytes]:
-        """The figure as PNG and SVG by file name, without dates or versions."""
+        """The figure as PNG and SVG by file name, without dates. It tells who drew it: its bytes depend on that."""
         FigureCanvasAgg(self.figure)
         png, svg = io.BytesIO(), io.BytesIO()
         self.figure.savefig(
             png,
             format="png",
             dpi=min(_DPI, _WIDEST / self.figure.get_figwidth()),
-            metadata={"Software": None},
+            metadata={"Software": DRAWN_BY},
             pil_kwargs={"compress_level": 1},
         )
-        self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": DRAWN_BY})
         return {f"{name}.png": png.getvalue(), f"{name}.svg": svg.getvalue()}

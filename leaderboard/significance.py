@@ -21,6 +21,7 @@ from leaderboard.resampling import seed_deviations
 from leaderboard.statistics import widening
 
 _STEPS = 30  # of a bisection: 1e-9
+_DIGITS = 6  # decimals of a p-value: what lies beyond them is the bisection's and the libraries'
 _ZERO = 1e-12  # of the largest score: what processors sum differently
 
 
@@ -53,7 +54,7 @@ def p_value(difference: Paired) -> float:
     for _ in range(_STEPS):  # tails(alpha) falls while alpha rises: they meet once
         middle = (low + high) / 2
         low, high = (middle, high) if tails(middle) > middle else (low, middle)
-    return high
+    return round(high, _DIGITS)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

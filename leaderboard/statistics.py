@@ -31,6 +31,7 @@ from leaderboard.resampling import crossed_means, nested_means, seed_deviations
 
 DRAWS = 1000
 LEVEL = 0.95
+_FACTOR = 8  # decimals of the factor of few seeds: versions of SciPy differ from the eleventh on
 _DIGITS = 12  # of an interval's limits, counted from the largest score: beyond them, processors sum differently
 
 
@@ -131,7 +132,8 @@ def widening(seeds: int, level: float) -> float:
     from scipy.special import ndtri, stdtrit
 
     upper = (1 + level) / 2
-    return math.sqrt(seeds / (seeds - 1)) * float(stdtrit(seeds - 1, upper) / ndtri(upper))
+    factor = math.sqrt(seeds / (seeds - 1)) * float(stdtrit(seeds - 1, upper) / ndtri(upper))
+    return round(factor, _FACTOR)
 
 
 def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:

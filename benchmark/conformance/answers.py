@@ -14,6 +14,9 @@ from benchmark.errors import ContractBroken, NotOffered, SembenchError
 from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.types import OF_DATA, SHARED, Capability, check_explanation, check_finite, check_shape
 
+_INNER = (Capability.EMBEDDINGS, Capability.PROBABILITIES)
+"""A model may have these for its own use, and still no prototypes among embeddings, or no calibrated probabilities."""
+
 
 def check_recipe(explainer: Explainer, case: Case) -> None:
     """A recipe is a frozen dataclass whose fields can be written as JSON."""
@@ -35,6 +38,8 @@ def check_capabilities(explainer: Explainer, case: Case) -> None:
     asked: dict[Capability, Callable[[], Tensor]] = {
         Capability.PROTOTYPE_SIMILARITIES: model.prototype_similarities,
         Capability.ATTRIBUTION: lambda: model.attribute(images),
+        Capability.EMBEDDINGS: lambda: model.embed(images),
+        Capability.PROBABILITIES: lambda: model.probabilities(images),
     }
     for capability, ask in asked.items():
         try:
@@ -44,7 +49,7 @@ def check_capabilities(explainer: Explainer, case: Case) -> None:
             seen = f"{capability.value} are declared, and asking for them raises {type(error).__name__}: {error}"
             require(not declared, explainer, "a declared capability works", seen)
         else:
-            kept = capability in explainer.supports or answer.numel() == 0
+            kept = capability in explainer.supports or capability in _INNER or answer.numel() == 0
             seen = f"{capability.value} are not declared, and asking for them gives {tuple(answer.shape)} numbers"
             require(kept, explainer, "an undeclared capability is refused (NotImplementedError)", seen)
     has, count = Capability.SIMILARITIES in explainer.supports, len(model.prototypes)

@@ -114,4 +114,6 @@ def gap(a: Tensor, b: Tensor) -> str:
     """How far two tensors are apart, for a message."""
     if a.shape != b.shape:
         return f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
+    if not a.numel():
+        return "both are empty"
     return f"differences up to {float(torch.nan_to_num(a - b).abs().max()):.3g}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.cache import tensors_sha256
 from benchmark.conformance.case import Case, close, explain, fit, gap, identical, relevance, require
@@ -21,9 +21,10 @@ the same, up to 1 % of their relevance."""
 
 
 def _answers(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
-    """Class scores and, where they are offered, relevance maps."""
-    maps = relevance(explainer, model, images)
-    return {"scores": explain(model, images).class_scores, **({} if maps is None else {"relevance": maps})}
+    """Class scores, similarities and, where they are offered, relevance maps."""
+    maps, explanation = relevance(explainer, model, images), explain(model, images)
+    told = {"scores": explanation.class_scores, "similarities": explanation.similarities}
+    return told if maps is None else {**told, "relevance": maps}
 
 
 def _compare(
@@ -36,8 +37,9 @@ def _compare(
 def _compare_up_to_rounding(
     explainer: Explainer, promise: str, first: dict[str, Tensor], other: dict[str, Tensor]
 ) -> None:
-    scores, maps = first["scores"], first.get("relevance")
-    require(close(scores, other["scores"]), explainer, f"scores: {promise}", gap(scores, other["scores"]))
+    maps = first.get("relevance")
+    for what in ("scores", "similarities"):
+        require(close(first[what], other[what]), explainer, f"{what}: {promise}", gap(first[what], other[what]))
     if maps is not None and maps.ndim == 3:
         a, b = (torch.nan_to_num(values).flatten(1).double() for values in (maps, other["relevance"]))
         moved = (a - b).abs().sum(1) / a.abs().sum(1).clamp_min(1e-30)
@@ -78,10 +80,13 @@ def check_modes(explainer: Explainer, case: Case) -> None:
 
 
 def check_device(explainer: Explainer, case: Case) -> str | None:
-    """A model moved to another device gives the same scores there."""
+    """Whatever a model keeps moves with it; on another device, where there is one, it gives the same scores."""
+    left = sorted(_left_behind(fit(explainer, case)))
+    seen = f"{left[:3]} are tensors that stay where they are; make them buffers or parameters"
+    require(not left, explainer, "what a model keeps moves with it", seen)
     other = second_device()
     if other is None:
-        return "there is no second device here"
+        return "there is no second device here; what the model keeps would move"
     model, images = fit(explainer, case), case.batch.images
     here = explain(model, images).class_scores
     try:
@@ -91,6 +96,19 @@ def check_device(explainer: Explainer, case: Case) -> str | None:
     require(there.device.type == other.type, explainer, "answers stay on the device", f"they are on {there.device}")
     require(close(here, there.cpu(), 1e-2), explainer, "another device gives the same", gap(here, there.cpu()))
     return None
+
+
+def _left_behind(model: nn.Module) -> Iterator[str]:
+    """Attributes that hold tensors and are neither parameter, buffer nor module: `Module.to` does not see them."""
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if key in ("_parameters", "_buffers", "_modules"):
+                continue
+            values = (
+                value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
+            )
+            if any(isinstance(item, Tensor) for item in values):
+                yield f"{name}.{key}" if name else key
 
 
 def second_device() -> torch.device | None:

@@ -9,6 +9,7 @@ import random
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules import module as modules
 
 from benchmark.cache import tensors_sha256
 from benchmark.conformance.case import Case, explain, fit, relevance, require
@@ -36,11 +37,11 @@ def _backbone(backbone: nn.Module) -> dict[str, object]:
 
 def check_no_hook(explainer: Explainer, case: Case) -> None:
     """Fit and use leave no hook behind, on the backbone or on the model."""
-    before = _hooked(case.backbone)
+    before = [*_hooked(case.backbone), *_everywhere()]
     model = fit(explainer, case)
     explain(model, case.batch.images)
     relevance(explainer, model, case.batch.images)
-    after = sorted({*_hooked(case.backbone), *_hooked(model)} - set(before))
+    after = sorted({*_hooked(case.backbone), *_hooked(model), *_everywhere()} - set(before))
     require(not after, explainer, "no hook stays behind", f"there are new hooks on {after[:3]}")
 
 
@@ -48,10 +49,20 @@ def _hooked(model: nn.Module) -> list[str]:
     """Names of modules with hooks, with their number."""
     found = []
     for name, module in model.named_modules():
-        count = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
-        if count:
+        hooks = [getattr(module, kind) for kind in _KINDS]
+        hooks += [parameter._backward_hooks or () for parameter in module.parameters(recurse=False)]
+        if count := sum(map(len, hooks)):
             found.append(f"{name or 'the network itself'} ({count})")
     return found
+
+
+_KINDS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def _everywhere() -> list[str]:
+    """Hooks on every module there is, with their number."""
+    hooks = {kind: len(getattr(modules, f"_global{kind}")) for kind in _KINDS}
+    return [f"every module ({count}, {kind})" for kind, count in hooks.items() if count]
 
 
 def check_no_global_draw(explainer: Explainer, case: Case) -> None:

@@ -11,6 +11,7 @@ from leaderboard.consistency import contradictions
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.completeness import Read
 
+_RECOMPUTE = "Scores are written by `sembench run` and not edited: compute the cell again."
 _KEEP = "Leave the file as it is in the base; a maintainer who means the change says --allow-changes."
 
 
@@ -77,3 +78,30 @@ def duplicates(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) 
         if first != path and path in own:
             text = f"every score is that of {first}"
             yield Complaint(str(path), "scores", text, "Compute the cell under its own name and seed, or leave it out.")
+
+
+def taken(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) -> Iterator[Complaint]:
+    """Entries whose label differs from an accepted one in upper and lower case only."""
+    known = {(result.suite, result.explainer.casefold()): result.explainer for result in base.values()}
+    for path, result in submitted:
+        other = known.get((result.suite, result.explainer.casefold()), result.explainer)
+        if other != result.explainer:
+            text = f"{result.explainer!r} differs from {other!r} of the base in upper and lower case only"
+            yield Complaint(str(path), "explainer", text, "Give the entry another label.")
+
+
+def other_black_boxes(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) -> Iterator[Complaint]:
+    """Accuracy minus gap is the black box's accuracy, by image: the same for every entry that is paired with it."""
+    own = dict(submitted)
+    known: dict[tuple[str, str], tuple[PurePosixPath, tuple[int, ...]]] = {}
+    for path, result in [*((p, r) for p, r in base.items() if p not in own), *submitted]:
+        told = result.provenance
+        accuracy, gap = result.scores.get("accuracy"), result.scores.get("accuracy_gap")
+        if not isinstance(accuracy, Scored) or not isinstance(gap, Scored):
+            continue
+        right = tuple(round(a - g / 100) for a, g in zip(accuracy.values, gap.values, strict=False))
+        first, expected = known.setdefault((told.dataset_sha256, told.backbone_sha256), (path, right))
+        if path in own and right != expected:
+            index = next((i for i, (a, b) in enumerate(zip(right, expected, strict=False)) if a != b), 0)
+            text = f"makes the black box other than {first} does, though both have the same weights"
+            yield Complaint(str(path), f"scores.accuracy_gap.values.{index}", text, _RECOMPUTE)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from benchmark.results import NotApplicable, Result, Scored
+from leaderboard.submission.declared import declared
 from leaderboard.submission.strict_json import Wrong
 
 EXACT = 1e-9
@@ -27,6 +28,9 @@ def disagreements(result: Result) -> Iterator[Wrong]:
                 if odd is not None:
                     field = f"scores.{name}.{series}.{odd}"
                     yield field, f"is {values[odd]}, where every value is 0 or 1", _RECOMPUTE
+        yield from _chance(result, name, score)
+        yield from _series(result, name, score)
+    yield from _prototypes(scored)
     yield from _gap(scored)
     yield from _areas(scored)
     yield from _same(scored, "alignment_out", "values", "alignment_class", "chance")
@@ -45,6 +49,48 @@ def _lengths(result: Result, name: str, score: Scored) -> Iterator[Wrong]:
         if len(values) != expected and (series == "values" or score.measure.per != "prototype"):
             field = f"scores.{name}.{series}"
             yield field, f"holds {len(values)} values, one per {score.measure.per} would be {expected}", _RECOMPUTE
+
+
+def _chance(result: Result, name: str, score: Scored) -> Iterator[Wrong]:
+    """A chance level is there where the metric has one, and lies in the metric's range."""
+    field, told = f"scores.{name}.chance", score.measure.chance_is
+    if score.chance is None:
+        if not told.startswith("none"):
+            yield field, f"is missing; it is {told}", _RECOMPUTE
+        return
+    levels = score.chance if isinstance(score.chance, tuple) else (score.chance,)
+    low, high = score.measure.lower, score.measure.upper
+    for index, level in enumerate(levels):
+        if (low is not None and level < low - ROUNDED) or (high is not None and level > high + ROUNDED):
+            where = f"{field}.{index}" if isinstance(score.chance, tuple) else field
+            yield where, f"is {level}, outside of the metric's range from {low} to {high}", _RECOMPUTE
+            break
+    share = 1 / max(result.provenance.classes, 1)
+    if name in ("accuracy", "accuracy_train") and any(abs(level - share) > EXACT for level in levels):
+        yield field, f"is {levels[0]}, but guessing one of {result.provenance.classes} classes is {share}", _RECOMPUTE
+
+
+def _series(result: Result, name: str, score: Scored) -> Iterator[Wrong]:
+    """Variants only where they were asked for, and curves of as many points as were asked for."""
+    evaluation = result.settings.get("evaluation")
+    asked = evaluation if isinstance(evaluation, dict) else {}
+    if score.variants and not asked.get("variants"):
+        yield f"scores.{name}.variants", "are there, but the settings do not ask for variants", _RECOMPUTE
+    steps = asked.get("steps")
+    if name == "ro_auroc" and isinstance(steps, int):
+        for series, values in score.details.items():
+            if len(values) != steps + 1:
+                text = f"holds {len(values)} points, {steps} steps give {steps + 1}"
+                yield f"scores.{name}.details.{series}", text, _RECOMPUTE
+
+
+def _prototypes(scored: dict[str, Scored]) -> Iterator[Wrong]:
+    """A model has as many prototypes for one metric as for another."""
+    counts = {name: len(score.values) for name, score in scored.items() if score.measure.per == "prototype"}
+    first = next(iter(counts), "")
+    for name, count in counts.items():
+        if count != counts[first]:
+            yield f"scores.{name}.values", f"holds {count} prototypes, {first} holds {counts[first]}", _RECOMPUTE
 
 
 def _gap(scored: dict[str, Scored]) -> Iterator[Wrong]:
@@ -99,10 +145,22 @@ def _differing(field: str, values: Sequence[float], expected: Sequence[float], w
 
 
 def _applicable_together(result: Result) -> Iterator[Wrong]:
-    """A metric that does not apply says why."""
+    """A metric that does not apply says why, and asks for more than those that do."""
+    needs = declared().requires
+    offered = {
+        need for name, score in result.scores.items() if isinstance(score, Scored) for need in needs.get(name, ())
+    }
     for name, score in result.scores.items():
         if isinstance(score, NotApplicable) and len(score.reason.split()) < 2:
             yield f"scores.{name}.reason", f"{score.reason!r} is no reason", "Say in `lacks` why it does not apply."
+        if isinstance(score, NotApplicable) and name in needs and offered.issuperset(needs[name]):
+            asks = ", ".join(needs[name]) or "nothing of an explainer"
+            text = f"is 'not applicable', but it asks for {asks}, which other scores show to be there"
+            yield (
+                f"scores.{name}.status",
+                text if needs[name] else f"is 'not applicable', but it asks for {asks}",
+                _RECOMPUTE,
+            )
 
 
 def _area(curve: Sequence[float]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,12 +16,15 @@ from leaderboard.submission.strict_json import Wrong
 Read = tuple[PurePosixPath, Result]
 
 
-def incomplete(results: Sequence[Read], suites: Mapping[str, Suite]) -> Iterator[Complaint]:
+def incomplete(
+    results: Sequence[Read], suites: Mapping[str, Suite], unread: Collection[PurePosixPath] = ()
+) -> Iterator[Complaint]:
     """What is missing of the suites that results claim to belong to, entry by entry, and what does not belong to them.
 
     Args:
         results: Results with their paths.
         suites: Suites that do not come with sembench, by name.
+        unread: Files of results that are there, but broken: they are not missing.
     """
     claimed: dict[tuple[str, str], list[Read]] = {}
     for path, result in results:
@@ -32,7 +35,8 @@ def incomplete(results: Sequence[Read], suites: Mapping[str, Suite]) -> Iterator
             remedy = "Name its file with --suite, or submit results of a suite that comes with sembench."
             yield Complaint(str(own[0][0]), "suite", f"no suite {name!r} comes with sembench", remedy)
         else:
-            yield from _entry(suite, entry, own)
+            yield from _entry(suite, entry, own, unread)
+            yield from _applicability(own)
 
 
 def _known(name: str) -> Suite | None:
@@ -42,13 +46,26 @@ def _known(name: str) -> Suite | None:
         return None
 
 
-def _entry(suite: Suite, entry: str, own: Sequence[Read]) -> Iterator[Complaint]:
+def _applicability(own: Sequence[Read]) -> Iterator[Complaint]:
+    """Whether a metric applies is decided before anything is computed, so it is the same for every seed."""
+    first: dict[tuple[str, str], tuple[PurePosixPath, str]] = {}
+    for path, result in own:
+        for name, score in result.scores.items():
+            where, status = first.setdefault((result.dataset, name), (path, score.status))
+            if status != score.status:
+                text = f"is {score.status!r}, but {status!r} in {where}: a metric applies to all seeds or to none"
+                yield Complaint(str(path), f"scores.{name}.status", text, "Compute both cells again, with one version.")
+
+
+def _entry(suite: Suite, entry: str, own: Sequence[Read], unread: Collection[PurePosixPath]) -> Iterator[Complaint]:
     there = {(result.dataset, result.seed): (path, result) for path, result in own}
     asked = {(cell.dataset, cell.seed): cell for cell in plan(suite, explainers=[entry])}
     listed = any(spec.entry == entry for spec in suite.explainers)
     for (dataset, seed), cell in asked.items():
         if (dataset, seed) not in there:
             missing = f"{suite.name}/{dataset}/{entry}/seed-{seed}.json"
+            if PurePosixPath(missing) in unread:
+                continue
             field = "seed" if any(name == dataset for name, _ in there) else "dataset"
             text = f"is missing: the suite {suite.name} asks for {dataset!r} with seed {seed}"
             yield Complaint(missing, field, text, f"Run `sembench submit {entry} --suite {suite.name}`.")

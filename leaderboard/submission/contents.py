@@ -23,6 +23,7 @@ _PER_FILE = 8
 """So many complaints about one file are shown; the others are counted."""
 
 _RERUN = "Compute the cell again with `sembench run --refresh`; results are not edited by hand."
+_MOST = 10**9
 _PACKAGES = ("torch", "numpy", "zennit", "scikit-learn")
 
 
@@ -98,8 +99,11 @@ def _asked(result: Result) -> Iterator[Wrong]:
     if result.kind != kind:
         yield "kind", f"is {result.kind!r}, but {explainer['name']} counts as {kind!r}", "Submit it as what it is."
     for name, value in (explainer.get("parameters") or {}).items():
-        used = result.hyperparameters.get(name, value)
-        if name not in ("preset", "base") and used != value:
+        if name in ("preset", "base"):
+            continue
+        if name not in result.hyperparameters:
+            yield f"hyperparameters.{name}", f"is missing, but the settings ask for {value!r}", _RERUN
+        elif (used := result.hyperparameters[name]) != value:
             text = f"is {used!r}, but the settings ask for {value!r}"
             yield f"hyperparameters.{name}", text, _RERUN
     if settings.get("seed") != result.seed:
@@ -127,13 +131,17 @@ def _provenance(result: Result) -> Iterator[Wrong]:
     for package in _PACKAGES:
         if not re.match(r"\d", told.packages.get(package, "")):
             yield f"provenance.packages.{package}", "states no version", _RERUN
-    yield from _created(told.created)
+    if not re.match(r"\d+\.\d+", told.python):
+        yield "provenance.python", f"{told.python!r} is no version", _RERUN
+    if not told.device.strip():
+        yield "provenance.device", "is empty", _RERUN
+    yield from created("provenance.created", told.created)
     for split in ("train", "test"):
         if told.dataset_sizes.get(split, 0) < 1:
             yield f"provenance.dataset_sizes.{split}", "is not a positive number", _RERUN
     for field, least in {"classes": 2, "batch_size": 1, "threads": 1}.items():
-        if getattr(told, field) < least:
-            yield f"provenance.{field}", f"is {getattr(told, field)}, at least {least} is possible", _RERUN
+        if not least <= getattr(told, field) <= _MOST:
+            yield f"provenance.{field}", f"is {getattr(told, field)}, {least} to {_MOST:,} is possible", _RERUN
     if not told.deterministic and told.device == "cpu":
         yield "provenance.deterministic", "is false for a run on the CPU, where it is enforced", _RERUN
     if not told.dataset_licence.strip():
@@ -155,22 +163,29 @@ def _sources(result: Result) -> Iterator[Wrong]:
             yield f"provenance.sources.{part}", f"is {digest!r}, not the hash of source code", remedy
 
 
-def _created(text: str) -> Iterator[Wrong]:
+def created(field: str, text: str) -> Iterator[Wrong]:
+    """What is wrong with the time at which a file says that it was written."""
     try:
-        created = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        yield "provenance.created", f"{text!r} is no time in ISO 8601", _RERUN
+        yield field, f"{text!r} is no time in ISO 8601", _RERUN
         return
-    if created.tzinfo is None:
-        yield "provenance.created", f"{text!r} names no time zone", _RERUN
-    elif created > datetime.now(UTC) + timedelta(days=1):
-        yield "provenance.created", f"{text!r} lies in the future", "Set the clock, and compute the cell again."
+    if time.tzinfo is None:
+        yield field, f"{text!r} names no time zone", _RERUN
+    elif time > datetime.now(UTC) + timedelta(days=1):
+        yield field, f"{text!r} lies in the future", "Set the clock, and write the file again."
 
 
 def _costs(result: Result) -> Iterator[Wrong]:
     for name, value in result.cost.model_dump().items():
         if value is not None and value < 0:
             yield f"cost.{name}", f"is {value}, below 0", _RERUN
+    if result.cost.own_parameters > result.cost.parameters:
+        text = f"is {result.cost.own_parameters}, more than all {result.cost.parameters} parameters"
+        yield "cost.own_parameters", text, _RERUN
+    if result.cost.hyperparameters != len(result.hyperparameters):
+        text = f"is {result.cost.hyperparameters}, but {len(result.hyperparameters)} hyper-parameters are named"
+        yield "cost.hyperparameters", text, _RERUN
     for name in ("parameters", "peak_memory_bytes"):
         if getattr(result.cost, name) == 0:
             yield f"cost.{name}", "is 0, which no run can be", _RERUN

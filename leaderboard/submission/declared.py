@@ -19,12 +19,15 @@ class Declared(BaseModel):
 
     Attributes:
         measures: By metric, what its numbers mean.
+        requires: By metric, the capabilities that it asks for; metrics of optional packages are left out, since they
+            may not apply for want of the package.
         kinds: Explainers that are a control or the reference; all others are explainers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     measures: dict[str, Measure]
+    requires: dict[str, tuple[str, ...]]
     kinds: dict[str, Kind]
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.results import Name, write_atomically
 from leaderboard.submission.complaint import Complaint
+from leaderboard.submission.contents import created
 from leaderboard.submission.strict_json import parse
 from leaderboard.submission.tree import MANIFESTS, WHOLE, read_bytes
 
@@ -127,6 +128,8 @@ def broken_promises(path: PurePosixPath, manifest: Manifest, there: Mapping[str,
     if manifest.sembench != version("sembench"):
         text = f"is {manifest.sembench!r}, this is version {version('sembench')!r}"
         yield Complaint(str(path), "sembench", text, _PACK)
+    for wrong in created("created", manifest.created):
+        yield Complaint(str(path), *wrong)
     own = {
         name: digest
         for name, digest in there.items()

@@ -30,5 +30,11 @@ def pack(cells: Sequence[Cell], runs: Path, out: Path, origins: dict[str, str]) 
         write_atomically(cell.path(out), cell.path(runs).read_bytes())
         written.append(cell.path(out))
     for suite, entry in sorted({(cell.suite, cell.entry) for cell in cells}):
-        written.append(write_manifest(out, suite, entry, origins[entry]))
+        written.append(write_manifest(out, suite, entry, _public(origins[entry])))
     return written
+
+
+def _public(origin: str) -> str:
+    """Where an explainer comes from, without the folders of whoever submits it."""
+    said, by, path = origin.partition("registered by ")
+    return f"{said}{by}{Path(path).name}" if by else origin

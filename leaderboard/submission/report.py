@@ -14,13 +14,15 @@ from leaderboard.submission.marks import Recomputed
 def lines(path: PurePosixPath, agreement: Agreement) -> list[str]:
     """One line on a cell that agrees; on one that does not, a line for everything that differs."""
     complaints = [f"  {Complaint(str(path), *wrong)}" for wrong in agreement.wrong]
-    worst = max(agreement.differences, key=lambda name: agreement.differences[name], default=None)
-    what = "no value differs"
-    if worst is not None and agreement.differences[worst] > 0:
+    share = {name: gap / agreement.limits[name] for name, gap in agreement.differences.items()}
+    worst = max(share, key=lambda name: share[name], default=None)
+    what = "" if complaints else "; no value differs"
+    if not complaints and worst is not None and share[worst] > 0:
         of = "a value" if agreement.kind == "bit for bit" else "the mean"
-        what = f"largest difference: {agreement.differences[worst]:.3g}, of {of} of {worst}"
+        gap, limit = agreement.differences[worst], agreement.limits[worst]
+        what = f"; nearest to its tolerance is {of} of {worst}: {gap:.3g} apart, {limit:.3g} allowed"
     verdict = "does not agree" if complaints else f"agrees {agreement.kind}"
-    return [f"{path}: {verdict}; {what}", *complaints, *(f"  note: {note}" for note in agreement.notes)]
+    return [f"{path}: {verdict}{what}", *complaints, *(f"  note: {note}" for note in agreement.notes)]
 
 
 def recomputed(agreement: Agreement, result: Result) -> Recomputed:

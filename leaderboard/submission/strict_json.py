@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 MAX_DEPTH = 16
 MAX_TEXT = 2_000
 MAX_DIGITS = 30
+MAX_ACCENTS = 2
+"""So many combining characters in a row; more of them draw over the lines above and below."""
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,()=+/:@-]{0,79}")
@@ -116,6 +119,17 @@ def _wrong_text(text: str, field: str) -> Iterator[Wrong]:
         yield field, f"{text!r} holds control or invisible characters", remedy
     elif _MARKUP.search(text):
         yield field, f"{text!r} holds markup", remedy
+    elif _piled(text):
+        yield field, f"{text!r} holds more than {MAX_ACCENTS} combining characters in a row", remedy
+
+
+def _piled(text: str) -> bool:
+    row = 0
+    for character in text:
+        row = row + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if row > MAX_ACCENTS:
+            return True
+    return False
 
 
 def _below(field: str, key: str) -> str:

@@ -26,6 +26,8 @@ MAX_TOTAL_BYTES = 1 * 2**30
 WHOLE = "the file"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.()+-]{0,79}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices: a repository that holds one cannot be checked out there."""
 _RESULT = re.compile(r"seed-(0|[1-9][0-9]{0,17})\.json")
 _FOLDER_OF_RESULTS = "Submit the folder that `sembench submit` wrote, or one like it, and nothing beside it."
 
@@ -114,6 +116,9 @@ def _problem(path: PurePosixPath, status: os.stat_result) -> Complaint | None:
         if not _NAME.fullmatch(part):
             accepted = "letters, digits and _.()+- are accepted, a letter or digit first, 80 at most"
             return complaint("name", f"{part!r} is no name: {accepted}")
+        if _RESERVED.fullmatch(part) or part.endswith("."):
+            remedy = "Give the entry another label: Windows keeps device names, and drops a dot at the end."
+            return complaint("name", f"{part!r} cannot be the name of a file everywhere", remedy)
     beside = path.parts[0] in (MANIFESTS, VERIFIED)
     if beside and len(path.parts) == 3 and path.name.endswith(".json"):
         return None

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from benchmark.errors import SembenchError
 from benchmark.results import Measure, Result
 from benchmark.suite import Suite
-from leaderboard.submission.against_base import changed, contradicting, duplicates
+from leaderboard.submission.against_base import changed, contradicting, duplicates, other_black_boxes, taken
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.completeness import Read, incomplete
 from leaderboard.submission.contents import read
@@ -56,9 +56,12 @@ def validate(
     results, wrong = _results(root, files, known)
     complaints += wrong
     readable = list(results.items())
-    complaints += incomplete(readable, {suite.name: suite for suite in suites})
+    unread = {file.path for file in files if file.role == "result"} - set(results)
+    complaints += incomplete(readable, {suite.name: suite for suite in suites}, unread)
     complaints += contradicting(readable, accepted)
     complaints += duplicates(readable, accepted)
+    complaints += taken(readable, accepted)
+    complaints += other_black_boxes(readable, accepted)
     hashed = hashes(root, [file.path for file in files if file.role == "result"])
     complaints += _manifests(root, files, hashed, readable, accepted, required=base is not None)
     complaints += untrue(root, files, hashed, base, allow_changes=allow_changes)

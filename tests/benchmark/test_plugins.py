@@ -59,6 +59,8 @@ def test_a_module_is_found_in_the_working_folder(tmp_path, monkeypatch):
     [
         ("missing.py", None, r"missing\.py is no file. Give the path of a Python file"),
         ("no_such_module_at_all", None, "is no module that can be imported here. Install its package"),
+        (".", None, "is neither the name of a module"),
+        ("README.md", "", "nor the path of a Python file"),
         ("broken.py", "1 / 0", r"does not load: ZeroDivisionError: division by zero. Repair it"),
         ("json.py", "", "a module called json is loaded already; rename the file"),
     ],

@@ -51,6 +51,11 @@ def test_an_unknown_name_gets_near_matches():
         EXPLAINERS.get("kmax")
 
 
+def test_an_unknown_name_may_be_a_plugins():
+    with pytest.raises(UnknownName, match=r"One of your own needs --plugin MODULE\|FILE, or its package installed\."):
+        EXPLAINERS.get("my-method")
+
+
 def test_a_broken_plugin_fails_only_when_asked_for(monkeypatch):
     things = points(monkeypatch, ("good", "json:loads"), ("bad", "no_such_module:x"), ("worse", "json:no_such_name"))
     assert things.names() == ["bad", "good", "worse"]

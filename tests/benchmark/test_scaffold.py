@@ -13,7 +13,7 @@ from benchmark.scaffold import new_explainer
 
 def test_it_writes_a_package_in_which_every_name_is_filled_in(tmp_path):
     written = new_explainer("nearest-mean", tmp_path)
-    names = ["README.md", "nearest_mean.py", "pyproject.toml", "tests/test_nearest_mean.py"]
+    names = [".gitignore", "README.md", "nearest_mean.py", "pyproject.toml", "tests/test_nearest_mean.py"]
     assert sorted(str(path.relative_to(tmp_path / "nearest-mean")) for path in written) == names
     for path in written:
         assert "{{" not in path.read_text()

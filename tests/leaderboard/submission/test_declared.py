@@ -4,6 +4,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
+from benchmark.metric import Metric
 from benchmark.provenance import measure_of
 from benchmark.registry import EXPLAINERS, METRICS
 from leaderboard.submission.declared import Declared, declared, to_json
@@ -18,6 +19,11 @@ def test_the_file_is_what_the_registries_declare():
     kinds = {name: EXPLAINERS.get(name)().kind for name in own(EXPLAINERS)}
     made = Declared(
         measures={name: measure_of(METRICS.get(name)) for name in own(METRICS)},
+        requires={
+            name: tuple(sorted(need.value for need in metric.requires))
+            for name, metric in {name: METRICS.get(name) for name in own(METRICS)}.items()
+            if metric.absent is Metric.absent  # a metric of an optional package may not apply for want of it
+        },
         kinds={name: kind for name, kind in kinds.items() if kind != "explainer"},
     )
     if os.environ.get("SEMBENCH_WRITE_DECLARED"):

@@ -4,14 +4,16 @@ import json
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import ResultDamaged
-from benchmark.results import read_result
+from benchmark.results import digest, read_result
+from leaderboard.submission.manifest import write_manifest
+from leaderboard.submission.marks import Recomputed, write_marks
 from leaderboard.submission.strict_json import MAX_DEPTH, parse
 from leaderboard.submission.validate import validate
 
@@ -110,6 +112,57 @@ def test_no_field_can_be_changed_unseen_beside_the_base(leaf, value):
     with entry(json.dumps(content).encode()) as (folder, _):
         complaints = validate(folder, base=RESULTS).complaints
         assert bool(complaints) != same, f"{leaf}: {before!r} became {value!r}"
+
+
+def alike(value):
+    """Values that the schema takes in place of this one, most of the time: what is checked behind it is reached."""
+    if isinstance(value, bool) or value is None:
+        return st.booleans()
+    if isinstance(value, int):
+        return st.integers(-2, 12) | st.integers(-(10**12), 10**12)
+    if isinstance(value, float):
+        return st.floats(-1.5, 1.5) | st.floats(allow_nan=False, allow_infinity=False)
+    if isinstance(value, str):
+        return st.sampled_from(["", "kmex", "0" * 64, "cpu", "2026-01-01", value.upper()]) | st.text(max_size=12)
+    return VALUES
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(LEAVES), st.data())
+def test_a_likely_value_in_any_field_is_no_accident(leaf, data):
+    """Signed anew, so that the checks of settings are reached; without a base, so that they alone have to answer."""
+    content = json.loads(SOURCE.read_text())
+    parent = content
+    for key in leaf[:-1]:
+        parent = parent[key]
+    parent[leaf[-1]] = data.draw(alike(parent[leaf[-1]]))
+    content["identity"] = digest(content["settings"])
+    with entry(json.dumps(content).encode()) as (folder, path):
+        verdict = validate(folder)
+        event(f"the schema {'takes' if PurePosixPath(path.relative_to(folder)) in verdict.results else 'refuses'} it")
+        for complaint in verdict.complaints:
+            assert str(complaint).isprintable()
+            assert complaint.field
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["manifests", "verified"]), st.data())
+def test_no_manifest_or_mark_is_an_accident(place, data):
+    with entry(SOURCE.read_bytes()) as (folder, _):
+        written = write_manifest(folder, "quick", "kmex", "baselines.kmex:KMEx (sembench)")
+        if place == "verified":
+            told = {"created": "2026-01-01T00:00:00+00:00", "device": "cpu", "processor": "x", "torch": "2"}
+            cell = Recomputed(**told, agreement="bit for bit", differences={"accuracy": 0.0})
+            (written,) = write_marks(folder, {PurePosixPath("quick/digits/kmex/seed-0.json"): cell})
+        content = json.loads(written.read_text())
+        assert validate(folder).complaints == ()
+        parent, leaf = content, data.draw(st.sampled_from(leaves(content)))
+        for key in leaf[:-1]:
+            parent = parent[key]
+        parent[leaf[-1]] = data.draw(alike(parent[leaf[-1]]) | VALUES)
+        written.write_text(json.dumps(content))
+        for complaint in validate(folder).complaints:
+            assert complaint.file.startswith((place, "quick/digits/kmex"))
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,4 +1,4 @@
-"""Seventy submissions that are malformed or dishonest: each is refused, by a message that names file and field."""
+"""A hundred submissions that are malformed or dishonest: each is refused, by a message that names file and field."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.submission import tree
+from leaderboard.submission.manifest import write_manifest
 from leaderboard.submission.marks import Recomputed, write_marks
 from leaderboard.submission.validate import validate
 
@@ -157,6 +158,51 @@ def twins(s):
     shutil.copytree(s.root / "quick/digits/mine", s.root / "quick/digits/Mine")
 
 
+def as_bytes(change):
+    """Edits the bytes of a result."""
+    return lambda s: (s.path().write_bytes(change(s.path().read_bytes())), s.pack())
+
+
+def named(label):
+    """The whole entry under another label."""
+
+    def act(s):
+        shutil.rmtree(s.root / "manifests")
+        (s.root / "quick/digits/mine").rename(s.root / "quick/digits" / label)
+        for path in (s.root / "quick/digits" / label).iterdir():
+            path.write_text(json.dumps({**json.loads(path.read_text()), "explainer": label}))
+        write_manifest(s.root, "quick", label, "my_package:Mine (my-package 0.1)")
+
+    return act
+
+
+def not_applicable(metric, *seeds):
+    """A metric that is said not to apply."""
+
+    def change(content):
+        measure = content["scores"][metric]["measure"]
+        reason = "one need not measure this"
+        content["scores"][metric] = {"status": "not applicable", "measure": measure, "reason": reason}
+
+    return lambda s: [s.edit(change, f"seed-{seed}.json") for seed in seeds]
+
+
+def right_everywhere(s):
+    """The first wrong image becomes a right one, while the gap stays: another black box."""
+
+    def change(content):
+        accuracy, gap = content["scores"]["accuracy"]["values"], content["scores"]["accuracy_gap"]["values"]
+        index = accuracy.index(0)
+        accuracy[index], gap[index] = 1, 0
+        content["scores"]["accuracy_gap"]["chance"][index] = -90.0
+
+    s.edit(change, "seed-1.json")
+
+
+def one_prototype_of_fifty(s):
+    s.edit(lambda content: content["scores"]["ghosting"].update(values=[0]))
+
+
 def deep(s):
     s.replace('"settings": {', '"settings": {"x": ' + "[" * 500 + "]" * 500 + ", ")
 
@@ -194,6 +240,19 @@ CASES = {
     "unknown field": (put("trust_me", value=1), MINE, "trust_me", "Extra inputs are not permitted"),
     "missing field": (drop("cost", "fit_passes"), MINE, "cost.fit_passes", "Field required"),
     "other schema": (put("schema_version", value=2), MINE, "schema_version", "Input should be 1"),
+    "a mark of byte order": (as_bytes(lambda b: b"\xef\xbb\xbf" + b), MINE, "the file", "is not JSON"),
+    "sixteen bits a letter": (as_bytes(lambda b: b.decode().encode("utf-16")), MINE, "the file", "is not JSON"),
+    "a second document": (as_bytes(lambda b: b + b"{}"), MINE, "the file", "is not JSON"),
+    "a zero byte": (as_bytes(lambda b: b + b"\0"), MINE, "the file", "is not JSON"),
+    "a seed with a point": (lambda s: s.replace('"seed": 0', '"seed": 0.0'), MINE, "seed", "valid integer"),
+    "a seed that is false": (lambda s: s.replace('"seed": 0', '"seed": false'), MINE, "seed", "valid integer"),
+    "a seed in settings that is false": (put("settings", "seed", value=False), MINE, "settings.seed", "asks for 0"),
+    "a huge seed": (put("seed", value=10**40), MINE, "seed", "too long for a number"),
+    "a key twice, once escaped": (
+        lambda s: s.replace('"seed": 0', '"s\\u0065ed": 1, "seed": 0'), MINE, "seed", "stands twice",
+    ),
+    "a key in another case": (lambda s: s.replace('"seed": 0', '"Seed": 1, "seed": 0'), MINE, "Seed", "not permitted"),
+    "NaN in quotes": (first("lrp_kl", "NaN"), MINE, "scores.lrp_kl.scored.values.0", "valid number"),
     # text
     "markup in a name": (
         scores("ro_auroc", lambda s: s["variants"].update({"<script>alert(1)</script>": s["values"]})),
@@ -214,6 +273,17 @@ CASES = {
     "reversed text": (
         put("provenance", "python", value="3.11\u202e"), MINE, "provenance.python", "invisible characters",
     ),
+    "letters without width": (
+        put("provenance", "dataset_licence", value="CC\u200b0"), MINE, "provenance.dataset_licence", "invisible",
+    ),
+    "half a letter": (
+        lambda s: s.replace('"dataset_licence": "', '"dataset_licence": "\\ud800'),
+        MINE, "provenance.dataset_licence", "invisible",
+    ),
+    "piled accents": (
+        put("provenance", "dataset_licence", value="CC0" + "\u0301" * 40),
+        MINE, "provenance.dataset_licence", "combining characters",
+    ),
     "endless text": (
         put("provenance", "dataset_licence", value="x" * 5000), MINE, "provenance.dataset_licence", "5,000 characters",
     ),
@@ -225,6 +295,22 @@ CASES = {
     ),
     "markup in a folder": (
         moved("quick/digits/<b>mine/seed-0.json"), "quick/digits/<b>mine/seed-0.json", "name", "is no name",
+    ),
+    "name of a device": (named("CON"), "quick/digits/CON/seed-0.json", "name", "cannot be the name of a file"),
+    "name of a device with an ending": (named("nul.x"), "quick/digits/nul.x/seed-0.json", "name", "cannot be the name"),
+    "dot at the end": (named("mine."), "quick/digits/mine./seed-0.json", "name", "cannot be the name of a file"),
+    "letters of another alphabet": (
+        moved("quick/digits/k\u043cex/seed-0.json"), "quick/digits/k\u043cex/seed-0.json", "name", "is no name",
+    ),
+    "name from right to left": (
+        moved("quick/digits/mine\u202e/seed-0.json"), "quick/digits/mine\u202e/seed-0.json", "name", "is no name",
+    ),
+    "name that is not UTF-8": (
+        lambda s: Path(os.fsdecode(os.fsencode(s.root / "quick") + b"/\xff.json")).write_bytes(b"{}"),
+        "quick/\udcff.json", "name", "is no name",
+    ),
+    "another case of an accepted entry": (
+        named("KMEx"), "quick/digits/KMEx/seed-0.json", "explainer", "upper and lower case only",
     ),
     "hidden file": (write("quick/.htaccess"), "quick/.htaccess", "name", "is no name"),
     "link to a file": (link, MINE, "type", "symbolic link"),
@@ -282,12 +368,54 @@ CASES = {
         lambda s: s.edit(lambda c: c.update(explained_images=[c["explained_images"][0]] * 100)),
         MINE, "explained_images", "distinct images",
     ),
+    "hyper-parameter that is not told": (
+        put("hyperparameters", value={}), MINE, "hyperparameters.prototypes_per_class", "is missing",
+    ),
+    "variants that were not asked for": (
+        scores("lrp_kl", lambda s: s.update(variants={"reverse": [0.0] * 100})),
+        MINE, "scores.lrp_kl.variants", "do not ask for variants",
+    ),
+    "coarser curve": (
+        scores("ro_auroc", lambda s: s["details"].update({"curve": s["details"]["curve"][::2]})),
+        MINE, "scores.ro_auroc.details.curve", "holds 17 points",
+    ),
+    "accuracy that does not apply": (
+        not_applicable("accuracy_train", 0, 1), MINE, "scores.accuracy_train.status", "asks for nothing",
+    ),
+    "ghosts that do not apply": (
+        not_applicable("ghosting", 0, 1), MINE, "scores.ghosting.status", "asks for similarities to prototypes",
+    ),
+    "relevance that applies to one seed": (
+        not_applicable("lrp_kl", 1), MINE.replace("0.j", "1.j"), "scores.lrp_kl.status", "to all seeds or to none",
+    ),
+    "one prototype of fifty": (one_prototype_of_fifty, MINE, "scores.diversity.values", "ghosting holds 1"),
     "dropped images": (fewer_images, MINE, "scores.accuracy.values", "holds 300 values"),
     # provenance
     "other data": (
         put("provenance", "dataset_sha256", value="0" * 64),
         MINE, "provenance.dataset_sha256", "mixed data of 'digits'",
     ),
+    "other number of classes": (
+        put("provenance", "classes", value=2), MINE, "scores.accuracy.chance", "guessing one of 2 classes",
+    ),
+    "other licence": (
+        put("provenance", "dataset_licence", value="CC0"), MINE, "provenance.dataset_licence", "mixed descriptions",
+    ),
+    "licence that is free no more": (
+        put("provenance", "dataset_licence_open", value=False),
+        MINE, "provenance.dataset_licence_open", "mixed licences",
+    ),
+    "other normalisation": (
+        put("provenance", "dataset_statistics", "mean", value=[0.0, 0.0, 0.0]),
+        MINE, "provenance.dataset_statistics.mean", "mixed statistics",
+    ),
+    "augmented on the quiet": (
+        put("provenance", "dataset_augmentation", value="flip"), MINE, "provenance.dataset_augmentation", "mixed",
+    ),
+    "other derived seeds": (put("provenance", "seeds", "fit", value=1), MINE, "provenance.seeds.fit", "mixed seeds"),
+    "no version of Python": (put("provenance", "python", value="new"), MINE, "provenance.python", "is no version"),
+    "no device": (put("provenance", "device", value=" "), MINE, "provenance.device", "is empty"),
+    "a thread for every star": (put("provenance", "threads", value=10**24), MINE, "provenance.threads", "is possible"),
     "no hash": (put("provenance", "model_sha256", value="secret"), MINE, "provenance.model_sha256", "no SHA-256"),
     "no code": (
         put("provenance", "sources", "explainer", value="unknown"), MINE, "provenance.sources.explainer", "'unknown'",
@@ -308,7 +436,18 @@ CASES = {
     ),
     "no package versions": (put("provenance", "packages", value={}), MINE, "provenance.packages.torch", "no version"),
     "paid back time": (put("cost", "fit_seconds", value=-1.0), MINE, "cost.fit_seconds", "below 0"),
+    "more of its own than there is": (
+        put("cost", "own_parameters", value=10**9), MINE, "cost.own_parameters", "more than all",
+    ),
+    "fewer hyper-parameters": (put("cost", "hyperparameters", value=1), MINE, "cost.hyperparameters", "are named"),
     # dishonesty
+    "no chance level": (scores("lrp_kl", lambda s: s.update(chance=None)), MINE, "scores.lrp_kl.chance", "is missing"),
+    "chance out of range": (
+        scores("lrp_kl", lambda s: s.update(chance=[-1.0] * 100)), MINE, "scores.lrp_kl.chance.0", "outside of",
+    ),
+    "worse black box": (
+        right_everywhere, MINE.replace("0.j", "1.j"), "scores.accuracy_gap.values.167", "makes the black box other",
+    ),
     "edited accuracy": (
         scores("accuracy", lambda s: s.update(values=[1 - v if i == 3 else v for i, v in enumerate(s["values"])])),
         MINE, "scores.accuracy_gap.values.3", "black box would have scored",
@@ -336,6 +475,9 @@ CASES = {
         manifest(lambda m: m["files"].update({"quick/digits/mine/seed-9.json": "0" * 64})),
         MANIFEST, "files.quick/digits/mine/seed-9.json", "no result of this entry",
     ),
+    "manifest from the future": (
+        manifest(lambda m: m.update(created="2999-01-01T00:00:00+00:00")), MANIFEST, "created", "in the future",
+    ),
     "manifest of another entry": (manifest(lambda m: m.update(entry="other")), MANIFEST, "entry", "is 'other'"),
     "marked by its author": (marked, "verified/quick/mine.json", "the file", "marks an entry as verified"),
 }  # fmt: skip
@@ -359,8 +501,8 @@ def test_a_malformed_or_dishonest_submission_is_refused(submission, act, file, f
     assert len(text) < 600
 
 
-def test_there_are_at_least_fifty():
-    assert len(CASES) >= 50
+def test_there_are_at_least_a_hundred():
+    assert len(CASES) >= 100
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
