@@ -7,7 +7,10 @@ measured, so that a test can plant a slowdown and see it caught.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
 
 from benchmark.errors import SembenchError
 from sembench.bench.tally import Tally
@@ -85,16 +88,27 @@ def bytes_per_image(what: str, few: Tally, many: Tally, *, images: int, at_most:
 def ratio(function: Callable[[], object], baseline: Callable[[], object], *, repetitions: int = 5) -> float:
     """How many times the processor time of a baseline does a computation take?
 
-    Both run in turn. The least of each counts: whatever disturbs a run can only prolong it. Processor time leaves out
-    what other programs take.
+    Both run in turn, on one thread. The least of each counts: whatever disturbs a run can only prolong it. Processor
+    time leaves out what other programs take.
     """
     seconds: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(repetitions):
-        for measured in (True, False):
-            started = time.process_time()
-            (function if measured else baseline)()
-            seconds[measured].append(time.process_time() - started)
+    with _one_thread():
+        for _ in range(repetitions):
+            for measured in (True, False):
+                started = time.process_time()
+                (function if measured else baseline)()
+                seconds[measured].append(time.process_time() - started)
     return min(seconds[True]) / max(min(seconds[False]), 1e-9)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def within(
@@ -122,13 +136,14 @@ def within(
     Raises:
         TooCostly: If every try is above the limit.
     """
-    function(), baseline()  # the first run warms up
+    for warm_up in (function, baseline):
+        warm_up()
     found: list[float] = []
     while len(found) < tries:
         found.append(ratio(function, baseline, repetitions=repetitions))
         if found[-1] <= at_most:
             return min(found)
     raise TooCostly(
-        f"{what}: takes {min(found):.3g} times as long as its forward passes in the best of {tries} measurements, where "
-        f"{at_most:g} is the limit. Look for work that is done twice, or one image at a time."
+        f"{what}: takes {min(found):.3g} times as long as its forward passes in the best of {tries} measurements, "
+        f"where {at_most:g} is the limit. Look for work that is done twice, or one image at a time."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property, partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from benchmark.types import Capability
 TRAINING, TEST, EXPLAINED, STEPS, BATCH = 200, 100, 20, 8, 50
 """Images of the two splits, explained images, points of the curve beyond the first, images a forward pass."""
 
-FITS = {
+FITS: dict[str, dict[str, Any]] = {
     "blackbox": {}, "cnn": {}, "chance": {}, "collapsed": {}, "shuffled": {},
     "kmex": {}, "kmex-patches": {}, "b4": {}, "b234": {}, "kmex(kmex)": {},
     "protopnet": {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 32},

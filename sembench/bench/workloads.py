@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,16 +35,20 @@ class Work:
     network: nn.Module | None = None
 
 
+Prepare = Callable[..., Work]
+"""Makes a workload of a stage; that of the start takes a tree beside it."""
+
+
 class LeftOut(Exception):
     """A workload that cannot run here; the message says why."""
 
 
-def workloads() -> dict[str, Callable[[Stage], Work]]:
+def workloads() -> dict[str, Prepare]:
     """How each workload is prepared, by name. What preparing costs is not measured."""
     return dict(_workloads())
 
 
-def _workloads() -> Iterator[tuple[str, Callable[[Stage], Work]]]:
+def _workloads() -> Iterator[tuple[str, Prepare]]:
     yield "forward passes", _forward
     yield "black-box relevance", _black_box_relevance
     yield "relevance-order curve", _curve
@@ -61,7 +64,7 @@ def _workloads() -> Iterator[tuple[str, Callable[[Stage], Work]]]:
     yield "start", _start
 
 
-def _bound(prepare: Callable[[Stage, str], Work], name: str) -> Callable[[Stage], Work]:
+def _bound(prepare: Callable[[Stage, str], Work], name: str) -> Prepare:
     return lambda stage: prepare(stage, name)
 
 
@@ -87,10 +90,12 @@ def _curve(stage: Stage) -> Work:
 
     @torch.no_grad()
     def predict(batch: Tensor) -> Tensor:
-        return stage.backbone(batch).softmax(1)
+        probabilities: Tensor = stage.backbone(batch).softmax(1)
+        return probabilities
 
     def run() -> Tensor:
-        return relevance_order_curve(predict, images, relevance, noise, steps=8).mean(0)
+        mean: Tensor = relevance_order_curve(predict, images, relevance, noise, steps=8).mean(0)
+        return mean
 
     return Work(run, stage.backbone)
 
@@ -105,9 +110,9 @@ def _explain(stage: Stage, name: str) -> Work:
 
 
 def _metric(stage: Stage, name: str) -> Work:
-    from benchmark.registry import METRICS as registry
+    from benchmark import registry
 
-    metric = registry.get(name)
+    metric = registry.METRICS.get(name)
     reason = metric.absent()
     if reason is not None:
         raise LeftOut(reason)
@@ -155,17 +160,21 @@ def _board(stage: Stage) -> Work:
     return Work(run)
 
 
-def _start(stage: Stage) -> Work:
-    def run() -> Tensor:
-        return torch.tensor([float(len(modules_at_start()))])
+def _start(stage: Stage, tree: Path | None = None) -> Work:
+    def run() -> None:
+        modules_at_start(tree)
 
     return Work(run)
 
 
-def modules_at_start() -> list[str]:
-    """Names of the modules that `sembench --help` imports, in a process of its own, in order."""
-    environment: dict[str, Any] = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    environment["PYTHONPATH"] = environment.pop("SEMBENCH_MEASURED_TREE", environment["PYTHONPATH"])
+def modules_at_start(tree: Path | None = None) -> list[str]:
+    """Names of the modules that `sembench --help` imports, in a process of its own, in order.
+
+    Args:
+        tree: Folder that sembench is imported from; by default wherever this process would import it from.
+    """
+    places = [str(tree)] if tree else [path for path in sys.path if path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     command = [sys.executable, "-P", "-X", "importtime", "-m", "sembench", "--help"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]

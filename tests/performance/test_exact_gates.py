@@ -27,7 +27,7 @@ EXPECTED = {
     "forward passes": TEST,
     "black-box relevance": EXPLAINED,
     "relevance-order curve": (9, 9 * 20),
-    **{f"fit {name}": NOTHING for name in ("blackbox", "cnn", "chance", *TRAINED)},  # the trained run networks of theirs
+    **{f"fit {name}": NOTHING for name in ("blackbox", "cnn", "chance", *TRAINED)},  # theirs, not it
     **{f"fit {name}": (1, 200) for name in ("kmex", "kmex-patches", "collapsed", "shuffled")},
     "fit b4": (2, 200),  # a first batch of fewer images tells the size of the maps
     "fit b234": (2, 200),
@@ -67,7 +67,9 @@ def entry_points(group):
 
 def test_every_metric_and_every_fit_is_benchmarked_and_gated():
     assert set(METRICS) == set(entry_points("metrics"))
-    assert {name for name in FITS if "(" not in name} == {name for name in entry_points("explainers") if "*" not in name}
+    assert {name for name in FITS if "(" not in name} == {
+        name for name in entry_points("explainers") if "*" not in name
+    }
     assert set(EXPECTED) == set(workloads()) - {"board", "start"}  # these run no network
 
 
