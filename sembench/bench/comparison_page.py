@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from sembench.bench.comparison import LEVEL, Comparison, Time
@@ -15,11 +16,12 @@ def markdown(found: Comparison) -> str:
 
 
 def as_json(found: Comparison) -> str:
-    """The comparison as JSON, with what the page says of each time."""
+    """The comparison as JSON, with what the page says of each time; a gap is null where the numbers of scores differ."""
     content = dataclasses.asdict(found)
     for entry, time in zip(content["times"], found.times, strict=True):
         entry.update(changed=time.changed, noise=time.noise)
-    return json.dumps(content, indent=1, allow_nan=False, default=str) + "\n"
+    content["scores"] = [(*entry, gap if math.isfinite(gap) else None) for *entry, gap in found.scores]
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def _lines(found: Comparison) -> Iterator[str]:
