@@ -21,14 +21,27 @@ def validate(
     allow_changes: Annotated[
         bool, typer.Option("--allow-changes", help="For maintainers: results may change.")
     ] = False,
+    summary: Annotated[Path | None, typer.Option(help="File that the verdict is added to as Markdown.")] = None,
 ) -> None:
     """Look for every reason to refuse a folder of results: offline, without torch, running nothing of it."""
     from benchmark.suite import load_suite
     from leaderboard.submission.validate import validate
 
     verdict = validate(folder, base=base, suites=[load_suite(name) for name in suite], allow_changes=allow_changes)
+    if summary is not None:
+        _summarise(verdict, base, summary)
     _refuse(verdict, folder)
     typer.echo(f"{folder}: {len(verdict.results)} results of {len(verdict.entries)} entries, nothing to complain of")
+
+
+def _summarise(verdict: Verdict, base: Path | None, file: Path) -> None:
+    """Adds the verdict to a file, which may hold other summaries already."""
+    from leaderboard.submission.summary import summary
+
+    places = base.glob("*/*/*/seed-*.json") if base is not None else ()
+    accepted = frozenset(f"{path.parts[-4]}/{path.parts[-2]}" for path in places)
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(summary(verdict, accepted))
 
 
 def _refuse(verdict: Verdict, folder: Path) -> None:

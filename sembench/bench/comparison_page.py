@@ -16,7 +16,7 @@ def markdown(found: Comparison) -> str:
 
 
 def as_json(found: Comparison) -> str:
-    """The comparison as JSON, with what the page says of each time; a gap is null where the numbers of scores differ."""
+    """The comparison as JSON, with what the page says of each time; no gap where their number differs."""
     content = dataclasses.asdict(found)
     for entry, time in zip(content["times"], found.times, strict=True):
         entry.update(changed=time.changed, noise=time.noise)

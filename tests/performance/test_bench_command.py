@@ -58,7 +58,7 @@ def test_a_revision_is_checked_out_and_leaves_no_trace(repository, tmp_path_fact
 def test_an_unknown_revision_says_what_is_accepted(repository, tmp_path_factory, monkeypatch, revision):
     monkeypatch.chdir(repository)
     with pytest.raises(
-        NoRevision, match="is no revision .* Give a branch, a tag, a commit, or what `sembench bench rec"
+        NoRevision, match=r"is no revision .* Give a branch, a tag, a commit, or what `sembench bench rec"
     ):
         check_out(revision, tmp_path_factory.mktemp("corner"))
 
