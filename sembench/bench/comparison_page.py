@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sembench.bench.comparison import LEVEL, Comparison, Time
 
+_HOPELESS = 10.0  # a change that is elevenfold and not seen is no news worth a number
+
 
 def markdown(found: Comparison) -> str:
     """The comparison as Markdown."""
@@ -56,9 +58,17 @@ def _lines(found: Comparison) -> Iterator[str]:
 
 def _verdict(found: Comparison, changed: Sequence[Time]) -> Iterator[str]:
     counted = len({name for name, *_ in found.counts})
-    yield (f"**Counts: {counted} workloads changed**, exactly." if counted else "Counts: all the same, exactly.")
+    yield (
+        f"**Counts: changed in {counted} of {len(found.times)} workloads**, exactly."
+        if counted
+        else "Counts: all the same, exactly."
+    )
     moved = len(found.scores)
-    yield (f"**Scores: {moved} workloads changed.**" if moved else "Scores of the tiny run: all the same, bit for bit.")
+    yield (
+        f"**Scores: changed in {moved} of {len(found.times)} workloads.**"
+        if moved
+        else "Scores of the tiny run: all the same, bit for bit."
+    )
     slower, faster = sum(time.ratio > 1 for time in changed), sum(time.ratio < 1 for time in changed)
     if changed:
         yield f"**Times: {slower} slower, {faster} faster** beyond the noise, of {len(found.times)}."
@@ -72,7 +82,8 @@ def _times(times: Iterable[Time]) -> Iterator[str]:
         (
             [
                 time.name, f"{time.base * 1e3:.4g}", f"{time.head * 1e3:.4g}", f"{time.ratio:.3f}",
-                f"{time.low:.3f} to {time.high:.3f}", f"{time.noise:.1%}",
+                f"{time.low:.3f} to {time.high:.3f}" if time.noise < _HOPELESS else "any",
+                f"{time.noise:.1%}" if time.noise < _HOPELESS else "nothing: too noisy",
             ]
             for time in times
         ),

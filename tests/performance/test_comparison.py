@@ -100,9 +100,9 @@ def test_counts_and_scores_are_compared_exactly():
     assert found.scores == [("workload 2", 1, 2, pytest.approx(1e-12, rel=1e-3))]
     assert named(found) == []
     text = markdown(found)
-    assert "**Counts: 1 workloads changed**, exactly." in text
+    assert "**Counts: changed in 1 of 3 workloads**, exactly." in text
     assert "| workload 1 | passes | 3 | 4 |" in text
-    assert "**Scores: 1 workloads changed.**" in text
+    assert "**Scores: changed in 1 of 3 workloads.**" in text
 
 
 def test_what_is_not_steady_is_not_compared_but_said():
@@ -131,6 +131,11 @@ def test_nothing_changed_is_said_in_three_lines():
     assert text.startswith("# base against head\n\n- Counts: all the same, exactly.\n- Scores of the tiny run: all the")
     assert "Times: none of 2 changed beyond the noise." in text
     assert "beyond the noise\n\n|" not in text
+
+
+def test_noise_that_hides_everything_is_said_to():
+    base, head = np.array([[1.0], [9.0]]), np.array([[8.0], [1.0]])
+    assert "| any | nothing: too noisy |" in markdown(compare(recording(base), recording(head)))
 
 
 def test_another_machine_is_said():
