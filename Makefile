@@ -3,21 +3,36 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs
+EXTRAS ?= test,check
+# A file of versions to install, such as .github/oldest.txt.
+CONSTRAINTS ?=
+RESULTS ?= leaderboard/results
+BOARDS ?= leaderboard/boards
+# Results that were accepted before, for `make validate`; none may change or go.
+ACCEPTED ?=
+# What `make bench-compare` compares: revisions, or recorded benchmarks.
+BASE ?= HEAD~1
+HEAD ?= HEAD
+# A file that reports are added to as Markdown.
+SUMMARY ?= $(GITHUB_STEP_SUMMARY)
 
-.PHONY: help install demo board test test-fast check format bench clean
+.PHONY: help install demo board board-check validate test test-fast check format bench bench-compare clean
 
 help:
-	@echo "make demo       run the demo on the bundled digits and write its board to $(OUT)/board"
-	@echo "make board      make the committed boards anew from the committed results"
-	@echo "make test       all tests"
-	@echo "make test-fast  the tests that take no training"
-	@echo "make check      ruff, mypy, import contracts"
-	@echo "make bench      performance benchmarks"
+	@echo "make demo           run the demo on the bundled digits and write its board to $(OUT)/board"
+	@echo "make board          make the committed boards anew from the committed results"
+	@echo "make board-check    fail if the committed boards are not those of the committed results"
+	@echo "make validate       look for every reason to refuse the results in $(RESULTS)"
+	@echo "make test           all tests"
+	@echo "make test-fast      the tests that take no training"
+	@echo "make check          ruff, mypy, import contracts"
+	@echo "make bench          performance benchmarks"
+	@echo "make bench-compare  what changed from $(BASE) to $(HEAD), beyond the noise"
 
 # Installed again whenever the project's dependencies or entry points change.
 $(VENV)/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[test,check]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) -e ".[$(EXTRAS)]"
 	touch $@
 
 install: $(VENV)/installed
@@ -34,8 +49,17 @@ board: install
 	$(BIN)/sembench statistics --results leaderboard/results --out leaderboard/boards
 	$(BIN)/sembench report --results leaderboard/results --out leaderboard/boards
 
+board-check: install
+	$(BIN)/sembench leaderboard --results $(RESULTS) --out $(BOARDS) --check
+	$(BIN)/sembench claims --results $(RESULTS) --out $(BOARDS) --check
+	$(BIN)/sembench statistics --results $(RESULTS) --out $(BOARDS) --check
+	$(BIN)/sembench report --results $(RESULTS) --out $(BOARDS) --check
+
+validate: install
+	$(BIN)/sembench validate $(RESULTS) $(if $(ACCEPTED),--base $(ACCEPTED)) $(if $(SUMMARY),--summary $(SUMMARY))
+
 # Threads that wait without spinning: on a busy machine, tests of small networks are otherwise many times slower.
-test test-fast: export OMP_WAIT_POLICY = PASSIVE
+test test-fast bench bench-compare: export OMP_WAIT_POLICY = PASSIVE
 
 test: install
 	$(BIN)/python -m pytest
@@ -54,7 +78,13 @@ format: install
 	$(BIN)/ruff format .
 
 bench: install
-	$(BIN)/python -m pytest tests/performance --benchmark-enable --benchmark-only
+	mkdir -p $(OUT)/bench
+	$(BIN)/python -m pytest tests/performance --benchmark-enable --benchmark-only \
+		--benchmark-json=$(OUT)/bench/benchmarks.json
+
+bench-compare: install
+	$(BIN)/sembench bench compare $(BASE) $(HEAD) --out $(OUT)/bench
+	$(if $(SUMMARY),cat $(OUT)/bench/comparison.md >> $(SUMMARY))
 
 clean:
 	rm -rf $(VENV) $(OUT) build *.egg-info

@@ -115,7 +115,9 @@ def test_links_lead_to_files(document):
 
 
 def test_paths_that_the_readme_names_exist():
-    for path in re.findall(r"`((?:benchmark|baselines|leaderboard|tests)/[\w/.-]+)`", (ROOT / "README.md").read_text()):
+    for path in re.findall(
+        r"`((?:benchmark|baselines|leaderboard|sembench|tests)/[\w/.-]+)`", (ROOT / "README.md").read_text()
+    ):
         assert (ROOT / path).exists(), path
 
 

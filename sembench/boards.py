@@ -1,0 +1,81 @@
+"""The commands that make boards and pages from results, without torch: `leaderboard`, `ghosting`, `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sembench.delivery import deliver, say_left_out
+from sembench.options import RUNS, CheckOption, LicenceOption, OnlyOption, ReportsOption, ResultsOption, Terms
+
+
+def leaderboard(
+    results: ResultsOption = RUNS,
+    suite: OnlyOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and charts.")] = Path("board"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the board is not up to date.")] = False,
+    licence: LicenceOption = Terms.ANY,
+) -> None:
+    """Make tables (Markdown, CSV, LaTeX) and radar charts (PNG, SVG) from results."""
+    import gc
+
+    from leaderboard.board import check_board, write_board
+    from leaderboard.load import load
+    from leaderboard.submission.marks import standing
+
+    gc.disable()  # a short-lived process that only adds: looking for cycles would take a fifth of its time
+    found = load([results], suite=suite)
+    if licence is Terms.OPEN:
+        from leaderboard.licence import on_free_data
+
+        found, left_out = on_free_data(found)
+        say_left_out(left_out)
+    trust = standing([results], found)
+    if check:
+        stale = check_board(found, out, trust, lambda text: typer.echo(text, err=True))
+        for name in stale:
+            typer.echo(f"stale: {name}", err=True)
+        raise typer.Exit(1 if stale else 0)
+    for path in write_board(found, out, trust):
+        typer.echo(path)
+
+
+def ghosting(
+    results: ResultsOption = RUNS,
+    suite: OnlyOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for charts and tables.")] = Path("board"),
+) -> None:
+    """Draw ghosted against trained prototypes (Markdown, CSV, PNG, SVG), a curve per explainer."""
+    from leaderboard.ghosting_page import write_ghosting
+    from leaderboard.load import load
+
+    for path in write_ghosting(load([results], suite=suite), out):
+        typer.echo(path)
+
+
+def report(
+    results: ResultsOption = RUNS,
+    suite: OnlyOption = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder of figures (PNG, SVG) to put in.")] = None,
+    out: ReportsOption = Path("board"),
+    check: CheckOption = False,
+    licence: LicenceOption = Terms.ANY,
+) -> None:
+    """Make one page of HTML for each suite, to be opened without a network: scores, charts, claims, costs, figures."""
+    from leaderboard.load import load
+    from leaderboard.report_page import report_files
+
+    found = load([results], suite=suite)
+    not_free: dict[str, str] = {}
+    if licence is Terms.OPEN:
+        from leaderboard.licence import on_free_data
+
+        found, not_free = on_free_data(found)
+        say_left_out(not_free)
+    files, others = report_files(found, figures, general=not not_free)
+    for name, reasons in others.items():
+        for path, reason in reasons.items():
+            typer.echo(f"left out of the report of {name}: {path}, {reason}", err=True)
+    deliver(files, out, check)

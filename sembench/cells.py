@@ -1,0 +1,70 @@
+"""Which cells of a plan have to run? And what is said while they do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from benchmark.plan import Cell
+
+
+def pending_of(cells: list[Cell], out: Path, refresh: bool, *, current: bool = False) -> list[Cell]:
+    """The cells that have to run; those of other source code too where results have to be current.
+
+    Raises:
+        ResultStale: If a result of other settings would be lost.
+    """
+    from benchmark.errors import ResultDamaged, ResultStale
+    from benchmark.plan import sources, status
+
+    pending, stale, older = [], [], []
+    for cell in cells:
+        try:
+            state, result = status(cell, out)
+        except ResultDamaged as error:
+            typer.echo(f"note: {error} It is computed again.", err=True)
+            state, result = "missing", None
+        outdated = result is not None and result.provenance.sources != sources(cell)
+        if state == "stale":
+            stale.append(cell)
+        elif outdated:
+            older.append(cell)
+        if state == "missing" or (refresh and state == "stale") or ((refresh or current) and outdated):
+            pending.append(cell)
+    if stale and not refresh:
+        raise ResultStale(
+            f"{len(stale)} results in {out} were computed with other settings, the first is {stale[0].path(out)}. "
+            "Use another --out to keep them, or --refresh to compute them again."
+        )
+    if older and not (refresh or current):
+        typer.echo(
+            f"note: {len(older)} results were computed by another version of the source code, the first is "
+            f"{older[0].path(out)}; --refresh computes them again.",
+            err=True,
+        )
+    return pending
+
+
+def compute(pending: list[Cell], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> None:
+    """Runs cells; an interruption or a failure is reported and ends the command."""
+    typer.echo("loading torch ...")
+    from benchmark.cache import Cache
+    from benchmark.progress import reason_of, reporter_for
+    from benchmark.runner import Runner
+
+    try:
+        with reporter_for(sys.stdout, total, total - len(pending)) as reporter:
+            summary = Runner(out, Cache(cache), data_root, device, reporter).run(pending)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what is finished is kept. The same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    if summary.failed:
+        typer.echo(f"{len(summary.failed)} of {len(pending)} cells failed:", err=True)
+        for name, error in summary.failed.items():
+            typer.echo(f"  {name}: {reason_of(error)}", err=True)
+        typer.echo("The tracebacks stand beside the results, in seed-<n>.error.txt.", err=True)
+        raise typer.Exit(1)

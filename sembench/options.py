@@ -1,0 +1,31 @@
+"""Options that several commands have, and what they may be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUNS = Path("runs")
+NETWORK = "NAME|MODULE:FACTORY"
+
+
+class Terms(StrEnum):
+    """Which data may be used."""
+
+    ANY = "any"
+    OPEN = "open"
+
+
+SuiteOption = Annotated[str, typer.Option(help="Name of a suite, or a TOML file.", metavar="NAME|FILE")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder of results.")]
+OnlyOption = Annotated[str | None, typer.Option(help="Only this suite.")]
+ReportsOption = Annotated[Path, typer.Option(help="Folder for the reports.")]
+CheckOption = Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")]
+PluginOption = Annotated[
+    list[str],
+    typer.Option("--plugin", help="Module or file that registers plugins (repeatable).", metavar="MODULE|FILE"),
+]
+LicenceOption = Annotated[Terms, typer.Option(help="open: leave out data sets whose licence is not free.")]

@@ -1,0 +1,74 @@
+"""The command that computes: `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sembench.cells import compute, pending_of
+from sembench.changes import overridden, with_backbone
+from sembench.delivery import say_left_out
+from sembench.options import NETWORK, RUNS, LicenceOption, PluginOption, ResultsOption, SuiteOption, Terms
+
+if TYPE_CHECKING:
+    from benchmark.plan import Cell
+
+
+def run(
+    suite: SuiteOption = "quick",
+    explainer: Annotated[list[str], typer.Option(help="Run only this entry (repeatable).")] = [],  # noqa: B006
+    dataset: Annotated[list[str], typer.Option(help="Run only on this data set (repeatable).")] = [],  # noqa: B006
+    seed: Annotated[list[int], typer.Option(help="Run only this seed (repeatable).", min=0)] = [],  # noqa: B006
+    backbone: Annotated[str | None, typer.Option(help="Explain this network instead.", metavar=NETWORK)] = None,
+    weights: Annotated[str | None, typer.Option(help="Its weights.", metavar="none|imagenet|FILE")] = None,
+    block: Annotated[list[str], typer.Option(help="A submodule that a block ends with (repeatable).")] = [],  # noqa: B006
+    frozen: Annotated[bool, typer.Option("--frozen", help="Explain the network as it comes, do not train it.")] = False,
+    epochs: Annotated[int | None, typer.Option(help="Train black boxes for so many epochs instead.", min=0)] = None,
+    variants: Annotated[bool, typer.Option("--variants", help="Compute the metrics' variants too.")] = False,
+    batch_size: Annotated[int | None, typer.Option(help="Images per forward pass of the evaluation.", min=1)] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    out: ResultsOption = RUNS,
+    cache: Annotated[Path | None, typer.Option(help="Folder of trained models.", show_default="OUT/cache")] = None,
+    data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
+    refresh: Annotated[bool, typer.Option("--refresh", help="Recompute results of other settings or code.")] = False,
+    licence: LicenceOption = Terms.ANY,
+    plugin: PluginOption = [],  # noqa: B006
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing data from its publishers.")] = False,
+) -> None:
+    """Compute what is missing of a suite, one result file per explainer, data set and seed.
+
+    Killed at any moment and started again, it goes on where it was.
+    """
+    from benchmark.plan import check_names, plan
+    from benchmark.plugins import load_plugins
+    from benchmark.suite import load_suite
+
+    load_plugins(plugin)
+    wanted = overridden(load_suite(suite), epochs=epochs, variants=variants, batch_size=batch_size)
+    wanted = with_backbone(wanted, name=backbone, weights=weights, blocks=block, frozen=frozen)
+    cells = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
+    if licence is Terms.OPEN:
+        cells = on_free_data(cells)
+    pending = pending_of(cells, out, refresh)
+    done = len(cells) - len(pending)
+    typer.echo(f"{len(cells)} cells in {out / wanted.name}: {done} done, {len(pending)} to run")
+    if not pending:
+        return
+    check_names(pending)
+    if download:
+        from benchmark.acquisition import fetch
+
+        typer.echo("loading torch ...")
+        fetch(pending, data_root, typer.echo)
+    compute(pending, out, cache or out / "cache", data_root, device, total=len(cells))
+
+
+def on_free_data(cells: list[Cell]) -> list[Cell]:
+    """The cells whose data set declares a free licence."""
+    from benchmark.acquisition import licences
+
+    declared = licences(cells)
+    say_left_out({name: licence.name for name, licence in declared.items() if not licence.open})
+    return [cell for cell in cells if declared[cell.dataset].open]

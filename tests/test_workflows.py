@@ -1,0 +1,104 @@
+"""The workflows run what a developer runs: targets of the Makefile, and nothing else."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+VARIABLES = set(re.findall(r"^([A-Z]+) \?=", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+ACTIONS = {"actions/checkout", "actions/setup-python", "actions/upload-artifact"}
+
+
+def jobs(path):
+    return yaml.safe_load(path.read_text("utf-8"))["jobs"]
+
+
+def steps(path):
+    return [step for job in jobs(path).values() for step in job["steps"]]
+
+
+def test_the_four_workflows_are_there():
+    assert [path.stem for path in WORKFLOWS] == ["board", "performance", "submission", "tests"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_step_runs_a_target_or_one_of_three_actions(path):
+    run = [step["run"] for step in steps(path) if "run" in step]
+    assert run
+    for command in run:
+        found = re.fullmatch(r"make ([a-z-]+)", command)
+        assert found, f"{command!r} is not one target of the Makefile"
+        assert found[1] in TARGETS, f"the Makefile has no target {found[1]}"
+    used = {step["uses"].partition("@")[0] for step in steps(path) if "uses" in step}
+    assert used <= ACTIONS
+    assert all("run" in step or "uses" in step for step in steps(path))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_jobs_set_variables_of_the_makefile_and_may_write_nothing(path):
+    assert yaml.safe_load(path.read_text("utf-8"))["permissions"] == {"contents": "read"}
+    for job in jobs(path).values():
+        assert set(job.get("env", {})) <= VARIABLES
+        assert "permissions" not in job
+
+
+def test_a_submission_is_judged_by_the_code_it_is_submitted_to():
+    first, second = [
+        step["with"] for step in steps(WORKFLOWS[2]) if step.get("uses", "").startswith("actions/checkout")
+    ]
+    assert first["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert second["path"] == "submission"
+
+
+def test_the_files_of_constraints_that_jobs_name_are_there():
+    texts = "\n".join(path.read_text("utf-8") for path in WORKFLOWS)
+    named = set(re.findall(r"\.github/[a-z]+\.txt", texts))
+    assert named == {".github/board.txt", ".github/oldest.txt"}
+    assert all((ROOT / name).is_file() for name in named)
+
+
+def pins(name):
+    lines = (ROOT / ".github" / name).read_text("utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_the_oldest_versions_that_are_tried_are_the_floors():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [Requirement(text) for text in (*project["dependencies"], *project["optional-dependencies"]["test"])]
+    floors = {one.name: next(part.version for part in one.specifier if part.operator == ">=") for one in wanted}
+    tried = {name: version for name, version in pins("oldest.txt").items() if name not in ("click", "pyparsing")}
+    assert tried.keys() == floors.keys()
+    for name, floor in floors.items():
+        assert Requirement(f"{name}=={floor}").specifier.contains(tried[name]), f"{name}: {floor} is not what is tried"
+
+
+def test_python_of_the_jobs_is_supported_down_to_the_floor():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (tests,) = [path for path in WORKFLOWS if path.stem == "tests"]
+    versions = [one["python"] for one in jobs(tests)["test"]["strategy"]["matrix"]["include"]]
+    assert project["requires-python"] == f">={min(versions, key=lambda text: tuple(map(int, text.split('.'))))}"
+    assert len(set(versions)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["validate"], "sembench validate leaderboard/results"),
+        (["validate", "RESULTS=a", "ACCEPTED=b", "SUMMARY=c"], "sembench validate a --base b --summary c"),
+        (["bench-compare", "BASE=v1", "HEAD=v2", "SUMMARY="], "sembench bench compare v1 v2 --out runs/bench"),
+        (["board-check"], "sembench report --results leaderboard/results --out leaderboard/boards --check"),
+        (["test", "CONSTRAINTS=old.txt", "EXTRAS=test"], '--constraint old.txt -e ".[test]"'),
+    ],
+)
+def test_targets_call_the_command_with_their_variables(arguments, expected, monkeypatch, tmp_path):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    command = ["make", "--dry-run", f"VENV={tmp_path}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert expected in " ".join(done.stdout.split())
