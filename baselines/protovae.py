@@ -223,23 +223,24 @@ class ProtoVAE(TrainedExplainer):
     Note:
         The decoder ends linearly and is compared with normalised images [ours]; the authors' ends in a tanh.
 
-        The preset ``scratch`` has three times the published learning rate [ours]: prototypes are drawn from N(0, 1) in
-        512 dimensions, some 22 from everything, where similarities hardly differ; until they have come near, in a
-        thousand steps at the published rate, nothing is learned of the classes.
+        The preset ``scratch`` does not shorten trainings as those of the other methods do: prototypes are drawn from
+        N(0, 1) in 512 dimensions, some 22 from everything, where similarities hardly differ. Until they have come near,
+        in thousands of steps, little is learned of the classes (Fashion-MNIST: .75 of the test images after 5 epochs at
+        three times the rate).
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
         "scratch": {
             name: {
-                "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "learning_rate": 3e-3,
+                "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "learning_rate": 1e-3,
                 "batch_size": 128,
             }
             for name, (epochs, kl, channels) in {
-                "*": (5, 100.0, (32, 64)),
-                "mnist": (5, 1.0, (32, 64)),
-                "quickdraw": (20, 100.0, (32, 64, 128)),
-                "cifar10": (6, 100.0, (32, 64, 128, 256)),
+                "*": (20, 100.0, (32, 64)),
+                "mnist": (20, 1.0, (32, 64)),
+                "quickdraw": (60, 100.0, (32, 64, 128)),
+                "cifar10": (20, 100.0, (32, 64, 128, 256)),
             }.items()
         },
         "paper": {
