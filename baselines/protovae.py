@@ -233,14 +233,13 @@ class ProtoVAE(TrainedExplainer):
         "quick": {"*": {}},
         "scratch": {
             name: {
-                "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "learning_rate": 1e-3,
-                "batch_size": 128,
+                "epochs": 20, "kl": kl, "latent": 512, "channels": channels, "learning_rate": rate, "batch_size": 128,
             }
-            for name, (epochs, kl, channels) in {
-                "*": (20, 100.0, (32, 64)),
-                "mnist": (20, 1.0, (32, 64)),
-                "quickdraw": (60, 100.0, (32, 64, 128)),
-                "cifar10": (20, 100.0, (32, 64, 128, 256)),
+            for name, (rate, kl, channels) in {
+                "*": (1e-3, 100.0, (32, 64)),
+                "mnist": (1e-3, 1.0, (32, 64)),
+                "quickdraw": (3e-3, 100.0, (32, 64, 128)),
+                "cifar10": (1e-3, 100.0, (32, 64, 128, 256)),
             }.items()
         },
         "paper": {
