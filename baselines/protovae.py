@@ -223,23 +223,23 @@ class ProtoVAE(TrainedExplainer):
     Note:
         The decoder ends linearly and is compared with normalised images [ours]; the authors' ends in a tanh.
 
-        The preset ``scratch`` does not shorten trainings as those of the other methods do: prototypes are drawn from
-        N(0, 1) in 512 dimensions, some 22 from everything, where similarities hardly differ. Until they have come near,
-        in thousands of steps, little is learned of the classes (Fashion-MNIST: .75 of the test images after 5 epochs at
-        three times the rate).
+        The preset ``scratch`` trains longer than those of the other methods: prototypes are drawn from N(0, 1) in 512
+        dimensions, some 22 from everything, where similarities hardly differ. Until they have come near, in thousands
+        of steps, little is learned of the classes.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {"*": {}},
         "scratch": {
             name: {
-                "epochs": 20, "kl": kl, "latent": 512, "channels": channels, "learning_rate": rate, "batch_size": 128,
+                "epochs": epochs, "kl": kl, "latent": 512, "channels": channels, "learning_rate": rate,
+                "batch_size": 128,
             }
-            for name, (rate, kl, channels) in {
-                "*": (1e-3, 100.0, (32, 64)),
-                "mnist": (1e-3, 1.0, (32, 64)),
-                "quickdraw": (3e-3, 100.0, (32, 64, 128)),
-                "cifar10": (1e-3, 100.0, (32, 64, 128, 256)),
+            for name, (epochs, rate, kl, channels) in {
+                "*": (10, 1e-3, 100.0, (32, 64)),
+                "mnist": (10, 1e-3, 1.0, (32, 64)),
+                "quickdraw": (20, 3e-3, 100.0, (32, 64, 128)),
+                "cifar10": (10, 1e-3, 100.0, (32, 64, 128, 256)),
             }.items()
         },
         "paper": {
