@@ -30,7 +30,7 @@ from benchmark.data.dataset import Split
 from benchmark.errors import FitImpossible
 from benchmark.explainer import Explainer, SelfExplainableModel
 from benchmark.models.backbone import Backbone
-from benchmark.similarity import distances, largest_per_class
+from benchmark.similarity import distances, distances_of_cells, largest_per_class
 from benchmark.types import Capability, Explanation, Prototypes, Trait, as_points
 
 Scaling = Literal["dimension", "none"]
@@ -114,7 +114,7 @@ class BlocksModel(SelfExplainableModel):
 
     def _similarity_maps(self, composite: Tensor, level: int) -> Tensor:
         batch, _, height, width = composite.shape
-        rows = -distances(as_points(composite), self.vectors_from(level))
+        rows = -distances_of_cells(as_points(composite), self.vectors_from(level))
         return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
     def explanation_map(self, images: Tensor) -> Tensor:

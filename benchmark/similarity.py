@@ -29,6 +29,8 @@ from benchmark.errors import UnknownName
 
 Similarity = Callable[[Tensor, Tensor], Tensor]
 
+_CELLS = 16_384  # at a time: some 100 MB in float64
+
 
 def distances(points: Tensor, prototypes: Tensor) -> Tensor:
     """Exact Euclidean distances ``(..., M, P)``.
@@ -37,6 +39,20 @@ def distances(points: Tensor, prototypes: Tensor) -> Tensor:
     equal vectors are at distance exactly 0.
     """
     return torch.cdist(points, prototypes, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def distances_of_cells(cells: Tensor, prototypes: Tensor) -> Tensor:
+    """Euclidean distances ``(M, P)`` of very many points: by a matrix product in float64, a bounded part at a time.
+
+    It is some five times quicker than `distances` and as near to the truth as float32 can tell, unless two vectors are
+    equal but for 1e-8 of their norm: no distance is exactly 0. Prototypes are compared with each other by `distances`.
+    """
+    vectors = prototypes.double()
+    parts = [
+        torch.cdist(part.double(), vectors, compute_mode="use_mm_for_euclid_dist").to(cells.dtype)
+        for part in cells.split(_CELLS)
+    ]
+    return torch.cat(parts)
 
 
 def log_similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:

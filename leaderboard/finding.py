@@ -120,7 +120,9 @@ def together(claim: Claim, findings: dict[str, Finding]) -> Finding:
     verdicts = [findings[name].verdict for name in tested]
     verdict = _all(verdicts)
     if claim.over == "some":
-        verdict = "holds" if "holds" in verdicts else "open" if "open" in verdicts else "fails"
+        # One data set is enough, so one that could not be tested yet leaves it open.
+        every = [finding.verdict for finding in findings.values()]
+        verdict = "holds" if "holds" in every else "open" if "open" in every else "fails"
     named = {own: [name for name in tested if findings[name].verdict == own] for own in _WORDS}
     untested = [name for name in findings if name not in tested]
     parts = [f"{_WORDS[own]} {', '.join(names)}" for own, names in named.items() if names]

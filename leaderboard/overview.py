@@ -33,7 +33,7 @@ def _table(entries: Sequence[Entry], datasets: Sequence[str]) -> Table:
     notes: list[str] = []
     rows = []
     for kind in COMPARED:
-        for explainer in dict.fromkeys(entry.explainer for entry in entries if entry.kind == kind):
+        for explainer in sorted({entry.explainer for entry in entries if entry.kind == kind}):
             own = {entry.dataset: entry for entry in entries if entry.explainer == explainer}
             cells = tuple(score_cell(own.get(dataset), notes) for dataset in datasets)
             rows.append(Row(name(explainer, kind), cells))

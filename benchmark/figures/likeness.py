@@ -164,7 +164,7 @@ def _draw_row(
                                label=f"test-{index}-prototype-{prototype}")  # fmt: skip
         name = subject.class_name(int(subject.model.prototypes.classes[prototype]))
         amount = _amount(subject, float(found.similarities[row, place]))
-        picture.write(left, top + _SIDE + 0.03, f"{name}, prototype {prototype}: {amount}", size=7.5)
+        picture.write(left, top + _SIDE + 0.03, f"{name}, prototype {prototype}\n{amount}", size=7.5)
     if found.maps is not None and found.maps.shape[1] > 1:
         picture.write(0, top + _SIDE, f"maps differ by {found.spread(row):.2f}", size=7, va="bottom")
 

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from benchmark.errors import UnknownName
-from benchmark.similarity import SIMILARITIES, distances, largest_per_class, similarity, sum_per_class
+from benchmark.similarity import (
+    SIMILARITIES,
+    distances,
+    distances_of_cells,
+    largest_per_class,
+    similarity,
+    sum_per_class,
+)
 
 NAMES = sorted(SIMILARITIES)
 BY_DISTANCE = ["distance", "squared", "exp", "log", "log2"]
@@ -174,3 +181,20 @@ def test_shares_that_sum_to_one_still_do_after_adding_up_by_class():
     shares = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)).softmax(1)
     summed = sum_per_class(shares, torch.arange(7) % 3, 3)
     torch.testing.assert_close(summed.sum(1), torch.ones(5))
+
+
+@pytest.mark.parametrize("count", [1, 7, 16_384, 16_400])
+def test_distances_of_cells_are_the_exact_ones_rounded(count):
+    source = torch.Generator().manual_seed(0)
+    cells, prototypes = torch.randn(count, 12, generator=source), torch.randn(30, 12, generator=source)
+    found = distances_of_cells(cells, prototypes)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, distances(cells.double(), prototypes.double()).float(), rtol=2e-7, atol=0)
+
+
+def test_cells_next_to_a_prototype_are_told_apart():
+    """In float32 a matrix product would see distances below 3e-4 of the norm as noise."""
+    prototype = torch.nn.functional.normalize(torch.randn(1, 500, generator=torch.Generator().manual_seed(0)))
+    steps = torch.tensor([0.0, 1e-5, 2e-5, 4e-5])
+    found = distances_of_cells(prototype + steps[:, None] * torch.eye(500)[:1], prototype)[:, 0]
+    torch.testing.assert_close(found, steps, rtol=2e-2, atol=2e-8)

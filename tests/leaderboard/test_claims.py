@@ -142,6 +142,13 @@ def test_verdicts_over_data_sets(two, over, verdict):
     assert examined.overall.datasets == ("digits", "letters")
 
 
+def test_a_data_set_that_could_not_be_tested_leaves_open_whether_there_is_one(plant):
+    cells = [*plant("ghosting", {"kmex": 0.1}), *plant("ghosting", {"kmex": 0.0}, dataset="signs", seeds=[0])]
+    examined = only(cells, claim("ghosting", "never", over="some"))
+    assert examined.overall.verdict == "open"
+    assert examined.overall.why == "fails on digits; too few results to test it on signs"
+
+
 def test_the_mean_over_data_sets_weighs_them_equally(two):
     mean = only(two, claim("ghosting", "below", 0.06, over="mean"))
     assert mean.overall.closest.comparison.estimate.value == pytest.approx(0.05)

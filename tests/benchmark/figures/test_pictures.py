@@ -152,7 +152,7 @@ def test_each_prototype_has_its_own_map_on_the_image(subject):
 
 def test_similarities_stand_below(subject):
     similarity = float(subject().explain(subject().dataset.test.batch(torch.tensor([0]))).similarities[0, 0])
-    assert f"left, prototype 0: similarity {similarity:.3g}" in words(looks_like(subject(), images=[0], count=1))
+    assert f"left, prototype 0\nsimilarity {similarity:.3g}" in words(looks_like(subject(), images=[0], count=1))
 
 
 def test_a_model_without_prototype_relevance_is_shown_without_maps_and_says_so(subject, models):
