@@ -8,6 +8,8 @@ EXTRAS ?= test,check
 CONSTRAINTS ?=
 RESULTS ?= leaderboard/results
 BOARDS ?= leaderboard/boards
+# Suites that do not come with the package, and have results here.
+SUITES ?= $(wildcard leaderboard/suites/*.toml)
 # Results that were accepted before, for `make validate`; none may change or go.
 ACCEPTED ?=
 # What `make bench-compare` compares: revisions, or recorded benchmarks.
@@ -58,7 +60,7 @@ board-check: install
 	$(BIN)/sembench report --results $(RESULTS) --out $(BOARDS) --check
 
 validate: install
-	$(BIN)/sembench validate $(RESULTS) $(if $(ACCEPTED),--base $(ACCEPTED)) $(if $(SUMMARY),--summary $(SUMMARY))
+	$(BIN)/sembench validate $(RESULTS) $(SUITES:%=--suite %) $(if $(ACCEPTED),--base $(ACCEPTED)) $(if $(SUMMARY),--summary $(SUMMARY))
 
 # Threads that wait without spinning: on a busy machine, tests of small networks are otherwise many times slower.
 test test-fast bench bench-compare: export OMP_WAIT_POLICY = PASSIVE

@@ -35,6 +35,7 @@ class BackboneSpec(_Strict):
     Attributes:
         name: A name from the registry; or ``module:factory`` or ``path/to/file.py:factory``, a network of one's own.
         weights: ``"none"``, ``"imagenet"``, or a file.
+        weights_sha256: Which file that has to be; with it, results can be held against the suite where it is not.
         blocks: Submodules that the blocks end with; found if left out.
         mean: How the network wants its images, if not normalised by the data set's own statistics: mean per channel of
             pixels in [0, 1] ...
@@ -44,6 +45,7 @@ class BackboneSpec(_Strict):
 
     name: str
     weights: str = "none"
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     blocks: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     mean: Channels | None = None
     std: Spread | None = None
@@ -59,11 +61,19 @@ class BackboneSpec(_Strict):
         """The spec as results state it: what is not said is left out, and a weights file is named by its content too.
 
         Raises:
-            SuiteInvalid: If the weights file cannot be read.
+            SuiteInvalid: If the weights file cannot be read, or is not the one that the suite names. A file that is not
+                there is no error where the suite names its content: it is missed when it is loaded.
         """
         stated = self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name, "weights": self.weights}
-        if self.weights not in ("none", "imagenet"):
+        if self.weights in ("none", "imagenet"):
+            return stated
+        if self.weights_sha256 is None or Path(self.weights).exists():
             stated["weights_sha256"] = file_sha256(Path(self.weights))
+        if self.weights_sha256 not in (None, stated["weights_sha256"]):
+            raise SuiteInvalid(
+                f"{self.weights} has the SHA-256 {stated['weights_sha256']}, but the suite asks for the file with "
+                f"{self.weights_sha256}; get that file, or leave weights_sha256 out."
+            )
         return stated
 
 

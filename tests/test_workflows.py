@@ -91,7 +91,10 @@ def test_python_of_the_jobs_is_supported_down_to_the_floor():
     ("arguments", "expected"),
     [
         (["validate"], "sembench validate leaderboard/results"),
-        (["validate", "RESULTS=a", "ACCEPTED=b", "SUMMARY=c"], "sembench validate a --base b --summary c"),
+        (
+            ["validate", "RESULTS=a", "ACCEPTED=b", "SUMMARY=c"],
+            "sembench validate a --suite leaderboard/suites/birds.toml --base b --summary c",
+        ),
         (["bench-compare", "BASE=v1", "HEAD=v2", "SUMMARY="], "sembench bench compare v1 v2 --out runs/bench"),
         (["board-check"], "sembench report --results leaderboard/results --out leaderboard/boards --check"),
         (["test", "CONSTRAINTS=old.txt", "EXTRAS=test"], '--constraint old.txt -e ".[test]"'),

@@ -1,5 +1,6 @@
 """Suite files and plans: everything is stated, nothing else is accepted."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from benchmark.errors import ResultDamaged, SuiteInvalid, UnknownName
 from benchmark.plan import check_names, plan, sources, status
 from benchmark.recipes import recipe
-from benchmark.suite import SUITES, ExplainerSpec, load_suite, parse_suite, suite_names
+from benchmark.suite import SUITES, BackboneSpec, ExplainerSpec, load_suite, parse_suite, suite_names
 
 
 def text():
@@ -167,3 +168,20 @@ def test_both_suites_of_ablations_have_the_same_entries_but_for_patches():
     """Patches of 32 pixels are one cell: KMEx itself."""
     ours, theirs = ({s.entry: s for s in load_suite(n).explainers} for n in ("open-ablations", "ablations"))
     assert ours == {name: spec for name, spec in theirs.items() if name != "kmex-patches"}
+
+
+def with_weights(path, sha256):
+    backbone = BackboneSpec(name="net.py:make", weights=str(path), weights_sha256=sha256)
+    return backbone.settings()["weights_sha256"]
+
+
+def test_a_suite_may_name_the_content_of_a_weights_file_that_is_not_there(tmp_path):
+    path = tmp_path / "w.npz"
+    right, wrong = hashlib.sha256(b"weights").hexdigest(), "0" * 64
+    assert with_weights(path, right) == right
+    with pytest.raises(SuiteInvalid, match="cannot be read"):
+        with_weights(path, None)
+    path.write_bytes(b"weights")
+    assert with_weights(path, right) == with_weights(path, None) == right
+    with pytest.raises(SuiteInvalid, match=f"has the SHA-256 {right}, but the suite asks for the file with {wrong}"):
+        with_weights(path, wrong)
