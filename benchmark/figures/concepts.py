@@ -18,6 +18,7 @@ from benchmark.figures.neighbours import Neighbours, neighbours
 from benchmark.figures.picture import LINE, VERMILLION, Picture, styled
 from benchmark.figures.subject import Subject, pixels
 
+_SHORT = 12  # characters of a class's name
 _SIDE, _GAP, _NAME = 0.95, 0.08, 1.42
 _THUMB, _ENTRY = 0.6, 1.62  # of the legend, inches
 _PER_ROW = 5  # entries of the legend
@@ -70,7 +71,7 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     for place, index in enumerate(picks.tolist()):
         left, label = _NAME + place * (_SIDE + _GAP), int(batch.labels[place])
         picture.show_image(left, 0, _SIDE, pixels(test, index), label=f"test-{index}")
-        said = f"says {subject.class_name(predictions[place])}"
+        said = f"says {subject.class_name(predictions[place], _SHORT)}"
         wrong = predictions[place] != label
         picture.write(left + _SIDE / 2, _SIDE + 0.02, f"{said}: WRONG" if wrong else said, size=7.5, side="center",
                       weight="bold" if wrong else "normal")  # fmt: skip
@@ -148,8 +149,8 @@ def _draw_entry(
     picture.fill(left, top, 0.26, _THUMB, colour)
     picture.write(left + 0.13, top + _THUMB / 2, str(concept), size=7.5, side="center", va="center",
                   color=ink_on(colour))  # fmt: skip
-    name = subject.class_name(int(subject.model.prototypes.classes[concept]))
-    words = f"class {name}\n{int(legend.near.explains[concept]):,} {_unit(subject)}"
+    name = subject.class_name(int(subject.model.prototypes.classes[concept]), _SHORT)
+    words = f"{name}\n{int(legend.near.explains[concept]):,} {_unit(subject)}"
     picture.write(left + 0.3 + _THUMB, top + _THUMB / 2, words, size=7, va="center")
     if concept not in legend.segments:
         return

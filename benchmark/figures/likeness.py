@@ -18,6 +18,7 @@ from benchmark.figures.picture import LINE, VERMILLION, Picture, styled
 from benchmark.figures.subject import Subject, in_pixel_space, pixels
 from benchmark.types import Batch, Capability, Explanation
 
+_SHORT = 13  # characters of a class's name
 _SIDE = 0.85  # of an image, inches
 _STEP = 2 * _SIDE + 0.35  # from one prototype to the next
 _FIRST = 1.25 + _SIDE + 0.45  # from the left to the first prototype: words, image, "looks like"
@@ -146,9 +147,9 @@ def _draw_row(
     prediction, test = int(found.predictions[row]), subject.dataset.test
     wrong, image = prediction != label, pixels(test, index)
     middle, x = top + _SIDE / 2, 1.25
-    words = f"says {subject.class_name(prediction)}"
+    words = f"says {subject.class_name(prediction, _SHORT)}"
     if wrong:
-        picture.write(0, middle - 0.2, f"WRONG\n{words}\nis {subject.class_name(label)}", size=9, weight="bold",
+        picture.write(0, middle - 0.2, f"WRONG\n{words}\nis {subject.class_name(label, _SHORT)}", size=9, weight="bold",
                       va="center", color="#A84300")  # fmt: skip
     else:
         picture.write(0, middle, f"right\n{words}", size=9, va="center")
@@ -162,7 +163,7 @@ def _draw_row(
         if found.maps is not None:
             picture.show_image(left + _SIDE + 0.03, top, _SIDE, overlay(image, found.maps[row, place]),
                                label=f"test-{index}-prototype-{prototype}")  # fmt: skip
-        name = subject.class_name(int(subject.model.prototypes.classes[prototype]))
+        name = subject.class_name(int(subject.model.prototypes.classes[prototype]), _SHORT)
         amount = _amount(subject, float(found.similarities[row, place]))
         picture.write(left, top + _SIDE + 0.03, f"{name}, prototype {prototype}\n{amount}", size=7.5)
     if found.maps is not None and found.maps.shape[1] > 1:

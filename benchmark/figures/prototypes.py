@@ -91,7 +91,9 @@ def prototypes(
         top = 2 * LINE + 0.15
         for label in labels:
             if place == 0:
-                picture.write(0, top + _SIDE / 2, block.subject.class_name(label), size=9, va="center", weight="bold")
+                picture.write(
+                    0, top + _SIDE / 2, block.subject.class_name(label, 12), size=9, va="center", weight="bold"
+                )
             _draw_class(picture, block, label, left, top, row)
             top += rows[label] * row + 0.12
         left += width + _BETWEEN

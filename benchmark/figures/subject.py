@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -78,9 +79,15 @@ class Subject:
         check_finite("relevance", relevance, self.name)
         return np.asarray(relevance.detach().cpu().numpy(), dtype=np.float64)
 
-    def class_name(self, label: int) -> str:
-        """Name of a class, or ``shared`` for prototypes that belong to none."""
-        return "shared" if label == SHARED else self.dataset.classes[label]
+    def class_name(self, label: int, width: int = 24) -> str:
+        """Name of a class as pictures show it, or ``shared`` for prototypes that belong to none.
+
+        Names of folders lose their number and underscores; long ones are cut to ``width`` characters.
+        """
+        if label == SHARED:
+            return "shared"
+        name = re.sub(r"^\d+\.", "", self.dataset.classes[label]).replace("_", " ") or self.dataset.classes[label]
+        return name if len(name) <= width else f"{name[: width - 1].rstrip()}…"
 
 
 def pixels(split: Split, index: int) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Heat, colours and projections: the parts of figures that are computed."""
 
+import dataclasses
 import sys
 from types import ModuleType
 
@@ -115,3 +116,12 @@ def test_a_map_is_stretched_between_its_ends_unless_only_rounding_tells_them_apa
     assert stretched(np.array([[-1.0, 1.0], [3.0, 0.0]])).tolist() == [[0, 0.5], [1, 0.25]]
     assert stretched(np.array([[9.8, np.nextafter(np.float32(9.8), np.float32(10))]])).tolist() == [[0.5, 0.5]]
     assert stretched(np.zeros((1, 2))).tolist() == [[0.5, 0.5]]
+
+
+def test_names_of_classes_are_shown_without_numbers_and_cut_where_they_are_long(subject):
+    one = subject()
+    names = ("109.American_Redstart", "7", "3.", "cat")
+    shown = dataclasses.replace(one, dataset=dataclasses.replace(one.dataset, classes=names))
+    assert [shown.class_name(label) for label in range(4)] == ["American Redstart", "7", "3.", "cat"]
+    assert shown.class_name(0, 12) == "American Re…"
+    assert shown.class_name(-1) == "shared"
