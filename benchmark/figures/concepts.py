@@ -71,9 +71,9 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     for place, index in enumerate(picks.tolist()):
         left, label = _NAME + place * (_SIDE + _GAP), int(batch.labels[place])
         picture.show_image(left, 0, _SIDE, pixels(test, index), label=f"test-{index}")
-        said = f"says {subject.class_name(predictions[place], _SHORT)}"
         wrong = predictions[place] != label
-        picture.write(left + _SIDE / 2, _SIDE + 0.02, f"{said}: WRONG" if wrong else said, size=7.5, side="center",
+        said = f"{'WRONG:' if wrong else 'says'} {subject.class_name(predictions[place], _SHORT)}"
+        picture.write(left + _SIDE / 2, _SIDE + 0.02, said, size=7.5, side="center",
                       weight="bold" if wrong else "normal")  # fmt: skip
         _draw_map(picture, cells[place], colours, left, row, f"concepts-{index}")
     _draw_relevance(picture, subject, picks.tolist(), 2 * row)
