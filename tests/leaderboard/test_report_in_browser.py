@@ -301,6 +301,7 @@ def test_what_is_closed_becomes_part_of_the_page_when_it_is_opened(long, long_pa
     assert long.run("document.querySelectorAll('details').length") > 230
     long.visit("about:blank")
     long.visit(f"{long_path.as_uri()}#entry/set-6/method-26")
+    long.settle()  # what is out of sight has no text until it has been scrolled to and drawn
     entry = "details[id='entry/set-6/method-26']"
     assert "prototypes_per_class" in texts(long, entry)[0]
     assert long.run(f'document.querySelectorAll("{entry} noscript").length') == 0
