@@ -33,8 +33,11 @@ def with_backbone(suite: Suite, *, name: str | None, weights: str | None, blocks
         return suite
     from benchmark.suite import BackboneSpec
 
+    replaced = {"weights_sha256"} if weights else set()  # it names the content of the suite's own file
+
     def changed(spec: BackboneSpec) -> BackboneSpec:
-        return BackboneSpec(**{**({} if name else spec.model_dump(exclude_defaults=True)), **changes})
+        kept = {} if name else spec.model_dump(exclude_defaults=True, exclude=replaced)
+        return BackboneSpec(**{**kept, **changes})
 
     datasets = tuple(
         spec.model_copy(update={"backbone": changed(spec.backbone)}) if spec.backbone else spec
