@@ -10,20 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 
-class Watcher(Protocol):
-    """Who is told of forward passes that were answered from memory, see `benchmark.models.recollection`."""
+class Pausable:
+    """Something that watches forward passes and can look away for a while."""
 
-    def recalled(self, images: int, seconds: float) -> None:
-        """A pass over so many images was recalled; when it was made, it took so long."""
+    _paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside this block passes are not its business: somebody else's cost, or made to be timed."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
 
 
-class PassCounter:
+class PassCounter(Pausable):
     """Counts how often a network is run, and on how many images, while the context is open.
 
     It watches the network's first convolution (or linear layer), so it also sees passes made behind the interface,
@@ -43,9 +50,8 @@ class PassCounter:
         layers = (layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)))
         self._layer = next(layers, None)
         found = (getattr(module, "recollection", None) for module in network.modules())
-        self._told_by: list[list[Watcher]] = [recollection.watchers for recollection in found if recollection]
+        self._told_by: list[list[PassCounter]] = [recollection.watchers for recollection in found if recollection]
         self._handle: torch.utils.hooks.RemovableHandle | None = None
-        self._paused = False
         self.passes = 0
         self.images = 0
         self.recalled_seconds = 0.0
@@ -60,20 +66,11 @@ class PassCounter:
             self.images += len(inputs[0])
 
     def recalled(self, images: int, seconds: float) -> None:
-        """Counts a pass that was answered from memory."""
+        """Counts a pass over so many images that was answered from memory; when it was made, it took so long."""
         if not self._paused:
             self.passes += 1
             self.images += images
             self.recalled_seconds += seconds
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves out what runs inside this block, because it is somebody else's cost."""
-        before, self._paused = self._paused, True
-        try:
-            yield
-        finally:
-            self._paused = before
 
     def __enter__(self) -> PassCounter:
         if self._layer is not None:

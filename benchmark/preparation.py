@@ -256,7 +256,7 @@ class Preparation:
                 "engine": [here["backbone"], here["instrument"]],
                 "torch": torch.__version__,
                 "device": self.device.type,
-                **({} if precision_of(cell) == "float32" else {"precision": precision_of(cell)}),
+                "precision": precision_of(cell),
                 **_augmentation(dataset),
             }
         return key

@@ -93,8 +93,7 @@ class TrainingSpec(_Strict):
 
     def settings(self) -> dict[str, JsonValue]:
         """The recipe as results state it; precision only where it is not the usual one."""
-        stated: dict[str, JsonValue] = self.model_dump(mode="json")
-        return {k: v for k, v in stated.items() if k != "precision" or v != "float32"}
+        return self.model_dump(mode="json", exclude={"precision"} if self.precision == "float32" else None)
 
 
 class DatasetSpec(_Strict):

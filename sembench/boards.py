@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sembench.delivery import deliver, say_left_out
+from sembench.delivery import deliver, end_with, say, say_left_out
 from sembench.options import RUNS, CheckOption, LicenceOption, OnlyOption, ReportsOption, ResultsOption, Terms
 
 
@@ -34,10 +34,7 @@ def leaderboard(
         say_left_out(left_out)
     trust = standing([results], found)
     if check:
-        stale = check_board(found, out, trust, lambda text: typer.echo(text, err=True))
-        for name in stale:
-            typer.echo(f"stale: {name}", err=True)
-        raise typer.Exit(1 if stale else 0)
+        end_with(check_board(found, out, trust, say))
     for path in write_board(found, out, trust):
         typer.echo(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -15,13 +16,22 @@ def deliver(files: dict[str, bytes], out: Path, check: bool) -> None:
         for path in write(files, out):
             typer.echo(path)
         return
-    old = stale(files, out, lambda text: typer.echo(text, err=True))
+    end_with(stale(files, out, say))
+
+
+def end_with(old: list[str]) -> NoReturn:
+    """Names the files that are not up to date, and ends the command: exit status 1 if there are any."""
     for name in old:
-        typer.echo(f"stale: {name}", err=True)
+        say(f"stale: {name}")
     raise typer.Exit(1 if old else 0)
+
+
+def say(text: str) -> None:
+    """Tells the user something that is no result."""
+    typer.echo(text, err=True)
 
 
 def say_left_out(reasons: dict[str, str]) -> None:
     """Names the data sets that were left out, each with its licence."""
     for name, reason in reasons.items():
-        typer.echo(f"left out, its licence is not free: {name} ({reason})", err=True)
+        say(f"left out, its licence is not free: {name} ({reason})")

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from benchmark.cost import Watcher
+from benchmark.cost import PassCounter, Pausable
 
 
-class Recollection:
+class Recollection(Pausable):
     """Feature maps by the content of the batch of images that they were computed from.
 
-    Nothing is dropped to make room: batches come in cycles, and a memory that forgets the oldest would never answer.
+    While it is paused every pass is made. Nothing is dropped to make room: batches come in cycles, and a memory that
+    forgets the oldest would never answer.
 
     Args:
         limit: Bytes that the maps may take; what comes later is computed every time.
@@ -34,9 +34,8 @@ class Recollection:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
-        self.watchers: list[Watcher] = []
+        self.watchers: list[PassCounter] = []
         self._maps: dict[bytes, tuple[list[Tensor], float]] = {}
-        self._paused = False
 
     def __deepcopy__(self, memo: dict[int, object]) -> None:
         """A copy of a network remembers nothing: its weights may become others."""
@@ -64,15 +63,6 @@ class Recollection:
             self._maps[key] = [part.clone() for part in maps], seconds
             self.held += size
         return maps
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Inside this block every pass is made: for measuring time."""
-        before, self._paused = self._paused, True
-        try:
-            yield
-        finally:
-            self._paused = before
 
 
 def _key(images: Tensor) -> bytes:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sembench.delivery import say
+
 app = typer.Typer(help="Record and compare what sembench costs.", no_args_is_help=True, rich_markup_mode=None)
 
 RoundsOption = Annotated[int, typer.Option(help="Rounds, each in a process of its own.", min=1)]
@@ -25,7 +27,7 @@ def record_here(
     from sembench.bench.record import HERE, record
 
     check_workloads(only)
-    (recording,) = record({name: HERE}, rounds=rounds, only=only, say=_say)
+    (recording,) = record({name: HERE}, rounds=rounds, only=only, say=say)
     write_atomically(out, recording.model_dump_json().encode())
     typer.echo(out)
 
@@ -43,12 +45,12 @@ def compare_two(
     Two revisions are run in turn, by the workloads of the sembench that is installed. Nothing fails on a slower time.
     """
     check_workloads(only)
-    from benchmark.results import write_atomically
+    from leaderboard.folder import write
     from sembench.bench.comparison import compare
     from sembench.bench.comparison_page import as_json, markdown
     from sembench.bench.sides import sides
 
-    recordings = sides(base, head, rounds=rounds, only=only, say=_say)
+    recordings = sides(base, head, rounds=rounds, only=only, say=say)
     found = compare(*recordings)
     text = markdown(found)
     typer.echo(text, nl=False)
@@ -59,9 +61,8 @@ def compare_two(
     files = {"comparison.md": text.encode(), "comparison.json": as_json(found).encode(), **chart(found)}
     for side, recording in zip(("base", "head"), recordings, strict=True):
         files[f"{side}.json"] = recording.model_dump_json().encode()
-    for file, content in files.items():
-        write_atomically(out / file, content)
-        typer.echo(out / file, err=True)
+    for path in write(files, out):
+        say(str(path))
 
 
 def check_workloads(names: list[str]) -> None:
@@ -75,7 +76,3 @@ def check_workloads(names: list[str]) -> None:
     for name in names:
         if name not in known:
             raise UnknownName("workload", name, known)
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
