@@ -15,7 +15,7 @@ from benchmark.errors import ContractBroken
 from benchmark.explainer import SelfExplainableModel
 from benchmark.metric import Meter, SplitName
 from benchmark.metrics.robustness import relevance_order_curve
-from benchmark.models.backbone import Backbone
+from benchmark.models.backbone import Backbone, every_pass_made
 from benchmark.relevance.propagation import Bias, black_box_relevance
 from benchmark.seeding import generator, uniform_per_image
 from benchmark.types import Batch, Explanation, check_explanation, check_finite, check_shape
@@ -236,11 +236,18 @@ class Evaluation:
 
     @cached_property
     def relevance_order_curves(self) -> tuple[Tensor, Tensor]:
-        """Curves in relevance order and in random order, each ``(n, steps + 1)``, under the same noise."""
+        """Curves in relevance order and in random order, each ``(n, steps + 1)``, under the same noise.
+
+        Images in random order are the same for every entry, and their passes are recalled; those in an entry's own
+        order never come back, and are not remembered.
+        """
         device, steps = self.reference.backbone.device, self.settings.steps
         images, noise = self.sample.images.to(device), self.reference.noise.to(device)
-        orders = (self.relevance, self.reference.random_order)
-        ordered, random = (
-            relevance_order_curve(self.predict, images, order.to(device), noise, steps=steps).cpu() for order in orders
-        )
-        return ordered, random
+
+        def curve(order: Tensor) -> Tensor:
+            return relevance_order_curve(self.predict, images, order.to(device), noise, steps=steps).cpu()
+
+        relevance = self.relevance
+        with every_pass_made(self.reference.backbone):
+            ordered = curve(relevance)
+        return ordered, curve(self.reference.random_order)

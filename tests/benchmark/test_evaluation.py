@@ -11,6 +11,7 @@ from benchmark.cost import PassCounter
 from benchmark.data.dataset import Normalisation, Split
 from benchmark.errors import ContractBroken
 from benchmark.evaluation import Evaluation, Reference, Settings, explained_sample
+from benchmark.models.recollection import Recollection
 from benchmark.registry import METRICS
 from benchmark.relevance.propagation import black_box_relevance
 from benchmark.types import Explanation, Prototypes
@@ -272,6 +273,26 @@ def test_passes_are_run_without_gradients(world):
     assert not evaluation.predict(evaluation.sample.images).requires_grad
     assert not evaluation.relevance.requires_grad
     assert not any(curve.requires_grad for curve in evaluation.relevance_order_curves)
+
+
+def test_only_images_that_other_entries_ask_for_too_are_remembered(world):
+    """Noised images in random order are everybody's; those in an entry's own order would fill the memory."""
+
+    class Flipped(world.TinyModel):
+        def attribute(self, images, targets=None):
+            return super().attribute(images, targets).flip(2)
+
+    backbone = world.make_backbone()
+    backbone.recollection = Recollection(10**9)
+    held, found = [], []
+    for kind in (world.TinyModel, Flipped):
+        evaluation = world.make_evaluation(kind, backbone=backbone, batch_size=4)
+        with evaluation.counter:
+            found.append(evaluation.relevance_order_curves)
+        held.append(backbone.recollection.held)
+    assert held[0] == held[1] > 0
+    assert torch.equal(found[0][1], found[1][1])
+    assert not torch.equal(found[0][0], found[1][0])
 
 
 def test_predictions_of_any_number_of_images_are_joined_in_their_order(world):

@@ -185,3 +185,9 @@ def test_a_suite_may_name_the_content_of_a_weights_file_that_is_not_there(tmp_pa
     assert with_weights(path, right) == with_weights(path, None) == right
     with pytest.raises(SuiteInvalid, match=f"has the SHA-256 {right}, but the suite asks for the file with {wrong}"):
         with_weights(path, wrong)
+
+
+def test_cifar10_is_run_as_the_suite_open_is():
+    ours, theirs = load_suite("open-cifar10"), load_suite("open")
+    assert (ours.explainers, ours.metrics, ours.evaluation) == (theirs.explainers, theirs.metrics, theirs.evaluation)
+    assert (ours.backbone, ours.training) == (theirs.backbone, theirs.training)
