@@ -64,6 +64,11 @@ class Exhibit(Subject):
         offered = offer(recipe, backbone, dataset.supports)
         return cls(name, model, backbone, dataset, offered.capabilities, offered.lacks, recipe, reference)
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether the recipe is the black box's."""
+        return self.recipe.kind == "reference"
+
     def draw(self, figure: str, *beside: Subject, **options: Any) -> Picture:
         """A figure of this explainer, of others beside it if named; see `benchmark.figures.catalogue.FIGURES`.
 

@@ -22,6 +22,7 @@ _SHORT = 12  # characters of a class's name
 _SIDE, _GAP, _NAME = 0.95, 0.08, 1.42
 _THUMB, _ENTRY = 0.6, 1.62  # of the legend, inches
 _PER_ROW = 5  # entries of the legend
+_DIGIT = (0.06, 0.12)  # room for a digit of a concept's number, inches
 _SEGMENTS_DIMMED = 0.75
 
 Cells = NDArray[np.int64]
@@ -118,14 +119,19 @@ def in_pixels(cells: NDArray[np.generic], side: tuple[int, int]) -> NDArray[np.g
 
 
 def _draw_map(picture: Picture, cells: Cells, colours: Sequence[Colour], left: float, top: float, label: str) -> None:
-    """The cells of an image in the colours of their concepts, with a number in each segment."""
+    """The cells of an image in the colours of their concepts, numbered, the largest first, where there is room."""
     picture.show_image(left, top, _SIDE, np.array(colours, dtype=np.float32)[cells], label=label)
     height, width = cells.shape
-    for concept in np.unique(cells):
+    concepts, sizes = np.unique(cells, return_counts=True)
+    taken: list[tuple[float, float, float]] = []
+    for concept in concepts[np.argsort(-sizes, kind="stable")]:
         places = np.argwhere(cells == concept)
         row, column = places[np.abs(places - places.mean(0)).sum(1).argmin()]
-        picture.write(left + (column + 0.5) / width * _SIDE, top + (row + 0.5) / height * _SIDE, str(concept), size=6.5,
-                      side="center", va="center", color=ink_on(colours[concept]))  # fmt: skip
+        x, y = left + (column + 0.5) / width * _SIDE, top + (row + 0.5) / height * _SIDE
+        half = len(str(concept)) * _DIGIT[0] / 2
+        if all(abs(x - a) >= half + wide or abs(y - b) >= _DIGIT[1] for a, b, wide in taken):
+            taken.append((x, y, half))
+            picture.write(x, y, str(concept), size=6.5, side="center", va="center", color=ink_on(colours[concept]))
 
 
 def _draw_relevance(picture: Picture, subject: Subject, picks: Sequence[int], top: float) -> None:
@@ -170,7 +176,8 @@ def _unit(subject: Subject) -> str:
 
 def _caption(subject: Subject) -> list[str]:
     return [
-        "Explanation map: the number and colour of the most similar prototype of every cell; hues stand for classes. "
+        "Explanation map: colour and, where there is room, number of the most similar prototype of every cell; hues "
+        "stand for classes. "
         "Relevance: from dark blue (smallest value of the image) to yellow (largest), both below.",
         "Concepts: the training image with the most similar cell (framed), outside of the concept's segment pale; its "
         f"class, and how many {_unit(subject)} of the training set it explains.",

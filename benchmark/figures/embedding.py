@@ -21,6 +21,8 @@ from benchmark.types import SHARED, Capability, as_points
 _SIDE, _GAP, _PER_ROW = 3.3, 0.25, 3
 _FAR = 1.5  # ratio of norms from which prototypes are shown rescaled too
 _BATCH = 100
+_SHORT = 14  # characters of a class's name
+_LETTER, _HEIGHT = 0.077, 0.17  # of a class's name with its frame, inches
 
 Array = NDArray[np.float64]
 
@@ -125,7 +127,8 @@ def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | N
 
 
 _CAPTION = [
-    "Dots: embeddings of training images (or of their cells), coloured by class, the class named at their median. "
+    "Dots: embeddings of training images (or of their cells), coloured by class, the class named at their median or, "
+    "where names would lie on each other, beside it. "
     "Diamonds: prototypes in the colour of their class. Raw: as the model has them; rescaled: with the mean norm of "
     "their class's embeddings, so that only their direction counts."
 ]
@@ -145,7 +148,44 @@ def _panel(
     axes.scatter(*flat.points.T, s=7, c=colours, alpha=0.5, lw=0, rasterized=True)
     marks = [class_colour(int(label)) for label in found.classes]
     axes.scatter(*flat.others.T, s=46, c=marks, marker="D", edgecolors="black", linewidths=1.0, zorder=4)
-    for label in np.unique(found.labels):
-        x, y = np.median(flat.points[found.labels == label], axis=0)
-        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": class_colour(int(label)), "alpha": 0.85, "lw": 1}
-        axes.text(x, y, names[int(label)], fontsize=8, weight="bold", ha="center", va="center", bbox=box)
+    shown = np.unique(found.labels).tolist()
+    low, high = (np.array(limits) for limits in zip(axes.get_xlim(), axes.get_ylim(), strict=True))
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    medians = np.array([np.median(flat.points[found.labels == label], axis=0) for label in shown])
+    medians = (medians - low) / (high - low) * _SIDE
+    sizes = np.array([((len(names[label]) + 1) * _LETTER, _HEIGHT) for label in shown])
+    for label, start, end in zip(shown, medians / _SIDE, apart(medians, sizes, _SIDE) / _SIDE, strict=True):
+        colour = class_colour(label)
+        axes.plot(*np.stack([start, end]).T, color=colour, lw=1, transform=axes.transAxes, zorder=4.5)
+        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85, "lw": 1}
+        axes.text(*end, names[label], fontsize=8, weight="bold", ha="center", va="center", bbox=box,
+                  transform=axes.transAxes, zorder=5)  # fmt: skip
+
+
+def apart(centres: Array, sizes: Array, side: float, rounds: int = 500) -> Array:
+    """Moves rectangles that lie on each other apart, the shorter way, and all of them into a square.
+
+    Where there are too many for the square, what overlap remains after the last round stays.
+
+    Args:
+        centres: ``(N, 2)``, in the square from 0 to ``side``.
+        sizes: Widths and heights ``(N, 2)``.
+        side: Of the square.
+        rounds: At most.
+
+    Returns:
+        New centres ``(N, 2)``.
+    """
+    moved, order = centres.copy(), np.sign(np.arange(len(centres))[:, None] - np.arange(len(centres)))
+    others = ~np.eye(len(centres), dtype=bool)
+    for _ in range(rounds):
+        moved = np.clip(moved, sizes / 2, np.maximum(side - sizes / 2, sizes / 2))
+        away = moved[:, None] - moved
+        overlap = (sizes[:, None] + sizes) / 2 - np.abs(away)
+        hit = (overlap > 1e-9).all(2) & others
+        if not hit.any():
+            break
+        short = np.arange(2) == overlap.argmin(2)[..., None]
+        direction = np.where(away == 0, order[..., None], np.sign(away))
+        moved += (0.5 * overlap * direction * short * hit[..., None]).sum(1)
+    return moved

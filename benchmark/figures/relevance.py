@@ -31,7 +31,7 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
     """Relevance maps of the same test images from the black box and from every explainer, a row each.
 
     Args:
-        subjects: The explainers; all of one data set and one black box.
+        subjects: The explainers; all of one data set and one black box. The black box among them has no second row.
         images: Positions of test images; by default the first ones, classes taking turns.
         count: Images to show if none are named.
 
@@ -46,6 +46,7 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
         raise ValueError(
             "maps compare only within one black box on one data set; draw the others on a figure of theirs."
         )
+    subjects = [subject for subject in subjects if not subject.is_reference]
     test = first.dataset.test
     if any(not 0 <= index < len(test) for index in images or ()):
         raise ValueError(f"images is {images}; test images are numbered 0 to {len(test) - 1}.")

@@ -40,6 +40,11 @@ class Subject:
     supports: frozenset[Capability]
     lacks: Mapping[Capability | Trait, str]
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether the model is the black box itself."""
+        return False
+
     def require(self, capability: Capability) -> None:
         """Raises `NotOffered`, with the method's own reason if it gives one, unless the model can show this."""
         if capability not in self.supports:

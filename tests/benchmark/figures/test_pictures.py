@@ -1,23 +1,28 @@
 """What is on the pictures, where, and that drawing them leaves no trace."""
 
+import dataclasses
 import io
+import itertools
 import xml.etree.ElementTree as ET
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from PIL import Image
 
 from benchmark.errors import NotOffered
 from benchmark.figures.concepts import concepts, in_pixels
-from benchmark.figures.embedding import Cloud, cloud, embedding
+from benchmark.figures.embedding import Cloud, apart, cloud, embedding
 from benchmark.figures.likeness import looks_like
 from benchmark.figures.picture import Picture
 from benchmark.figures.prototypes import prototypes
 from benchmark.figures.relevance import relevance_maps
+from benchmark.figures.subject import Subject
+from benchmark.types import Explanation, Prototypes
 
 
 def words(picture):
@@ -175,6 +180,63 @@ def test_a_kl_of_zero_below_a_map_that_is_the_black_boxs_own(subject, models):
     said = words(relevance_maps([subject(Same), subject(name="other")], images=[0, 1]))
     assert any(text.startswith("0 (") for text in said)
     assert any(text.startswith("mean KL 0\n") for text in said)
+
+
+def test_the_black_box_has_one_row_among_explainers_and_alone(subject):
+    class Reference(Subject):
+        is_reference = True
+
+    own = subject(name="own")
+    given = {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
+    black_box = Reference(**{**given, "name": "blackbox"})
+    said = words(relevance_maps([black_box, own], images=[0]))
+    assert "blackbox" not in said
+    assert {"black box", "own"} <= set(said)
+    assert "black box" in words(relevance_maps([black_box], images=[0]))
+
+
+def test_numbers_of_concepts_do_not_lie_on_each_other(subject, models):
+    class Fine(models["cell"]):
+        """Sixteen by sixteen cells, every one with a concept of its own but for one large segment."""
+
+        @property
+        def prototypes(self):
+            return Prototypes(torch.arange(256.0)[:, None], torch.zeros(256, dtype=torch.int64))
+
+        def forward(self, images):
+            maps = torch.eye(256).view(1, 256, 16, 16).repeat(len(images), 1, 1, 1)
+            maps[:, 0, :8] = 2
+            return Explanation(torch.tensor([[1.0, 0]]).repeat(len(images), 1), maps.amax((2, 3)), maps,
+                               torch.zeros(len(images), 1, 16, 16))  # fmt: skip
+
+    picture = concepts(subject(Fine), images=[0])
+    extent = next(i.get_extent() for i in picture.findobj(AxesImage) if i.get_gid() == "concepts-0")
+    numbers = [text for text in picture.findobj(Text) if text.get_text().isdigit()]
+    places = [text.get_position() for text in numbers]
+    inside = [number for number, (x, y) in zip(numbers, places, strict=True)
+              if extent[0] <= x <= extent[1] and extent[3] <= y <= extent[2]]  # fmt: skip
+    assert "0" in {text.get_text() for text in inside}
+    assert 1 < len(inside) < 128
+    FigureCanvasAgg(picture)
+    boxes = [text.get_window_extent() for text in inside]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_rectangles_are_moved_apart_and_into_the_square():
+    rng = np.random.default_rng(0)
+    centres, sizes = rng.uniform(0, 3, (20, 2)), np.stack([rng.uniform(0.4, 0.9, 20), np.full(20, 0.17)], 1)
+    moved = apart(centres, sizes, 3.3)
+    overlap = (sizes[:, None] + sizes) / 2 - np.abs(moved[:, None] - moved)
+    assert not ((overlap > 1e-6).all(2) & ~np.eye(20, dtype=bool)).any()
+    assert (moved - sizes / 2 >= -1e-9).all()
+    assert (moved + sizes / 2 <= 3.3 + 1e-9).all()
+
+
+def test_rectangles_that_do_not_touch_stay_and_equal_ones_part_the_shorter_way():
+    far = np.array([[0.5, 0.5], [2.0, 2.0]])
+    assert (apart(far, np.full((2, 2), 0.4), 3) == far).all()
+    same = apart(np.ones((2, 2)), np.tile([0.8, 0.2], (2, 1)), 3)
+    assert same == pytest.approx(np.array([[1, 0.9], [1, 1.1]]))
 
 
 def test_explanation_maps_have_the_colour_of_each_cells_concept(subject, models):
