@@ -26,7 +26,8 @@ def aggregate(results: Iterable[Result]) -> tuple[Entry, ...]:
         Entries ordered by suite and data set, then reference, explainers, controls, then name, then metric.
 
     Raises:
-        ResultsMixed: If a metric applies, or has a variant or a chance level, in some seeds of an entry only.
+        ResultsMixed: If a metric applies or has a chance level in some seeds of an entry only, or has a variant that
+            the other seeds were not asked for. One that is undefined for some of the models is left out.
     """
     ordered = sorted(results, key=lambda r: (r.suite, r.dataset, KINDS.index(r.kind), r.explainer, r.seed))
     entries = []
@@ -80,9 +81,7 @@ def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> 
     interval = bootstrap(values, crossed=crossed, names=(first.suite,))
     _refuse_some("a chance level", metric, cells, [score.chance is not None for score in scores])
     chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
-    names = sorted({name for score in scores for name in score.variants})
-    for name in names:
-        _refuse_some(f"variant {name!r}", metric, cells, [name in score.variants for score in scores])
+    names = _variants(metric, cells, scores)
     return {
         "value": interval.value,
         "low": interval.low,
@@ -92,6 +91,25 @@ def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> 
         "units": len(values[0]) if crossed else sum(map(len, values)),
         "crossed": crossed,
     }
+
+
+def _variants(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> list[str]:
+    """Variants that every seed has. Raises `ResultsMixed` if one is missing in a seed that was not asked for it.
+
+    A variant may be undefined for a model: there is no diversity within a class of one prototype, and FLINT's training
+    decides how many a class gets.
+    """
+    names = sorted({name for score in scores for name in score.variants})
+    undefined = {name for name in names if not all(name in score.variants for score in scores)}
+    for name in sorted(undefined):
+        has = [name in score.variants or _asked_for_variants(cell) for cell, score in zip(cells, scores, strict=True)]
+        _refuse_some(f"variant {name!r}", metric, cells, has)
+    return [name for name in names if name not in undefined]
+
+
+def _asked_for_variants(cell: Result) -> bool:
+    evaluation = cell.settings.get("evaluation")
+    return isinstance(evaluation, dict) and bool(evaluation.get("variants"))
 
 
 def _array(values: tuple[float, ...]) -> Array:

@@ -105,6 +105,16 @@ def test_seeds_that_differ_in_what_they_have_are_refused(build, second, what):
         aggregate(cells)
 
 
+def test_a_variant_that_one_model_cannot_have_is_left_out_and_the_others_stay(build):
+    asked = {"evaluation": {"variants": True}}
+    whole = build.scored("diversity", [0.1], variants={"within class": (0.2,), "other": (0.3,)})
+    part = build.scored("diversity", [0.3], variants={"other": (0.5,)})
+    cells = [build.result({"diversity": score}, seed=seed, settings=asked) for seed, score in enumerate((part, whole))]
+    entry = one(cells)
+    assert entry.value == pytest.approx(0.2)
+    assert entry.variants == {"other": pytest.approx(0.4)}
+
+
 def test_not_applicable_in_one_seed_and_missing_in_another_is_refused(build):
     cells = [build.result({"lrp_kl": build.not_applicable("lrp_kl", "no maps")}, seed=0), build.result({}, seed=1)]
     with pytest.raises(ResultsMixed, match="a reason why there is no score in seed 0 but not in seed 1"):
