@@ -164,9 +164,20 @@ def test_the_ablations_on_free_data_share_the_black_boxes_of_the_suite_open():
         assert cell.settings == wanted[cell.dataset, cell.seed]
 
 
-def test_both_suites_of_ablations_have_the_same_entries_but_for_patches():
-    """Patches of 32 pixels are one cell: KMEx itself."""
+def test_numbers_of_prototypes_are_varied_on_black_boxes_and_trainings_of_the_suite_open():
+    parts = ("dataset", "backbone", "training", "explainer")
+    wanted = [{part: cell.settings[part] for part in parts} for cell in plan(load_suite("open"))]
+    for entry in ("kmex-5", "protopnet-5", "flint-5", "protovae-5"):
+        (cell,) = plan(load_suite("open-prototypes"), explainers=[entry])
+        assert {part: cell.settings[part] for part in parts} in wanted
+
+
+def test_both_suites_of_ablations_have_the_same_entries_but_for_patches_and_a_conversion():
+    """Patches of 32 pixels are one cell: KMEx itself. The conversion needs the trained ProtoVAE of the suite open."""
     ours, theirs = ({s.entry: s for s in load_suite(n).explainers} for n in ("open-ablations", "ablations"))
+    assert ours.pop("kmex(protovae)-log").parameters["base"] == dict(
+        next(s for s in load_suite("open").explainers if s.entry == "protovae").parameters
+    )
     assert ours == {name: spec for name, spec in theirs.items() if name != "kmex-patches"}
 
 
