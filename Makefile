@@ -46,14 +46,14 @@ demo: install
 	@cat $(OUT)/board/quick/board.md
 
 board: install
-	$(BIN)/sembench leaderboard --results leaderboard/results --out leaderboard/boards
+	$(BIN)/sembench leaderboard --results leaderboard/results --out leaderboard/boards --into README.md
 	$(BIN)/sembench claims --results leaderboard/results --out leaderboard/boards
 	$(BIN)/sembench statistics --results leaderboard/results --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open --out leaderboard/boards
 	$(BIN)/sembench report --results leaderboard/results --out leaderboard/boards
 
 board-check: install
-	$(BIN)/sembench leaderboard --results $(RESULTS) --out $(BOARDS) --check
+	$(BIN)/sembench leaderboard --results $(RESULTS) --out $(BOARDS) $(if $(filter leaderboard/boards,$(BOARDS)),--into README.md) --check
 	$(BIN)/sembench claims --results $(RESULTS) --out $(BOARDS) --check
 	$(BIN)/sembench statistics --results $(RESULTS) --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open --out $(BOARDS) --check

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmark.errors import SembenchError
 from sembench.delivery import deliver, end_with, say, say_left_out
 from sembench.options import RUNS, CheckOption, LicenceOption, OnlyOption, ReportsOption, ResultsOption, Terms
 
@@ -16,11 +18,15 @@ def leaderboard(
     suite: OnlyOption = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and charts.")] = Path("board"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the board is not up to date.")] = False,
+    into: Annotated[
+        list[Path] | None, typer.Option(help="Markdown file whose regions 'board: ...' show tables (repeatable).")
+    ] = None,
     licence: LicenceOption = Terms.ANY,
 ) -> None:
     """Make tables (Markdown, CSV, LaTeX) and radar charts (PNG, SVG) from results."""
     import gc
 
+    from benchmark.results import write_atomically
     from leaderboard.board import check_board, write_board
     from leaderboard.load import load
     from leaderboard.submission.marks import standing
@@ -34,9 +40,35 @@ def leaderboard(
         say_left_out(left_out)
     trust = standing([results], found)
     if check:
-        end_with(check_board(found, out, trust, say))
+        end_with(check_board(found, out, trust, say) + [str(path) for path, _ in _outdated(into or [], out)])
     for path in write_board(found, out, trust):
         typer.echo(path)
+    for path, text in _outdated(into or [], out):
+        write_atomically(path, text.encode())
+        typer.echo(path)
+
+
+def _outdated(documents: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
+    """Documents whose regions do not show what the boards in a folder say, and what they should be."""
+    from leaderboard.inclusion import fill
+
+    def board(suite: str) -> str:
+        path = out / suite / "board.md"
+        if not path.is_file():
+            raise SembenchError(f"there is no board of the suite {suite!r} at {path}; make it from its results first.")
+        return path.read_text("utf-8")
+
+    for path in documents:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SembenchError(f"{path} cannot be read as text: {error}") from error
+        try:
+            filled = fill(text, board)
+        except SembenchError as error:
+            raise SembenchError(f"{path}: {error}") from error
+        if filled != text:
+            yield path, filled
 
 
 def ghosting(

@@ -267,6 +267,26 @@ def test_the_board_is_made_and_checked(finished, tmp_path):
     assert "board.csv" in stale.stderr
 
 
+def test_tables_go_into_a_document_and_are_checked_there(tmp_path):
+    results = Path(__file__).parent.parent / "leaderboard" / "results"
+    document, command = (
+        tmp_path / "page.md",
+        ("leaderboard", "--results", results, "--suite", "quick", "--out", tmp_path / "board"),
+    )
+    document.write_text("# Mine\n<!-- board: quick / digits / Predictions --><!-- end of board -->\nend\n")
+    assert sembench(*command, "--into", document).returncode == 0
+    assert document.read_text().startswith("# Mine\n")
+    assert "| kmex " in document.read_text()
+    assert sembench(*command, "--into", document, "--check").returncode == 0
+    document.write_text(document.read_text().replace("| kmex ", "| kmeX "))
+    stale = sembench(*command, "--into", document, "--check")
+    assert (stale.returncode, stale.stderr) == (1, f"stale: {document}\n")
+    document.write_text("<!-- board: other / digits / Predictions --><!-- end of board -->")
+    refused = sembench(*command, "--into", document)
+    assert refused.returncode != 0
+    assert "there is no board of the suite 'other'" in refused.stderr
+
+
 OWN = Path(__file__).parent / "benchmark" / "own_networks.py"
 
 
