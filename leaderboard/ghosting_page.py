@@ -6,11 +6,10 @@ import csv
 import io
 from collections.abc import Iterable
 from itertools import groupby
-from pathlib import Path
 from statistics import fmean
 from urllib.parse import quote
 
-from benchmark.results import Result, write_atomically
+from benchmark.results import Result
 from leaderboard import markdown
 from leaderboard.escape import markdown as escape
 from leaderboard.ghosting_chart import charts
@@ -30,28 +29,13 @@ prototypes mean nothing where it is low."""
 _ALT = "Ghosted against trained prototypes, one curve per explainer"
 
 
-def write_ghosting(results: Iterable[Result], out: Path) -> list[Path]:
-    """Writes ``<out>/<suite>/ghosting-<data set>`` as Markdown, CSV, PNG and SVG.
+def files(results: Iterable[Result]) -> dict[str, bytes]:
+    """``<suite>/ghosting-<data set>`` as Markdown, CSV, PNG and SVG: content by path relative to the folder.
+
+    The same results give the same bytes, see `leaderboard.board.board`.
 
     Args:
         results: Results as `load` returns them.
-        out: Folder, created where missing.
-
-    Returns:
-        The files, in the order in which they were written.
-
-    Raises:
-        SembenchError: If no result has a ghosting score; nothing is written then.
-        DiskFull: If there is no room left; files written before are whole.
-    """
-    made = files(results)
-    for name, content in made.items():
-        write_atomically(out / name, content)
-    return [out / name for name in made]
-
-
-def files(results: Iterable[Result]) -> dict[str, bytes]:
-    """Content by path relative to the folder; the same results give the same bytes, see `leaderboard.board.board`.
 
     Raises:
         SembenchError: If no result has a ghosting score.

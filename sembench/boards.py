@@ -75,13 +75,13 @@ def ghosting(
     results: ResultsOption = RUNS,
     suite: OnlyOption = None,
     out: Annotated[Path, typer.Option(help="Folder for charts and tables.")] = Path("board"),
+    check: CheckOption = False,
 ) -> None:
     """Draw ghosted against trained prototypes (Markdown, CSV, PNG, SVG), a curve per explainer."""
-    from leaderboard.ghosting_page import write_ghosting
+    from leaderboard.ghosting_page import files
     from leaderboard.load import load
 
-    for path in write_ghosting(load([results], suite=suite), out):
-        typer.echo(path)
+    deliver(files(load([results], suite=suite)), out, check)
 
 
 def report(

@@ -9,7 +9,7 @@ import pytest
 from benchmark.errors import SembenchError
 from benchmark.results import write_result
 from benchmark.suite import load_suite
-from leaderboard.ghosting_page import FIELDS, files, write_ghosting
+from leaderboard.ghosting_page import FIELDS, files
 from leaderboard.load import load
 
 
@@ -79,15 +79,10 @@ def test_the_same_results_from_files_in_any_order_give_the_same_bytes(results, t
     assert files(load([tmp_path])) == files(results) == files(results[::-1])
 
 
-def test_writes_four_files_for_each_suite_and_data_set_and_nothing_without_a_score(results, tmp_path):
-    written = write_ghosting(results, tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
-        f"quick/ghosting-digits.{form}" for form in ("md", "csv", "png", "svg")
-    ]
-    assert all(path.is_file() for path in written)
+def test_four_files_for_each_suite_and_data_set_and_none_without_a_score(results):
+    assert list(files(results)) == [f"quick/ghosting-digits.{form}" for form in ("md", "csv", "png", "svg")]
     with pytest.raises(SembenchError, match="none has a score"):
-        write_ghosting(results[-1:], tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+        files(results[-1:])
 
 
 def test_the_command_writes_the_files_names_them_and_loads_no_torch(results, tmp_path):
@@ -102,6 +97,10 @@ def test_the_command_writes_the_files_names_them_and_loads_no_torch(results, tmp
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "matplotlib.figure" in modules
     assert not {"torch", "sklearn", "matplotlib.pyplot"} & modules
+    assert sembench(*arguments, "--check").returncode == 0
+    (tmp_path / "out/quick/ghosting-digits.csv").write_text("edited")
+    stale = sembench(*arguments, "--check")
+    assert (stale.returncode, stale.stderr) == (1, "stale: quick/ghosting-digits.csv\n")
 
 
 @pytest.mark.parametrize("extra", [(), ("--suite", "prototypes")])
