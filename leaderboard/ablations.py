@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from benchmark.errors import SembenchError
 from benchmark.results import Result
 from leaderboard.aggregate import aggregate
 from leaderboard.escape import one_line
-from leaderboard.method import Method, find, name_of
+from leaderboard.method import Method, differing, find, in_words, name_of
 from leaderboard.radar import AXES, Outline, averages, gaps, outlines
 from leaderboard.radar_panel import REFERENCE, Pen, pens
 from leaderboard.radar_sheet import STYLE, Grid, Sheet
@@ -48,28 +47,19 @@ def ablations(results: Sequence[Result]) -> list[Ablation]:
     """The hyper-parameters in which entries differ from the plain entry of their explainer, and only in these."""
     found: dict[tuple[str, str], Ablation] = {}
     cells = [result for result in results if result.kind == "explainer"]
-    for name in sorted({name_of(cell) for cell in cells}):
-        plain = find(Method((name,)), cells)
+    for name, dataset in sorted({(name_of(cell), cell.dataset) for cell in cells}):
+        own = [cell for cell in cells if cell.dataset == dataset and name_of(cell) == name]
+        plain = find(Method((name,)), own)
         if isinstance(plain, str):
             continue  # several entries and none of them plain: nothing to compare with
-        for other in cells:
-            keys = _differing(plain[0], other) if name_of(other) == name else []
+        for other in own:
+            keys = differing(plain[0], other)
             if len(keys) == 1:
                 (key,) = keys
-                whole = (plain[0].explainer, _value(plain[0], key))
-                known = found.get((name, key), Ablation(name, key, whole, {}))
-                found[name, key] = replace(known, variants={**known.variants, other.explainer: _value(other, key)})
+                value, changed = (in_words(cell.hyperparameters.get(key)) for cell in (plain[0], other))
+                known = found.get((name, key), Ablation(name, key, (plain[0].explainer, value), {}))
+                found[name, key] = replace(known, variants={**known.variants, other.explainer: changed})
     return list(found.values())
-
-
-def _differing(plain: Result, other: Result) -> list[str]:
-    before, after = plain.hyperparameters, other.hyperparameters
-    return [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-
-
-def _value(result: Result, key: str) -> str:
-    value = result.hyperparameters.get(key)
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def rendered(results: Iterable[Result]) -> dict[str, bytes]:

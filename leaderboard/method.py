@@ -28,9 +28,7 @@ class Method:
     @property
     def title(self) -> str:
         """How the method is called in reports, e.g. ``kmex (similarity = log)``."""
-        values = ", ".join(
-            f"{key} = {value if isinstance(value, str) else json.dumps(value)}" for key, value in self.changed
-        )
+        values = ", ".join(f"{key} = {in_words(value)}" for key, value in self.changed)
         return f"{' or '.join(self.names)} ({values})" if values else " or ".join(self.names)
 
 
@@ -43,6 +41,17 @@ def name_of(result: Result) -> str:
     """The explainer's name in the registry, whatever the label of its entry."""
     asked = result.settings.get("explainer")
     return str(asked["name"]) if isinstance(asked, dict) and "name" in asked else result.explainer
+
+
+def in_words(value: JsonValue) -> str:
+    """A hyper-parameter's value as reports show it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def differing(plain: Result, other: Result) -> list[str]:
+    """Hyper-parameters in which two cells of one data set differ, sorted; recipes may depend on the data set."""
+    before, after = plain.hyperparameters, other.hyperparameters
+    return [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
 
 
 def find(wanted: Method, cells: Iterable[Result]) -> list[Result] | str:

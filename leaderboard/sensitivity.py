@@ -6,7 +6,6 @@ Two things are varied: the definition of a metric (its variants in the results),
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from benchmark.results import Result
 from leaderboard.aggregate import aggregate
 from leaderboard.comparison import difference
 from leaderboard.entry import Entry, column
-from leaderboard.method import Method, find, name_of
+from leaderboard.method import Method, differing, find, in_words, name_of
 from leaderboard.shift import Shift
 from leaderboard.statistics import Estimate
 
@@ -112,17 +111,8 @@ def _replacements(cells: Cells) -> tuple[set[str], dict[str, dict[str, str]]]:
             continue  # several entries and none of them plain: nothing to compare with
         plain_labels.add(plain[0].explainer)
         for label, (other, *_) in cells.items():
-            differing = _difference(plain[0], other) if name_of(other) == name else []
-            if len(differing) == 1:
-                instead.setdefault(differing[0], {})[plain[0].explainer] = label
+            keys = differing(plain[0], other) if name_of(other) == name else []
+            if len(keys) == 1:
+                changed = f"{keys[0]} = {in_words(other.hyperparameters.get(keys[0]))}"
+                instead.setdefault(changed, {})[plain[0].explainer] = label
     return plain_labels, instead
-
-
-def _difference(plain: Result, other: Result) -> list[str]:
-    """Hyper-parameters in which an entry differs from the plain one, as ``name = value``."""
-    before, after = plain.hyperparameters, other.hyperparameters
-    return [
-        f"{key} = {value if isinstance(value := after.get(key), str) else json.dumps(value)}"
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key)
-    ]

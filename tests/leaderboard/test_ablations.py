@@ -42,6 +42,14 @@ def test_entries_that_differ_in_one_hyperparameter_are_grouped_by_it(entries):
     assert found["prototypes_per_class"].variants == {"kmex-L1": "1"}
 
 
+def test_a_recipe_that_depends_on_the_data_set_is_no_choice_of_its_own(build):
+    cells = [
+        cell.model_copy(update={"hyperparameters": {"epochs": 10 if cell.dataset == "digits" else 20}})
+        for cell in build.suite(["protovae"], ("digits", "letters"), [0])
+    ]
+    assert ablations(cells) == []
+
+
 def test_a_panel_for_each_hyperparameter_and_a_pen_for_each_entry(entries):
     results = entries()
     drawn = sheet("quick", "digits", ablations(results), outlines(aggregate(results))["digits"])
