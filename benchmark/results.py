@@ -219,6 +219,12 @@ class Result(_Strict):
     cost: Cost
     provenance: Provenance
 
+    @property
+    def evaluation(self) -> dict[str, JsonValue]:
+        """How it was asked to be evaluated: ``settings.evaluation``; empty where that is missing or no table."""
+        asked = self.settings.get("evaluation")
+        return asked if isinstance(asked, dict) else {}
+
     def _repr_html_(self) -> str:
         from benchmark.scorecard import html
 

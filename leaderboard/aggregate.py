@@ -100,16 +100,13 @@ def _variants(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) ->
     decides how many a class gets.
     """
     names = sorted({name for score in scores for name in score.variants})
-    undefined = {name for name in names if not all(name in score.variants for score in scores)}
-    for name in sorted(undefined):
-        has = [name in score.variants or _asked_for_variants(cell) for cell, score in zip(cells, scores, strict=True)]
+    for name in names:
+        has = [
+            name in score.variants or bool(cell.evaluation.get("variants"))
+            for cell, score in zip(cells, scores, strict=True)
+        ]
         _refuse_some(f"variant {name!r}", metric, cells, has)
-    return [name for name in names if name not in undefined]
-
-
-def _asked_for_variants(cell: Result) -> bool:
-    evaluation = cell.settings.get("evaluation")
-    return isinstance(evaluation, dict) and bool(evaluation.get("variants"))
+    return [name for name in names if all(name in score.variants for score in scores)]
 
 
 def _array(values: tuple[float, ...]) -> Array:

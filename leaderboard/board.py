@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmark.results import Result, write_atomically
+from benchmark.results import Result
 from leaderboard import latex, long_form, markdown
 from leaderboard.aggregate import aggregate
 from leaderboard.entry import Entry
-from leaderboard.folder import stale
+from leaderboard.folder import stale, write
 from leaderboard.radar import outlines
 
 _CHARTS = {
@@ -81,11 +81,10 @@ def write_board(results: Iterable[Result], out: Path, trust: Trust = MappingProx
         DiskFull: If there is no room left; files written before are whole.
     """
     files = board(results, trust)
-    for name, content in files.items():
-        write_atomically(out / name, content)
+    paths = write(files, out)
     for name in _left_over(files, out):
         (out / name).unlink()
-    return [out / name for name in files]
+    return paths
 
 
 def check_board(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
@@ -148,10 +149,15 @@ def _panel(
     axes.scatter(*flat.points.T, s=7, c=colours, alpha=0.5, lw=0, rasterized=True)
     marks = [class_colour(int(label)) for label in found.classes]
     axes.scatter(*flat.others.T, s=46, c=marks, marker="D", edgecolors="black", linewidths=1.0, zorder=4)
-    shown = np.unique(found.labels).tolist()
+    _write_names(axes, flat.points, found.labels, names)
+
+
+def _write_names(axes: Any, points: Array, labels: NDArray[np.int64], names: Sequence[str]) -> None:
+    """The name of every class at the median of its points, or beside it with a line to it."""
+    shown = np.unique(labels).tolist()
     low, high = (np.array(limits) for limits in zip(axes.get_xlim(), axes.get_ylim(), strict=True))
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    medians = np.array([np.median(flat.points[found.labels == label], axis=0) for label in shown])
+    medians = np.array([np.median(points[labels == label], axis=0) for label in shown])
     medians = (medians - low) / (high - low) * _SIDE
     sizes = np.array([((len(names[label]) + 1) * _LETTER, _HEIGHT) for label in shown])
     for label, start, end in zip(shown, medians / _SIDE, apart(medians, sizes, _SIDE) / _SIDE, strict=True):

@@ -72,11 +72,9 @@ def _chance(result: Result, name: str, score: Scored) -> Iterator[Wrong]:
 
 def _series(result: Result, name: str, score: Scored) -> Iterator[Wrong]:
     """Variants only where they were asked for, and curves of as many points as were asked for."""
-    evaluation = result.settings.get("evaluation")
-    asked = evaluation if isinstance(evaluation, dict) else {}
-    if score.variants and not asked.get("variants"):
+    if score.variants and not result.evaluation.get("variants"):
         yield f"scores.{name}.variants", "are there, but the settings do not ask for variants", _RECOMPUTE
-    steps = asked.get("steps")
+    steps = result.evaluation.get("steps")
     if name == "ro_auroc" and isinstance(steps, int):
         for series, values in score.details.items():
             if len(values) != steps + 1:

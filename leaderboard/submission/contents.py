@@ -109,8 +109,7 @@ def _asked(result: Result) -> Iterator[Wrong]:
     if settings.get("seed") != result.seed:
         yield "settings.seed", f"is {settings.get('seed')!r} in the result of seed {result.seed}", _RERUN
     images, size = result.explained_images, result.provenance.dataset_sizes.get("test", 0)
-    evaluation: Any = settings.get("evaluation") or {}
-    wanted = evaluation.get("explained_images") if isinstance(evaluation, dict) else None
+    wanted = result.evaluation.get("explained_images")
     if isinstance(wanted, int) and len(images) != min(wanted, size):
         yield "explained_images", f"names {len(images)} images, the settings ask for {min(wanted, size)}", _RERUN
     if len(set(images)) != len(images) or not all(0 <= index < size for index in images):
