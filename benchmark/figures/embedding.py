@@ -24,6 +24,8 @@ _FAR = 1.5  # ratio of norms from which prototypes are shown rescaled too
 _BATCH = 100
 _SHORT = 14  # characters of a class's name
 _LETTER, _HEIGHT = 0.077, 0.17  # of a class's name with its frame, inches
+_DIAMOND = 0.13  # side of the square around a prototype, inches
+_STEPS = 89  # places for a name across a panel
 
 Array = NDArray[np.float64]
 
@@ -129,7 +131,7 @@ def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | N
 
 _CAPTION = [
     "Dots: embeddings of training images (or of their cells), coloured by class, the class named at their median or, "
-    "where names would lie on each other, beside it. "
+    "where names would lie on each other or on prototypes, beside it. "
     "Diamonds: prototypes in the colour of their class. Raw: as the model has them; rescaled: with the mean norm of "
     "their class's embeddings, so that only their direction counts."
 ]
@@ -149,18 +151,21 @@ def _panel(
     axes.scatter(*flat.points.T, s=7, c=colours, alpha=0.5, lw=0, rasterized=True)
     marks = [class_colour(int(label)) for label in found.classes]
     axes.scatter(*flat.others.T, s=46, c=marks, marker="D", edgecolors="black", linewidths=1.0, zorder=4)
-    _write_names(axes, flat.points, found.labels, names)
+    _write_names(axes, flat.points, found.labels, flat.others, names)
 
 
-def _write_names(axes: Any, points: Array, labels: NDArray[np.int64], names: Sequence[str]) -> None:
-    """The name of every class at the median of its points, or beside it with a line to it."""
+def _write_names(
+    axes: Any, points: Array, labels: NDArray[np.int64], prototypes: Array, names: Sequence[str]
+) -> None:  # fmt: skip
+    """The name of every class at the median of its points, or beside it with a line to it, where no prototype is."""
     shown = np.unique(labels).tolist()
     low, high = (np.array(limits) for limits in zip(axes.get_xlim(), axes.get_ylim(), strict=True))
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     medians = np.array([np.median(points[labels == label], axis=0) for label in shown])
-    medians = (medians - low) / (high - low) * _SIDE
+    medians, fixed = ((given - low) / (high - low) * _SIDE for given in (medians, prototypes))
     sizes = np.array([((len(names[label]) + 1) * _LETTER, _HEIGHT) for label in shown])
-    for label, start, end in zip(shown, medians / _SIDE, apart(medians, sizes, _SIDE) / _SIDE, strict=True):
+    ends = placed(medians, sizes, _SIDE, fixed, np.full_like(fixed, _DIAMOND))
+    for label, start, end in zip(shown, medians / _SIDE, ends / _SIDE, strict=True):
         colour = class_colour(label)
         axes.plot(*np.stack([start, end]).T, color=colour, lw=1, transform=axes.transAxes, zorder=4.5)
         box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85, "lw": 1}
@@ -168,30 +173,27 @@ def _write_names(axes: Any, points: Array, labels: NDArray[np.int64], names: Seq
                   transform=axes.transAxes, zorder=5)  # fmt: skip
 
 
-def apart(centres: Array, sizes: Array, side: float, rounds: int = 500) -> Array:
-    """Moves rectangles that lie on each other apart, the shorter way, and all of them into a square.
+def placed(centres: Array, sizes: Array, side: float, taken: Array, taken_sizes: Array) -> Array:
+    """A place in a square for every rectangle, one after the other: the nearest one where nothing lies already.
 
-    Where there are too many for the square, what overlap remains after the last round stays.
+    Where there is none, the place with the smallest overlap; of several, the nearest.
 
     Args:
-        centres: ``(N, 2)``, in the square from 0 to ``side``.
-        sizes: Widths and heights ``(N, 2)``.
+        centres: Where the rectangles would lie ``(N, 2)``, in the square from 0 to ``side``.
+        sizes: Their widths and heights ``(N, 2)``.
         side: Of the square.
-        rounds: At most.
+        taken: Centres of rectangles that lie there already ``(T, 2)``.
+        taken_sizes: Widths and heights ``(T, 2)``.
 
     Returns:
-        New centres ``(N, 2)``.
+        New centres ``(N, 2)``; a rectangle that touches nothing stays where it is.
     """
-    moved, order = centres.copy(), np.sign(np.arange(len(centres))[:, None] - np.arange(len(centres)))
-    others = ~np.eye(len(centres), dtype=bool)
-    for _ in range(rounds):
-        moved = np.clip(moved, sizes / 2, np.maximum(side - sizes / 2, sizes / 2))
-        away = moved[:, None] - moved
-        overlap = (sizes[:, None] + sizes) / 2 - np.abs(away)
-        hit = (overlap > 1e-9).all(2) & others
-        if not hit.any():
-            break
-        short = np.arange(2) == overlap.argmin(2)[..., None]
-        direction = np.where(away == 0, order[..., None], np.sign(away))
-        moved += (0.5 * overlap * direction * short * hit[..., None]).sum(1)
-    return moved
+    steps = np.linspace(0, side, _STEPS)
+    grid, ends = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2), np.empty_like(centres)
+    for index, (centre, size) in enumerate(zip(centres, sizes, strict=True)):
+        spots = np.clip(np.concatenate([centre[None], grid]), size / 2, np.maximum(side - size / 2, size / 2))
+        overlap = (size + taken_sizes) / 2 - np.abs(spots[:, None] - taken)
+        area = overlap.clip(0, np.minimum(size, taken_sizes)).prod(2).sum(1).round(9)
+        ends[index] = spots[np.lexsort([np.linalg.norm(spots - centre, axis=1), area])[0]]
+        taken, taken_sizes = np.concatenate([taken, ends[index, None]]), np.concatenate([taken_sizes, size[None]])
+    return ends

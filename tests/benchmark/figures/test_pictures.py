@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmark.errors import NotOffered
 from benchmark.figures.concepts import concepts, in_pixels
-from benchmark.figures.embedding import Cloud, apart, cloud, embedding
+from benchmark.figures.embedding import Cloud, cloud, embedding, placed
 from benchmark.figures.likeness import looks_like
 from benchmark.figures.picture import Picture
 from benchmark.figures.prototypes import prototypes
@@ -222,21 +222,32 @@ def test_numbers_of_concepts_do_not_lie_on_each_other(subject, models):
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
-def test_rectangles_are_moved_apart_and_into_the_square():
+def test_rectangles_find_places_inside_the_square_where_nothing_lies():
     rng = np.random.default_rng(0)
     centres, sizes = rng.uniform(0, 3, (20, 2)), np.stack([rng.uniform(0.4, 0.9, 20), np.full(20, 0.17)], 1)
-    moved = apart(centres, sizes, 3.3)
-    overlap = (sizes[:, None] + sizes) / 2 - np.abs(moved[:, None] - moved)
-    assert not ((overlap > 1e-6).all(2) & ~np.eye(20, dtype=bool)).any()
-    assert (moved - sizes / 2 >= -1e-9).all()
-    assert (moved + sizes / 2 <= 3.3 + 1e-9).all()
+    taken, taken_sizes = rng.uniform(0, 3.3, (30, 2)), np.full((30, 2), 0.13)
+    ends = placed(centres, sizes, 3.3, taken, taken_sizes)
+    everything, all_sizes = np.concatenate([ends, taken]), np.concatenate([sizes, taken_sizes])
+    overlap = (sizes[:, None] + all_sizes) / 2 - np.abs(ends[:, None] - everything)
+    assert not ((overlap > 1e-6).all(2) & ~np.eye(20, 50, dtype=bool)).any()
+    assert (ends - sizes / 2 >= -1e-9).all()
+    assert (ends + sizes / 2 <= 3.3 + 1e-9).all()
 
 
-def test_rectangles_that_do_not_touch_stay_and_equal_ones_part_the_shorter_way():
+def test_a_rectangle_stays_where_nothing_lies_and_goes_the_shortest_way_otherwise():
+    nothing = np.empty((0, 2))
     far = np.array([[0.5, 0.5], [2.0, 2.0]])
-    assert (apart(far, np.full((2, 2), 0.4), 3) == far).all()
-    same = apart(np.ones((2, 2)), np.tile([0.8, 0.2], (2, 1)), 3)
-    assert same == pytest.approx(np.array([[1, 0.9], [1, 1.1]]))
+    assert (placed(far, np.full((2, 2), 0.4), 3, nothing, nothing) == far).all()
+    first, second = placed(np.ones((2, 2)), np.tile([0.8, 0.2], (2, 1)), 3, nothing, nothing)
+    assert first.tolist() == [1, 1]
+    assert abs(second - first) == pytest.approx([0, 0.2], abs=0.05)
+
+
+def test_in_a_full_square_the_place_with_the_least_overlap_is_taken():
+    left, right = [0.5, 1.0], [1.5, 1.0]
+    taken = np.array([left, left, right])
+    (end,) = placed(np.array([[0.5, 0.5]]), np.array([[1.0, 0.4]]), 2, taken, np.tile([1.0, 2.0], (3, 1)))
+    assert end == pytest.approx([1.5, 0.5], abs=0.03)
 
 
 def test_explanation_maps_have_the_colour_of_each_cells_concept(subject, models):
