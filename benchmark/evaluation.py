@@ -241,13 +241,33 @@ class Evaluation:
         Images in random order are the same for every entry, and their passes are recalled; those in an entry's own
         order never come back, and are not remembered.
         """
-        device, steps = self.reference.backbone.device, self.settings.steps
-        images, noise = self.sample.images.to(device), self.reference.noise.to(device)
-
-        def curve(order: Tensor) -> Tensor:
-            return relevance_order_curve(self.predict, images, order.to(device), noise, steps=steps).cpu()
-
-        relevance = self.relevance
+        everyone, relevance = torch.arange(len(self.sample)), self.relevance
         with every_pass_made(self.reference.backbone):
-            ordered = curve(relevance)
-        return ordered, curve(self.reference.random_order)
+            ordered = self._curve(relevance, everyone)
+        return ordered, self._curve(self.reference.random_order, everyone)
+
+    @cached_property
+    def decided_curves(self) -> tuple[Tensor, Tensor]:
+        """The same curves, but of the class that the model decides for where that is not the most probable one.
+
+        One forward pass of the sample, and ``steps + 1`` of these images, often none, for each order.
+        """
+        decisions, others = [], []
+        for part in self.sample.indices.split(self.settings.batch_size):
+            explanation = self.explain(self.dataset.test.batch(part))
+            decisions.append(explanation.predictions.cpu())
+            others.append(decisions[-1] != self.model.class_probabilities(explanation).argmax(1).cpu())
+        chosen, targets = torch.cat(others).nonzero()[:, 0], torch.cat(decisions)
+        ordered, random = (curve.clone() for curve in self.relevance_order_curves)
+        if len(chosen):
+            with every_pass_made(self.reference.backbone):
+                ordered[chosen] = self._curve(self.relevance, chosen, targets)
+                random[chosen] = self._curve(self.reference.random_order, chosen, targets)
+        return ordered, random
+
+    def _curve(self, order: Tensor, chosen: Tensor, targets: Tensor | None = None) -> Tensor:
+        """The relevance-order curves of some images of the sample, by position, on the CPU."""
+        device = self.reference.backbone.device
+        parts = (part[chosen].to(device) for part in (self.sample.images, order, self.reference.noise))
+        followed = None if targets is None else targets[chosen].to(device)
+        return relevance_order_curve(self.predict, *parts, steps=self.settings.steps, targets=followed).cpu()

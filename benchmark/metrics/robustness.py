@@ -12,13 +12,14 @@ from benchmark.types import Capability
 
 
 def relevance_order_curve(
-    predict: Callable[[Tensor], Tensor], images: Tensor, relevance: Tensor, noise: Tensor, *, steps: int = 32
-) -> Tensor:
+    predict: Callable[[Tensor], Tensor], images: Tensor, relevance: Tensor, noise: Tensor, *, steps: int = 32,
+    targets: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """How does the decision fade while pixels give way to noise, the least relevant first?
 
     Pixels are ordered by ``|r|``, ties by pixel index. Point ``s`` replaces ``round(s * H * W / steps)`` of them, all
     channels at once; point 0 is the clean image, the last one is pure noise. The curve is the probability of the class
-    predicted on the clean image.
+    predicted on the clean image: the most probable one, unless targets are given.
 
     Args:
         predict: Probabilities ``(N, C)`` of images ``(N, ch, H, W)``.
@@ -26,6 +27,7 @@ def relevance_order_curve(
         relevance: ``(N, H, W)``.
         noise: What pixels are replaced by, ``(N, ch, H, W)``.
         steps: Number of equal fractions.
+        targets: Classes to follow instead ``(N,)``.
 
     Returns:
         ``(N, steps + 1)``, probabilities. Costs ``steps + 1`` forward passes of the batch.
@@ -48,7 +50,7 @@ def relevance_order_curve(
     pixels = images.shape[2] * images.shape[3]
     rank = _ranks(relevance)
     clean = predict(images)
-    target = clean.argmax(1, keepdim=True)
+    target = (clean.argmax(1) if targets is None else targets)[:, None]
     curve = [clean.gather(1, target)]
     for step in range(1, steps + 1):
         replaced = (rank < round(step * pixels / steps))[:, None]
@@ -89,31 +91,39 @@ class _Robustness(Meter):
             "curve standard deviation": curve.std(0, correction=0),
             "random curve standard deviation": random.std(0, correction=0),
         }  # fmt: skip
-        return self._result(area, chance, details)
-
-    def _result(self, area: Tensor, chance: Tensor, details: dict[str, Tensor]) -> Scores:
-        return Scores(area, chance, details=details)
+        variants = {_DECIDED: area_under_curve(self.evaluation.decided_curves[0])} if self.evaluation.variants else {}
+        return Scores(area, chance, variants, details)
 
 
-class _Gain(_Robustness):
-    def _result(self, area: Tensor, chance: Tensor, details: dict[str, Tensor]) -> Scores:
-        return Scores(area - chance, 0.0)
+class _Gain(Meter):
+    def scores(self) -> Scores:
+        evaluation = self.evaluation
+        variants = {_DECIDED: _gain(evaluation.decided_curves)} if evaluation.variants else {}
+        return Scores(_gain(evaluation.relevance_order_curves), 0.0, variants)
+
+
+def _gain(curves: tuple[Tensor, Tensor]) -> Tensor:
+    ordered, random = curves
+    return area_under_curve(ordered) - area_under_curve(random)
 
 
 _NEEDS = frozenset({Capability.ATTRIBUTION, Capability.PROBABILITIES})
+_DECIDED = "decided class"
 
 RO_AUROC = Metric(
     name="ro_auroc", title="RO-AUROC", direction="higher", lower=0, upper=1, per="explained image",
     meter=_Robustness, requires=_NEEDS, version=1, reference="[K] section 4.3, Fig. 3 and Table 4",
     chance_is="the same curve with pixels in random order under the same noise",
+    variants=(_DECIDED,),
     cost="steps + 1 forward passes of the explained images, twice (once in random order)",
-    note="Area under the curve of the predicted class's probability while pixels give way to noise, the least "
-    "relevant first. Its height depends on how probabilities come about: read it beside its chance level.",
+    note="Area under the curve of the most probable class's probability while pixels give way to noise, the least "
+    "relevant first. Its height depends on how probabilities come about: read it beside its chance level. A model "
+    "that decides by its nearest prototype may decide for another class; its variant follows that one.",
 )  # fmt: skip
 
 RO_AUROC_GAIN = Metric(
     name="ro_auroc_gain", title="RO gain", direction="higher", lower=-1, upper=1, per="explained image",
     meter=_Gain, requires=_NEEDS, version=1, reference="[K] Fig. 3: relevance order against random order",
-    chance_is="0: random order", cost="none beyond RO-AUROC",
+    chance_is="0: random order", variants=(_DECIDED,), cost="none beyond RO-AUROC",
     note="RO-AUROC minus the area under the random-order curve: what the explanation adds.",
 )  # fmt: skip

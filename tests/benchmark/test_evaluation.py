@@ -1,5 +1,6 @@
 """One pass a split, the same noise for everyone, and errors that name who broke a promise."""
 
+import dataclasses
 import importlib.util
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmark.cost import PassCounter
 from benchmark.data.dataset import Normalisation, Split
 from benchmark.errors import ContractBroken
 from benchmark.evaluation import Evaluation, Reference, Settings, explained_sample
+from benchmark.metrics.robustness import area_under_curve, relevance_order_curve
 from benchmark.models.recollection import Recollection
 from benchmark.registry import METRICS
 from benchmark.relevance.propagation import black_box_relevance
@@ -225,9 +227,39 @@ def test_metrics_cost_what_they_share_and_nothing_else(world, names, expected):
     assert count_passes(world.make_evaluation(), names, world)[1] == expected
 
 
-def test_variants_cost_no_pass(world):
-    plain, rich = (count_passes(world.make_evaluation(variants=v), METRIC_NAMES, world) for v in (False, True))
-    assert plain == rich
+def deciding(world, rule):
+    """The kind of `TinyModel` that decides by a rule, from an explanation and the most probable classes."""
+
+    class Deciding(world.TinyModel):
+        def forward(self, images):
+            said = super().forward(images)
+            return dataclasses.replace(said, decisions=rule(self.class_probabilities(said).argmax(1)))
+
+    return Deciding
+
+
+def test_variants_cost_one_pass_of_the_explained_images_where_decisions_follow_probabilities(world):
+    kind = deciding(world, lambda probable: probable)
+    plain, rich = (count_passes(world.make_evaluation(kind, variants=v), METRIC_NAMES, world) for v in (False, True))
+    assert rich == (plain[0] + 2, plain[1] + 9)  # nine images in batches of five
+
+
+def test_the_decided_class_is_followed_where_it_is_not_the_most_probable_one(world):
+    evaluation = world.make_evaluation(deciding(world, torch.zeros_like), variants=True, batch_size=4)
+    images, noise = evaluation.sample.images, evaluation.reference.noise
+    others = evaluation.predict(images).argmax(1) != 0
+    assert 0 < int(others.sum()) < len(others)
+    orders = evaluation.relevance, evaluation.reference.random_order
+    for order, plain, decided in zip(orders, evaluation.relevance_order_curves, evaluation.decided_curves, strict=True):
+        zeros = torch.zeros(len(images), dtype=torch.int64)
+        expected = relevance_order_curve(evaluation.predict, images, order, noise, steps=4, targets=zeros)
+        torch.testing.assert_close(decided, expected)
+        assert torch.equal(decided[~others], plain[~others])
+        assert bool((decided[others] != plain[others]).any(1).all())
+    ordered, random = (area_under_curve(curve) for curve in evaluation.decided_curves)
+    scores, gain = (METRICS.get(name).meter(evaluation).scores() for name in ("ro_auroc", "ro_auroc_gain"))
+    assert torch.equal(scores.variants["decided class"], ordered)
+    assert torch.equal(gain.variants["decided class"], ordered - random)
 
 
 def test_what_the_black_box_costs_is_not_the_entrys(world):

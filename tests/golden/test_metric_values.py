@@ -75,8 +75,11 @@ def robustness_of(metric):
         return (batch.flatten(1) @ weights).softmax(1)
 
     orders = numbers(3, 5, 5, salt=4), numbers(3, 5, 5, salt=5)
-    curves = tuple(relevance_order_curve(predict, images, order, noise, steps=8) for order in orders)
-    return metric.meter(script.scripted_evaluation(relevance_order_curves=curves)).scores()
+    curves, decided = (
+        tuple(relevance_order_curve(predict, images, order, noise, steps=8, targets=targets) for order in orders)
+        for targets in (None, integers(3, 4, salt=6))
+    )
+    return metric.meter(script.scripted_evaluation(relevance_order_curves=curves, decided_curves=decided)).scores()
 
 
 def diversity_of(metric):
@@ -152,10 +155,11 @@ def moved(old, new):
 
 
 def renewed(old, new):
-    """What to store in place of ``old``. Raises where values moved and the version did not."""
+    """What to store in place of ``old``. Raises where values moved and the version did not; a variant may be new."""
     for name in old.keys() & new.keys():
-        if old[name]["version"] == new[name]["version"] and moved(old[name], new[name]):
-            raise SystemExit(f"{name}: {moved(old[name], new[name])} moved. Raise the metric's version first.")
+        known = {"series": {key: new[name]["series"].get(key) for key in old[name]["series"]}}
+        if old[name]["version"] == new[name]["version"] and moved(old[name], known):
+            raise SystemExit(f"{name}: {moved(old[name], known)} moved. Raise the metric's version first.")
     return new
 
 
@@ -188,6 +192,10 @@ def test_renewing_refuses_values_that_moved_under_an_old_version():
     with pytest.raises(SystemExit, match=r"ghosting: \['values'\] moved"):
         renewed(old, {"ghosting": other})
     assert renewed(old, {"ghosting": other | {"version": 2}})["ghosting"]["version"] == 2
+    with pytest.raises(SystemExit, match=r"ghosting: \['values'\] moved"):
+        renewed(old, {"ghosting": {"version": 1, "series": {}}})
+    richer = {"version": 1, "series": {"values": [0.0, 1.0], "variant new": [0.5, 0.5]}}
+    assert renewed(old, {"ghosting": richer}) == {"ghosting": richer}
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,12 @@ def predict(images):
     return (pixels @ weights.T).softmax(1)
 
 
-def naive_curve(image, relevance, noise, steps):
+def naive_curve(image, relevance, noise, steps, target=None):
     channels, height, width = image.shape
     pixels = [(y, x) for y in range(height) for x in range(width)]
     least_first = sorted(range(len(pixels)), key=lambda i: (abs(relevance[pixels[i]]), i))
     clean = naive_probabilities(image)
-    target = clean.index(max(clean))
+    target = clean.index(max(clean)) if target is None else target
     curve = []
     for step in range(steps + 1):
         changed = image.copy()
@@ -76,6 +76,10 @@ def test_curve_agrees_with_replacing_pixel_by_pixel(seed, count, channels, heigh
     expected = [naive_curve(*parts, steps) for parts in zip(*case, strict=True)]
     got = relevance_order_curve(predict, *map(torch.from_numpy, case), steps=steps)
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
+    targets = [(seed + index) % CLASSES for index in range(count)]
+    expected = [naive_curve(*parts, steps, target) for *parts, target in zip(*case, targets, strict=True)]
+    got = relevance_order_curve(predict, *map(torch.from_numpy, case), steps=steps, targets=torch.tensor(targets))
+    np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
 @EXAMPLES
@@ -100,9 +104,24 @@ def test_meters_agree_with_the_areas_of_the_naive_curves(script):
         relevance_order_curve(predict, *map(torch.from_numpy, (images, ranking, noise)), steps=6)
         for ranking in (relevance, order)
     )
-    known = script.scripted_evaluation(relevance_order_curves=curves)
+    decided = tuple(
+        relevance_order_curve(
+            predict, *map(torch.from_numpy, (images, ranking, noise)), steps=6, targets=torch.tensor([0, 1, 2, 0])
+        )
+        for ranking in (relevance, order)
+    )
+    known = script.scripted_evaluation(relevance_order_curves=curves, decided_curves=decided)
     scores, gain = (metric.meter(known).scores() for metric in (RO_AUROC, RO_AUROC_GAIN))
     np.testing.assert_allclose(scores.values, areas[0], rtol=1e-10)
     np.testing.assert_allclose(scores.chance, areas[1], rtol=1e-10)
     np.testing.assert_allclose(gain.values, np.subtract(*areas), atol=1e-12)
     assert gain.chance == 0
+    areas = [
+        [
+            naive_area(naive_curve(*parts, 6, target))
+            for *parts, target in zip(images, ranking, noise, [0, 1, 2, 0], strict=True)
+        ]
+        for ranking in (relevance, order)
+    ]
+    np.testing.assert_allclose(scores.variants["decided class"], areas[0], rtol=1e-10)
+    np.testing.assert_allclose(gain.variants["decided class"], np.subtract(*areas), atol=1e-12)
