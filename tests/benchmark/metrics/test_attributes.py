@@ -33,7 +33,7 @@ def test_planted_correlations_are_found():
     assert found[0, 2].abs().item() < 0.05
     assert found.diagonal().tolist() == pytest.approx([1, 1, 1, 0, 0])
     assert found[3:].abs().sum() == 0
-    assert torch.equal(found, found.T)
+    torch.testing.assert_close(found, found.T, rtol=0, atol=1e-12)  # some processors' products are not symmetric
 
 
 def test_one_prototype_for_each_kind_of_image_captures_everything_there_is():
