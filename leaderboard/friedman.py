@@ -58,7 +58,7 @@ def friedman(scores: Sequence[Sequence[float]], *, lower_is_better: bool = False
     """Friedman's test with Nemenyi's critical difference.
 
     Args:
-        scores: Per data set, one score per method; what agrees to 12 digits is a tie.
+        scores: Per data set, one score per method; what agrees to 7 decimals is a tie.
         lower_is_better: Whether rank 1 goes to the smallest score.
 
     Raises:

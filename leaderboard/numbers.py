@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 from benchmark.results import Measure
 
@@ -26,23 +27,28 @@ def with_interval(value: float, low: float, high: float, measure: Measure) -> st
     scale = 100 if in_percent(measure) else 1
     numbers = [scale * number for number in (value, low, high)]
     form = _form(max(map(abs, numbers)), numbers[2] - numbers[1])
-    centre, lower, upper = (_signed(form.format(number), measure) for number in numbers)
+    centre, lower, upper = (_signed(_printed(form, number), measure) for number in numbers)
     return f"{centre} [{lower}, {upper}]"
 
 
 def alone(value: float, measure: Measure) -> str:
     """A value without an interval, with three significant digits."""
     scaled = 100 * value if in_percent(measure) else value
-    return _signed(_form(abs(scaled), 0).format(scaled), measure)
+    return _signed(_printed(_form(abs(scaled), 0), scaled), measure)
 
 
 def with_spread(value: float, spread: float | None) -> str:
     """A mean with a standard deviation, e.g. ``97.2 ± 0.4``; the number of digits follows from the spread."""
     if spread is None or spread == 0:
-        text = f"{value:.0f}" if value.is_integer() else _form(abs(value), 0).format(value)
+        text = f"{value:.0f}" if value.is_integer() else _printed(_form(abs(value), 0), value)
         return text if spread is None else f"{text} ± 0"
     form = _form(max(abs(value), spread), _STEPS * spread)
-    return f"{form.format(value)} ± {form.format(spread)}"
+    return f"{_printed(form, value)} ± {_printed(form, spread)}"
+
+
+def _printed(form: str, number: float) -> str:
+    """A number in a format; halves go to the even digit by its first 10 digits, not by its last bit."""
+    return form.format(number if "e" in form else Decimal(f"{number:.10g}"))
 
 
 def _form(magnitude: float, width: float) -> str:

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from leaderboard.entry import Entry
 from leaderboard.radar import AXES
-from leaderboard.rank_correlation import rounded
+from leaderboard.rank_correlation import comparable
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Pareto:
 def pareto(entries: Sequence[Entry]) -> Pareto:
     """The Pareto set of the explainers of one suite, of means over seeds and over the data sets of these entries.
 
-    Values are compared in the metrics' own units, to 12 digits; a method has a metric if it has it on every data set.
+    Values are compared in the metrics' own units, to 7 decimals; a method has a metric if it has it on every data set.
     """
     names = dict.fromkeys(entry.explainer for entry in entries if entry.kind == "explainer")
     datasets = {entry.dataset for entry in entries}
@@ -57,7 +57,7 @@ def _means(entries: Sequence[Entry], datasets: int) -> Mapping[str, float]:
         own = [(e.value, e.measure.direction) for e in entries if e.metric == axis.metric]
         values = [value if direction == "higher" else -value for value, direction in own if value is not None]
         if len(values) == datasets:
-            found[axis.metric] = rounded([fmean(values)])[0]
+            found[axis.metric] = comparable([fmean(values)])[0]
     return found
 
 

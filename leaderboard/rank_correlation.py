@@ -1,6 +1,6 @@
 """How alike are two orders of the same methods? 1: the same, -1: reversed, 0: unrelated.
 
-Values that agree to 12 digits are ties, on every machine.
+Scores come from networks that compute in float32: values that agree to 7 decimals are ties.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-_DIGITS = 12
+_DIGITS, _DECIMALS = 12, 7
 
 
 def rounded(values: Sequence[float]) -> list[float]:
-    """Values with 12 significant digits: beyond them, processors sum differently."""
+    """Values with 12 significant digits, to be written: beyond them, processors sum differently."""
     return [float(f"{value:.{_DIGITS}g}") for value in values]
+
+
+def comparable(values: Sequence[float]) -> list[float]:
+    """Values with 7 decimals, to be put in order: what differs by less is equal but for float32's rounding."""
+    return [round(value, _DECIMALS) for value in values]
 
 
 def kendall_tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -33,7 +38,7 @@ def kendall_tau_b(first: Sequence[float], second: Sequence[float]) -> float | No
     References:
         Kendall: The treatment of ties in ranking problems, Biometrika 33, 1945.
     """
-    pairs = list(combinations(zip(rounded(first), rounded(second), strict=True), 2))
+    pairs = list(combinations(zip(comparable(first), comparable(second), strict=True), 2))
     signs = [(_sign(a[0] - b[0]), _sign(a[1] - b[1])) for a, b in pairs]
     apart = sum(x != 0 for x, _ in signs) * sum(y != 0 for _, y in signs)
     return sum(x * y for x, y in signs) / math.sqrt(apart) if apart else None
@@ -62,8 +67,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1 for the smallest; values that agree to 12 digits share their mean rank."""
-    own = rounded(values)
+    """Ranks from 1 for the smallest; values that agree to 7 decimals share their mean rank."""
+    own = comparable(values)
     return [sum(other < value for other in own) + (own.count(value) + 1) / 2 for value in own]
 
 

@@ -12,10 +12,10 @@ from tabulate import tabulate
 from benchmark.results import Measure, Result
 from leaderboard import numbers
 from leaderboard.escape import markdown as escape
-from leaderboard.rank_correlation import rounded
+from leaderboard.rank_correlation import comparable
 from leaderboard.sensitivity import entry_shifts, metric_shifts
 from leaderboard.sensitivity_export import to_csv
-from leaderboard.shift import Shift
+from leaderboard.shift import MIN_METHODS, Shift
 from leaderboard.tables import NOTHING
 
 _HEADS = (
@@ -23,7 +23,7 @@ _HEADS = (
     "Swapped pairs", "First place",
 )  # fmt: skip
 
-_HOW_TO_READ = """\
+_HOW_TO_READ = f"""\
 A measure stands for itself only as far as the order of methods survives another reasonable definition of it.
 
 - Numbers are means over seeds; black box and controls take no part. *Change* is the variant minus the primary \
@@ -34,6 +34,8 @@ allow for ties; `—` where a definition puts no two methods apart.
 equal swap easily; a swap is *clear*, and listed below its table, where the 95 % interval of the paired difference \
 excludes 0 under both definitions (over images, prototypes and seeds, as in the report on claims).
 - *First place*: the best method, and under the variant if it is another one; several names are ties.
+- What agrees to 7 decimals is a tie: networks compute in float32. Of fewer than {MIN_METHODS} methods no \
+correlation and no swapped pairs are given: two agree or disagree, no more.
 - Means over data sets weigh them equally; data sets where a correlation is not defined are left out of its mean."""
 
 _FEW = 3  # methods that tie and are still named
@@ -76,7 +78,7 @@ def _sections(shifts: Sequence[Shift]) -> list[str]:
     parts = []
     for _, group in groupby(shifts, key=lambda shift: shift.metric):
         own = sorted(group, key=lambda shift: (_natural(shift.variant), shift.dataset))
-        effective = {shift.variant for shift in own if rounded(shift.primary) != rounded(shift.other)}
+        effective = {shift.variant for shift in own if comparable(shift.primary) != comparable(shift.other)}
         measure, idle = own[0].measure, sorted({shift.variant for shift in own} - effective, key=_natural)
         unit = "points" if numbers.in_percent(measure) else measure.unit
         parts.append(f"### {escape(measure.title)}{f', {escape(unit)}' if unit else ''}")
@@ -112,8 +114,11 @@ def _rows(shifts: Sequence[Shift]) -> list[list[str]]:
     rows = [_row(shift) for shift in shifts]
     if len(shifts) > 1:
         change = _change(fmean(shift.mean_change for shift in shifts), shifts[0].measure)
-        swapped = _swapped(*(sum(numbers) for numbers in zip(*map(_counts, shifts), strict=True)))
-        means = [_correlation(_mean(own)) for own in ([s.tau for s in shifts], [s.rho for s in shifts])]
+        counts = [_counts(shift) for shift in shifts if shift.has_order]
+        swapped = _swapped(*(sum(numbers) for numbers in zip(*counts, strict=True))) if counts else ""
+        means = ["", ""]
+        if counts:
+            means = [_correlation(_mean(own)) for own in ([s.tau for s in shifts], [s.rho for s in shifts])]
         rows.append([escape(shifts[0].variant), "*mean*", "", change, "", *means, swapped, ""])
     return rows
 
@@ -124,9 +129,9 @@ def _row(shift: Shift) -> list[str]:
     if len(shift.changed) < len(shift.methods):
         methods += f", {len(shift.changed)} changed"
     before, after = map(_places, shift.firsts)
+    order = [_correlation(shift.tau), _correlation(shift.rho), _swapped(*_counts(shift))]
     return [
-        escape(shift.variant), escape(shift.dataset), methods, *changes, _correlation(shift.tau),
-        _correlation(shift.rho), _swapped(*_counts(shift)),
+        escape(shift.variant), escape(shift.dataset), methods, *changes, *(order if shift.has_order else [""] * 3),
         before if len(set(shift.firsts)) == 1 else f"{before} → {after}",
     ]  # fmt: skip
 

@@ -7,7 +7,9 @@ from itertools import combinations
 from statistics import fmean
 
 from benchmark.results import Measure
-from leaderboard.rank_correlation import kendall_tau_b, rounded, spearman
+from leaderboard.rank_correlation import comparable, kendall_tau_b, spearman
+
+MIN_METHODS = 3
 
 
 @dataclass(frozen=True)
@@ -54,30 +56,35 @@ class Shift:
         return max(self.changes, key=abs)
 
     @property
+    def has_order(self) -> bool:
+        """Whether there are enough methods for a correlation to say anything: two agree or disagree, no more."""
+        return len(self.methods) >= MIN_METHODS
+
+    @property
     def tau(self) -> float | None:
-        """Kendall's tau-b between the two orders of methods; ``None`` where one has no order."""
-        return kendall_tau_b(self.primary, self.other)
+        """Kendall's tau-b between the two orders of methods; ``None`` where one has no order, or methods are few."""
+        return kendall_tau_b(self.primary, self.other) if self.has_order else None
 
     @property
     def rho(self) -> float | None:
-        """Spearman's rank correlation; ``None`` where one has no order."""
-        return spearman(self.primary, self.other)
+        """Spearman's rank correlation; ``None`` where one has no order, or methods are few."""
+        return spearman(self.primary, self.other) if self.has_order else None
 
     @property
     def swaps(self) -> tuple[tuple[str, str], ...]:
         """Pairs of methods in reversed order; a pair that either definition ties has not swapped."""
-        rows = list(zip(self.methods, rounded(self.primary), rounded(self.other), strict=True))
+        rows = list(zip(self.methods, comparable(self.primary), comparable(self.other), strict=True))
         return tuple((a[0], b[0]) for a, b in combinations(rows, 2) if (a[1] - b[1]) * (a[2] - b[2]) < 0)
 
     @property
     def pairs(self) -> int:
         """Pairs of methods that the primary definition tells apart."""
-        return sum(a != b for a, b in combinations(rounded(self.primary), 2))
+        return sum(a != b for a, b in combinations(comparable(self.primary), 2))
 
     @property
     def firsts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The best methods under either definition; several where they tie."""
         best = max if self.measure.direction == "higher" else min
-        both = (rounded(self.primary), rounded(self.other))
+        both = (comparable(self.primary), comparable(self.other))
         places = [[m for m, value in zip(self.methods, own, strict=True) if value == best(own)] for own in both]
         return tuple(places[0]), tuple(places[1])

@@ -37,6 +37,8 @@ def test_what_differs_by_rounding_only_is_a_tie():
     assert third != 0.3
     assert kendall_tau_b([0.3, third, 1], [1, 2, 3]) == kendall_tau_b([0.3, 0.3, 1], [1, 2, 3])
     assert spearman([0.3, third], [1, 2]) is None
+    assert kendall_tau_b([0.33104159047, 0.33104159073, 1], [1, 2, 3]) == kendall_tau_b([0.3, 0.3, 1], [1, 2, 3])
+    assert spearman([1e-6, 2e-6, 3e-6], [1, 2, 3]) == 1
 
 
 def test_lengths_must_agree():

@@ -52,11 +52,23 @@ def test_ties_share_the_first_place(build):
 def test_where_higher_is_better_the_first_is_the_highest(build):
     cells = [
         build.result({"ro_auroc": build.scored("ro_auroc", [v], variants={"x": (1 - v,)})}, explainer=name)
-        for name, v in {"a": 0.2, "b": 0.7}.items()
+        for name, v in {"a": 0.2, "b": 0.7, "c": 0.4}.items()
     ]
     (shift,) = metric_shifts(cells)
     assert shift.firsts == (("b",), ("a",))
     assert (shift.tau, shift.rho) == (-1, -1)
+
+
+def test_two_methods_have_a_first_place_but_no_correlation(build):
+    cells = [
+        build.result({"ro_auroc": build.scored("ro_auroc", [v], variants={"x": (1 - v,)})}, explainer=name)
+        for name, v in {"a": 0.2, "b": 0.7}.items()
+    ]
+    (shift,) = metric_shifts(cells)
+    assert (shift.tau, shift.rho, shift.swaps) == (None, None, (("a", "b"),))
+    (text,) = (text.decode() for path, text in sensitivity_files(cells).items() if path.endswith(".md"))
+    row = next(line for line in text.splitlines() if line.startswith("| x "))
+    assert [cell.strip() for cell in row.split("|")[3:-1]] == ["2", "+0.100", "+0.600", "", "", "", "b → a"]
 
 
 @pytest.fixture(scope="module")
