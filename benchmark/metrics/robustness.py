@@ -109,6 +109,7 @@ def _gain(curves: tuple[Tensor, Tensor]) -> Tensor:
 
 _NEEDS = frozenset({Capability.ATTRIBUTION, Capability.PROBABILITIES})
 _DECIDED = "decided class"
+"""A model that decides by its nearest prototype may decide for, and explain, another class than the most probable."""
 
 RO_AUROC = Metric(
     name="ro_auroc", title="RO-AUROC", direction="higher", lower=0, upper=1, per="explained image",
@@ -116,9 +117,8 @@ RO_AUROC = Metric(
     chance_is="the same curve with pixels in random order under the same noise",
     variants=(_DECIDED,),
     cost="steps + 1 forward passes of the explained images, twice (once in random order)",
-    note="Area under the curve of the most probable class's probability while pixels give way to noise, the least "
-    "relevant first. Its height depends on how probabilities come about: read it beside its chance level. A model "
-    "that decides by its nearest prototype may decide for another class; its variant follows that one.",
+    note="Area under the curve of the predicted class's probability while pixels give way to noise, the least "
+    "relevant first. Its height depends on how probabilities come about: read it beside its chance level.",
 )  # fmt: skip
 
 RO_AUROC_GAIN = Metric(
