@@ -14,6 +14,7 @@ from benchmark.data.dataset import Dataset, Split
 from benchmark.errors import ContractBroken
 from benchmark.explainer import SelfExplainableModel
 from benchmark.metric import Meter, SplitName
+from benchmark.metrics.average_drop import mask
 from benchmark.metrics.robustness import relevance_order_curve
 from benchmark.models.backbone import Backbone, every_pass_made
 from benchmark.relevance.propagation import Bias, black_box_relevance
@@ -247,17 +248,42 @@ class Evaluation:
         return ordered, self._curve(self.reference.random_order, everyone)
 
     @cached_property
+    def decisions(self) -> tuple[Tensor, Tensor]:
+        """Decided classes of the sample and its class probabilities, ``(n,)`` and ``(n, C)``, on the CPU. One pass."""
+        found = [
+            self.explain(self.dataset.test.batch(part)) for part in self.sample.indices.split(self.settings.batch_size)
+        ]
+        probabilities = torch.cat([self.model.class_probabilities(explanation).cpu() for explanation in found])
+        check_finite("probabilities", probabilities, self.name)
+        return torch.cat([explanation.predictions.cpu() for explanation in found]), probabilities
+
+    @cached_property
+    def masked_probabilities(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Probability of the decided class on the sample as it is, masked by its maps, and by those of other images.
+
+        Each ``(n,)``; a single image has no other. Two forward passes of the sample beyond that of `decisions`.
+        """
+        targets, probabilities = self.decisions
+        images, maps = self.sample.images, self.relevance
+        black = self.dataset.test.normalisation(torch.zeros(1, 3, 1, 1))
+
+        def probability(relevance: Tensor) -> Tensor:
+            masked = mask(images, relevance, black).to(self.reference.backbone.device)
+            return self.predict(masked).cpu().gather(1, targets[:, None])[:, 0]
+
+        with every_pass_made(self.reference.backbone):
+            own = probability(maps)
+            other = probability(maps[self.other_images]) if len(images) > 1 else None
+        return probabilities.gather(1, targets[:, None])[:, 0], own, other
+
+    @cached_property
     def decided_curves(self) -> tuple[Tensor, Tensor]:
         """The same curves, but of the class that the model decides for where that is not the most probable one.
 
         One forward pass of the sample, and ``steps + 1`` of these images, often none, for each order.
         """
-        decisions, others = [], []
-        for part in self.sample.indices.split(self.settings.batch_size):
-            explanation = self.explain(self.dataset.test.batch(part))
-            decisions.append(explanation.predictions.cpu())
-            others.append(decisions[-1] != self.model.class_probabilities(explanation).argmax(1).cpu())
-        chosen, targets = torch.cat(others).nonzero()[:, 0], torch.cat(decisions)
+        targets, probabilities = self.decisions
+        chosen = (targets != probabilities.argmax(1)).nonzero()[:, 0]
         ordered, random = (curve.clone() for curve in self.relevance_order_curves)
         if len(chosen):
             with every_pass_made(self.reference.backbone):

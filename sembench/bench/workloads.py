@@ -16,8 +16,8 @@ from sembench.bench.stage import FITS, Stage
 
 METRICS = (
     "accuracy", "accuracy_train", "accuracy_gap", "ghosting", "lrp_kl", "ro_auroc", "ro_auroc_gain", "diversity",
-    "alignment_class", "alignment_out", "attributes_captured", "attribute_correlation", "sparseness", "complexity",
-    "effective_complexity",
+    "alignment_class", "alignment_out", "attributes_captured", "attribute_correlation", "average_drop",
+    "average_increase", "sparseness", "complexity", "effective_complexity",
 )  # fmt: skip
 RESULTS = Path(__file__).resolve().parents[2] / "leaderboard" / "results"
 

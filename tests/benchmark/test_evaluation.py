@@ -203,9 +203,9 @@ def count_passes(evaluation, names, world):
 
 
 @pytest.mark.parametrize("size", [1, 5, 100])
-def test_all_metrics_together_cost_one_pass_a_split_one_attribution_and_two_curves(world, size):
+def test_all_metrics_together_cost_a_pass_a_split_an_attribution_two_curves_and_three_for_masks(world, size):
     passes, images = count_passes(world.make_evaluation(batch_size=size), METRIC_NAMES, world)
-    points = 2 * (4 + 1)
+    points = 2 * (4 + 1) + 3
     assert images == 24 + 17 + 9 + points * 9
     assert passes == ceil(24, size) + ceil(17, size) + ceil(9, size) + points * ceil(9, size)
 
@@ -219,6 +219,7 @@ def test_all_metrics_together_cost_one_pass_a_split_one_attribution_and_two_curv
         (["lrp_kl"], 9),
         (["ro_auroc"], 9 + 2 * 5 * 9),
         (["ro_auroc", "ro_auroc_gain", "lrp_kl"], 9 + 2 * 5 * 9),
+        (["average_drop", "average_increase"], 9 + 3 * 9),
         (["diversity"], 0),
         ([], 0),
     ],
@@ -240,7 +241,8 @@ def deciding(world, rule):
 
 def test_variants_cost_one_pass_of_the_explained_images_where_decisions_follow_probabilities(world):
     kind = deciding(world, lambda probable: probable)
-    plain, rich = (count_passes(world.make_evaluation(kind, variants=v), METRIC_NAMES, world) for v in (False, True))
+    names = [name for name in METRIC_NAMES if not name.startswith("average")]  # they ask for decisions anyway
+    plain, rich = (count_passes(world.make_evaluation(kind, variants=v), names, world) for v in (False, True))
     assert rich == (plain[0] + 2, plain[1] + 9)  # nine images in batches of five
 
 

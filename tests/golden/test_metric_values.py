@@ -106,6 +106,11 @@ def map_of(metric):
     return dataclasses.replace(metric.meter(known).scores(), chance=None)
 
 
+def masked_of(metric):
+    clean, masked, other = (numbers(6, salt=salt).abs() for salt in (7, 8, 9))
+    return metric.meter(script.scripted_evaluation(masked_probabilities=(clean, masked, other))).scores()
+
+
 CASES = {
     "accuracy": accuracy_of,
     "accuracy_train": lambda metric: accuracy_of(metric, "train"),
@@ -119,6 +124,8 @@ CASES = {
     "alignment_out": alignment_of,
     "attributes_captured": attributes_of,
     "attribute_correlation": attributes_of,
+    "average_drop": masked_of,
+    "average_increase": masked_of,
     "sparseness": map_of,
     "complexity": map_of,
     "effective_complexity": map_of,

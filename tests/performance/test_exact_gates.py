@@ -42,6 +42,7 @@ EXPECTED = {
     "metric lrp_kl": EXPLAINED,
     "metric ro_auroc": together(EXPLAINED, CURVES),
     "metric ro_auroc_gain": together(EXPLAINED, CURVES),
+    **{f"metric {name}": (4, 80) for name in ("average_drop", "average_increase")},  # explained, decided, masked twice
     "metric diversity": NOTHING,
     **{f"metric {name}": EXPLAINED for name in ("sparseness", "complexity", "effective_complexity")},
     "k-means on rows": NOTHING,

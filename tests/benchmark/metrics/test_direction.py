@@ -6,6 +6,7 @@ import torch
 from benchmark.metrics.accuracy import accuracy
 from benchmark.metrics.alignment import alignment
 from benchmark.metrics.attributes import captured, correlation_error
+from benchmark.metrics.average_drop import average_drop, average_increase
 from benchmark.metrics.diversity import diversity
 from benchmark.metrics.faithfulness import relevance_kl
 from benchmark.metrics.ghosting import ghosting
@@ -59,6 +60,7 @@ ATTRIBUTES = torch.tensor([[1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1]] * 2).bool
 TYPICAL, STRAY = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 
 EVEN = torch.ones(1, 3, 3)
+SURE, UNSURE = torch.tensor([0.9, 0.8]), torch.tensor([0.2, 0.3])
 SPOT = torch.nn.functional.one_hot(torch.tensor([4]), 9).double().view(1, 3, 3)
 
 BETTER_AND_WORSE = {
@@ -77,6 +79,8 @@ BETTER_AND_WORSE = {
         correlation_error(ATTRIBUTES[::2], ATTRIBUTES),
         correlation_error(ATTRIBUTES[[0, 3]], ATTRIBUTES),
     ),
+    "average_drop": (average_drop(SURE, SURE), average_drop(SURE, UNSURE)),
+    "average_increase": (average_increase(UNSURE, SURE), average_increase(SURE, UNSURE)),
     "sparseness": (sparseness(SPOT), sparseness(EVEN)),
     "complexity": (complexity(SPOT), complexity(EVEN)),
     "effective_complexity": (effective_complexity(SPOT), effective_complexity(EVEN)),

@@ -1,0 +1,110 @@
+"""Do the pixels that an explanation calls relevant carry the decision alone? Average drop and average increase.
+
+The measures of earlier work on saliency maps. Both see an image that is dimmed wherever its map is weak; such an image
+is unlike any that the model was trained on, and a map that is large everywhere hides nothing and loses nothing. Read
+them beside their chance level.
+
+References:
+    A. Chattopadhay, A. Sarkar, P. Howlader, V. Balasubramanian: Grad-CAM++, WACV 2018, section 4.1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from benchmark.metric import Meter, Metric, Scores
+from benchmark.types import Capability
+
+
+def average_drop(clean: Tensor, masked: Tensor) -> Tensor:
+    """Which share of the class's probability is lost on the masked image? ``max(0, y - o) / y``.
+
+    Args:
+        clean: Probability ``y`` of the decided class on the image ``(N,)``.
+        masked: Probability ``o`` of the same class on the masked image ``(N,)``.
+
+    Returns:
+        ``(N,)``, float64, in [0, 1]: 0 where nothing is lost, or where there was nothing to lose.
+
+    Raises:
+        ValueError: If shapes differ or a value is no probability.
+    """
+    y, o = _checked(clean, masked)
+    return torch.where(y > 0, (y - o).clamp(min=0) / y, 0.0)
+
+
+def average_increase(clean: Tensor, masked: Tensor) -> Tensor:
+    """Is the class more probable on the masked image than on the whole one? 1 where it is, else 0: ``(N,)``, float64.
+
+    Args:
+        clean: Probability of the decided class on the image ``(N,)``.
+        masked: Probability of the same class on the masked image ``(N,)``.
+
+    Raises:
+        ValueError: If shapes differ or a value is no probability.
+    """
+    y, o = _checked(clean, masked)
+    return (o > y).double()
+
+
+def mask(images: Tensor, relevance: Tensor, black: Tensor) -> Tensor:
+    """Images whose pixels are dimmed towards black by ``|r| / max |r|`` of their map; a map of zeros leaves black.
+
+    Args:
+        images: Normalised images ``(N, ch, H, W)``.
+        relevance: ``(N, H, W)``, any sign.
+        black: What a black pixel is after normalisation, broadcast to the images.
+
+    Raises:
+        ValueError: If shapes do not fit, or relevance is not finite.
+    """
+    if images.ndim != 4 or relevance.shape != (len(images), *images.shape[2:]):
+        raise ValueError(
+            f"images {tuple(images.shape)} must be (N, ch, H, W), relevance {tuple(relevance.shape)} (N, H, W)."
+        )
+    if not bool(torch.isfinite(relevance).all()):
+        raise ValueError("relevance holds NaN or infinite values; every pixel needs a weight.")
+    sizes = relevance.abs()
+    largest = sizes.amax((1, 2), keepdim=True)
+    weights = torch.where(largest > 0, sizes / largest, 0.0)[:, None].to(images.dtype)
+    return black + weights * (images - black)
+
+
+def _checked(clean: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
+    if clean.ndim != 1 or clean.shape != masked.shape:
+        raise ValueError(f"clean {tuple(clean.shape)} and masked {tuple(masked.shape)} must both be (N,).")
+    y, o = clean.double(), masked.double()
+    if not bool(((y >= 0) & (y <= 1 + 1e-6) & (o >= 0) & (o <= 1 + 1e-6)).all()):  # a sum of a softmax may pass 1
+        raise ValueError("clean and masked must be probabilities, from 0 to 1.")
+    return y, o
+
+
+class _Drop(Meter):
+    def scores(self) -> Scores:
+        clean, masked, other = self.evaluation.masked_probabilities
+        return Scores(average_drop(clean, masked), None if other is None else average_drop(clean, other))
+
+
+class _Increase(Meter):
+    def scores(self) -> Scores:
+        clean, masked, other = self.evaluation.masked_probabilities
+        return Scores(average_increase(clean, masked), None if other is None else average_increase(clean, other))
+
+
+_NEEDS = frozenset({Capability.ATTRIBUTION, Capability.PROBABILITIES})
+_CHANCE = "the same image masked by the model's map of another image"
+
+AVERAGE_DROP = Metric(
+    name="average_drop", title="Average drop", direction="lower", lower=0, upper=1, per="explained image",
+    meter=_Drop, requires=_NEEDS, version=1, reference="Chattopadhay et al. 2018, section 4.1",
+    chance_is=_CHANCE, cost="one attribution and three forward passes per explained image",
+    note="Share of the decided class's probability that is lost where the image is dimmed by its relevance map.",
+)  # fmt: skip
+
+AVERAGE_INCREASE = Metric(
+    name="average_increase", title="Average increase", direction="higher", lower=0, upper=1, per="explained image",
+    meter=_Increase, requires=_NEEDS, version=1, reference="Chattopadhay et al. 2018, section 4.1",
+    chance_is=_CHANCE, cost="none beyond average drop",
+    note="Share of images whose decided class is more probable where they are dimmed by their relevance map.",
+)  # fmt: skip
