@@ -4,9 +4,12 @@ Every axis runs from 0 at the centre to 1 on the circle, larger is better::
 
     transparency           1 - ghosting             all prototypes ghosted -> none
     faithful accuracy      1 + gap / 5              5 points below the black box -> equal; better goes beyond the circle
-    faithful explanation   1 - min(KL, 1)           1 nat or more -> the black box's own map
+    faithful explanation   1 - KL                   1 nat -> the black box's own map
     robustness             RO-AUROC                 0 -> 1
     diversity              1 - diversity score      all prototypes alike -> all different
+
+Positions are cut only where they are drawn, at the centre and at a rim beyond the circle: a gap of -8 points has the
+position -0.6. Scales are straight lines, so that the mean of positions is the position of the mean score.
 
 The purpose is not to rank methods but to show what a choice in their design gains and costs.
 
@@ -33,7 +36,7 @@ class Axis:
         name: What it shows.
         metric: Key of the metric that it is computed from.
         ends: What lies at the centre and on the circle.
-        scale: From a mean score to a position, 0 at the centre and 1 on the circle.
+        scale: From a mean score to a position, 0 at the centre and 1 on the circle: a straight line.
     """
 
     name: str
@@ -44,8 +47,8 @@ class Axis:
 
 AXES = (
     Axis("transparency", "ghosting", "ghosting 1 → 0", lambda ghosting: 1 - ghosting),
-    Axis("faithful accuracy", "accuracy_gap", "-5 points → equal", lambda gap: max(0.0, 1 + gap / 5)),
-    Axis("faithful explanation", "lrp_kl", "KL ≥ 1 nat → 0", lambda kl: 1 - min(kl, 1.0)),
+    Axis("faithful accuracy", "accuracy_gap", "-5 points → equal", lambda gap: 1 + gap / 5),
+    Axis("faithful explanation", "lrp_kl", "KL ≥ 1 nat → 0", lambda kl: 1 - kl),
     Axis("robustness", "ro_auroc", "RO-AUROC 0 → 1", lambda auroc: auroc),
     Axis("diversity", "diversity", "score 1 → 0", lambda score: 1 - score),
 )
@@ -75,7 +78,7 @@ def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
         entries: The entries of one explainer on one data set.
 
     Returns:
-        Position per axis name: 0 at the centre, 1 on the circle, beyond 1 where accuracy exceeds the black box's;
+        Position per axis name: 0 at the centre, 1 on the circle, below 0 or above 1 where a score lies beyond these;
         ``None`` where the metric does not apply or was not measured.
     """
     values = {entry.metric: entry.value for entry in entries}
@@ -83,7 +86,7 @@ def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
 
 
 def average(profiles: Sequence[Profile]) -> dict[str, float | None]:
-    """Mean position per axis over data sets; ``None`` where it is missing on any of them."""
+    """Where the mean score over data sets lies on each axis; ``None`` where a score is missing on any of them."""
     means: dict[str, float | None] = {}
     for axis in AXES:
         known = [value for p in profiles if (value := p[axis.name]) is not None]

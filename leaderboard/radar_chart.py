@@ -16,8 +16,9 @@ Outlines = Mapping[str, Sequence[Outline]]
 _AVERAGE = "average over data sets"
 _FIXED = (
     "Larger is better on every axis. Centre and circle have fixed meanings: no outline depends on who else takes part. "
-    f"Outlines are cut at {RIM:g}."
+    f"Outlines are cut at the centre and at {RIM:g}."
 )
+_AVERAGED = " Scores are averaged before outlines are cut."
 _INITIALS = dict(zip((axis.name for axis in AXES), "TAERD", strict=True))
 _KEY = "; ".join(f"{_INITIALS[axis.name]} = {axis.name} ({axis.ends})" for axis in AXES) + "."
 
@@ -30,7 +31,8 @@ def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
         by_dataset: The profiles by data set, see `outlines`.
 
     Returns:
-        Content by file name; no chart of explainers, or of controls, where there are none.
+        Content by file name; no chart of explainers, or of controls, where there are none, and none of conversions
+        where no model that one is made of ran on the same data.
     """
     files: dict[str, bytes] = {}
     with style.context(["default", STYLE]):
@@ -38,7 +40,7 @@ def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
             title = f"Suite {suite}: profiles first, ranks last"
             files |= overview(title, by_dataset, "explainer").rendered("radar")
             files |= small_multiples(f"Suite {suite}: one profile each", by_dataset).rendered("radar-small-multiples")
-        if _names(by_dataset, "conversion"):
+        if _pairs(by_dataset):
             title = f"Suite {suite}: conversions, beside the models that they are made of"
             files |= conversions(title, by_dataset).rendered("radar-conversions")
         if _names(by_dataset, "control"):
@@ -58,7 +60,8 @@ def overview(title: str, by_dataset: Outlines, kind: str) -> Sheet:
         panels = {_AVERAGE: panels[_AVERAGE]}
     pen = pens(_names(by_dataset, kind)) | dict.fromkeys(_names(by_dataset, "reference"), REFERENCE)
     many = len(panels) > 4
-    caption = [_KEY] * many + [_FIXED + " Grey: the explainers." * (kind == "control")]
+    averaged = _AVERAGED * (len(by_dataset) > 1)
+    caption = [_KEY] * many + [_FIXED + averaged + " Grey: the explainers." * (kind == "control")]
     caption += _broken(o for group in by_dataset.values() for o in group if o.explainer in pen)
     sheet = Sheet(title, caption, pen, _small(len(panels), 1.1) if many else _large(len(panels)))
     labels = list(_INITIALS.values()) if many else [f"{axis.name}\n{axis.ends}" for axis in AXES]
@@ -81,9 +84,11 @@ def small_multiples(title: str, by_dataset: Outlines) -> Sheet:
     """
     names, means = _names(by_dataset, "explainer"), averages(by_dataset)
     own = {name: [o for group in by_dataset.values() for o in group if o.explainer == name] for name in names}
-    several = "Bold: average over data sets; thin: each data set. " if len(by_dataset) > 1 else ""
+    averaged = several = ""
+    if len(by_dataset) > 1:
+        averaged, several = _AVERAGED, "Bold: average over data sets; thin: each data set. "
     dashed = "; dashed: the reference" if _names(by_dataset, "reference") else ""
-    caption = [_KEY, _FIXED, f"{several}Grey: the other explainers{dashed}."]
+    caption = [_KEY, _FIXED + averaged, f"{several}Grey: the other explainers{dashed}."]
     caption += _broken(outline for group in own.values() for outline in group)
     sheet = Sheet(title, caption, {}, _small(len(names), 0.95))
     for place, (name, pen) in enumerate(pens(names).items()):
@@ -99,31 +104,39 @@ def small_multiples(title: str, by_dataset: Outlines) -> Sheet:
 
 
 def conversions(title: str, by_dataset: Outlines) -> Sheet:
-    """One radar per conversion, with the model that it is made of: averages over the data sets on which both ran."""
-    pairs = {name: _with_base(name, by_dataset) for name in _names(by_dataset, "conversion")}
-    averaged = "Averages over data sets. " if len(by_dataset) > 1 else ""
-    caption = [_KEY, _FIXED, f"{averaged}Nothing is trained again."]
+    """One radar per conversion, with the model that it is made of: averages over the data sets on which both ran.
+
+    A conversion without its model is no comparison: the caption names it.
+    """
+    pairs = _pairs(by_dataset)
+    several = len(by_dataset) > 1
+    averaged = "Averages over the data sets on which both ran. " if several else ""
+    caption = [_KEY, _FIXED + _AVERAGED * several, f"{averaged}Nothing is trained again."]
     caption += _broken(outline for pair in pairs.values() for outline in pair)
+    alone = [name for name in _names(by_dataset, "conversion") if name not in pairs]
+    caption += [f"Left out, since the model did not run on the same data: {', '.join(alone)}."] if alone else []
     pen = {"the model": Pen("#444444", (0, (4, 2)), "s", 6.0), "its conversion": Pen("#0072B2", "-", "o", 5.0, 1.8)}
     sheet = Sheet(title, caption, pen, _small(len(pairs), 0.95))
-    for place, (name, (outline, *base)) in enumerate(pairs.items()):
+    for place, (name, (outline, model)) in enumerate(pairs.items()):
         panel = sheet.panel(place, name)
         panel.frame(list(_INITIALS.values()), size=9)
         panel.area(outline, pen["its conversion"].colour)
-        for model in base:
-            panel.outline(model, pen["the model"])
+        panel.outline(model, pen["the model"])
         panel.outline(outline, pen["its conversion"])
     return sheet
 
 
-def _with_base(name: str, by_dataset: Outlines) -> list[Outline]:
-    """A conversion's mean profile, and that of its model over the same data sets; alone where that never ran."""
-    groups = [{outline.explainer: outline for outline in group} for group in by_dataset.values()]
-    with_it = [group for group in groups if name in group]
-    with_both = [group for group in with_it if (group[name].of or "") in group]
-    wanted = [name, *{group[name].of or "" for group in with_both}]
-    shared = [{key: group[key] for key in wanted} for group in with_both] or [{name: g[name]} for g in with_it]
-    return averages({str(place): list(group.values()) for place, group in enumerate(shared)})
+def _pairs(by_dataset: Outlines) -> dict[str, tuple[Outline, Outline]]:
+    """Mean profiles of each conversion and of its model over the data sets on which both ran, by name."""
+    made_of = {o.explainer: o.of or "" for group in by_dataset.values() for o in group if o.kind == "conversion"}
+    pairs = {}
+    for name, base in sorted(made_of.items()):
+        groups = [{outline.explainer: outline for outline in group} for group in by_dataset.values()]
+        both = [[group[name], group[base]] for group in groups if name in group and base in group]
+        if both:
+            outline, model = averages({str(place): pair for place, pair in enumerate(both)})
+            pairs[name] = (outline, model)
+    return pairs
 
 
 def _large(panels: int) -> Grid:

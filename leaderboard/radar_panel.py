@@ -13,16 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon
 from numpy.typing import NDArray
 
+from leaderboard.pens import REFERENCE_DASHES, look
 from leaderboard.radar import AXES, Outline, Profile
 
-RIM = 1.1  # outlines are drawn up to here
+RIM = 1.1  # outlines are drawn from the centre up to here
 INK = "#333333"
 
-# Okabe and Ito's palette without black, which is the reference's, and with a darker yellow; markers and dashes differ
-# too, for greyscale.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
-_DASHES = ("-", (0, (6, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "h", "d", "8")
 _GREY = "#D2D2D2"
 
 _ANGLES = np.pi / 2 - 2 * np.pi * np.arange(len(AXES)) / len(AXES)  # first axis on top, clockwise
@@ -35,30 +31,27 @@ class Pen:
 
     colour: str
     dashes: Any
-    marker: str
+    marker: Any
     size: float
     width: float = 1.5
 
     def line(self, x: Sequence[float] | NDArray[np.float64], y: Sequence[float] | NDArray[np.float64]) -> Line2D:
         """A line with open markers."""
-        look = {"color": self.colour, "ls": self.dashes, "lw": self.width}
-        return Line2D(x, y, marker=self.marker, ms=self.size, mfc="none", mew=1.3, **look)
+        stroke = {"color": self.colour, "ls": self.dashes, "lw": self.width}
+        return Line2D(x, y, marker=self.marker, ms=self.size, mfc="none", mew=1.3, **stroke)
 
 
-REFERENCE = Pen("black", (0, (4, 2)), "+", 8.0)
+REFERENCE = Pen("black", (0, REFERENCE_DASHES), "+", 8.0)
 
 
 def pens(names: Sequence[str]) -> dict[str, Pen]:
     """A pen for each method. Markers shrink along the list, so that equal positions show as nested outlines."""
-    return {
-        name: Pen(
-            _COLOURS[place % len(_COLOURS)],
-            _DASHES[place % len(_DASHES)],
-            _MARKERS[place % len(_MARKERS)],
-            9.5 - 4.5 * place / max(1, len(names) - 1),
-        )
-        for place, name in enumerate(names)
-    }
+    found = {}
+    for place, name in enumerate(names):
+        own = look(place)
+        size = 9.5 - 4.5 * place / max(1, len(names) - 1)
+        found[name] = Pen(own.colour, (0, own.dashes) if own.dashes else "-", own.marker, size)
+    return found
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ class Panel:
 
     def _corners(self, profile: Profile) -> NDArray[np.float64]:
         """A closed outline, ``(axes + 1, 2)``; not a number where a position is missing, which breaks it."""
-        radii = [np.nan if (value := profile[axis.name]) is None else min(value, RIM) for axis in AXES]
+        radii = [np.nan if (value := profile[axis.name]) is None else min(max(value, 0), RIM) for axis in AXES]
         corners = self._at(np.array(radii)[:, None] * _SPOKES)
         return np.concatenate([corners, corners[:1]])
 

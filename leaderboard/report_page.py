@@ -24,6 +24,7 @@ from leaderboard.claims_words import in_words, shown
 from leaderboard.costs import EXPLANATION, cost_table
 from leaderboard.escape import anchor
 from leaderboard.long_form import FIELDS, to_csv
+from leaderboard.pens import style_sheet
 from leaderboard.report_charts import chart_data
 from leaderboard.report_entries import sections
 from leaderboard.report_environment import environment, environments
@@ -72,7 +73,7 @@ def page(suite: str, results: Sequence[Result], figures: Sequence[Figure] = ()) 
     datasets = sorted({result.dataset for result in results})
     own = {name: [result for result in results if result.dataset == name] for name in datasets}
     environment_numbers = environments(results)
-    style, script = _asset("report.css"), Markup("\n").join(map(_asset, _SCRIPTS))
+    style, script = _asset("report.css") + Markup(style_sheet()), Markup("\n").join(map(_asset, _SCRIPTS))
     context: dict[str, Any] = {
         "suite": suite,
         "at_first": _AT_FIRST,
@@ -86,6 +87,7 @@ def page(suite: str, results: Sequence[Result], figures: Sequence[Figure] = ()) 
         "costs": {name: cost_table(own[name]) for name in datasets},
         "cost_explanation": EXPLANATION.replace("*", "").replace("`", ""),
         "sections": sections(scores, entries, results, figures),
+        "pictured": bool(figures),
         "figures": [figure for figure in figures if figure.explainer is None],
         "environments": environment_numbers,
         "number_of": lambda result: environment_numbers[environment(result)],

@@ -19,6 +19,10 @@ from benchmark.figures.subject import Subject, in_pixel_space, pixels
 from benchmark.types import Batch, Capability, Explanation
 
 _SHORT = 13  # characters of a class's name
+_CHOSEN = (
+    "The images are the first of the test set that are classified rightly, and the first that are not, true classes "
+    "taking turns in both."
+)
 _SIDE = 0.85  # of an image, inches
 _STEP = 2 * _SIDE + 0.35  # from one prototype to the next
 _FIRST = 1.25 + _SIDE + 0.45  # from the left to the first prototype: words, image, "looks like"
@@ -85,14 +89,11 @@ def _compared(subject: Subject, explanation: Explanation) -> Tensor:
 
 
 def chosen(subject: Subject, right: int, wrong: int) -> Tensor:
-    """The first test images that are classified rightly, classes taking turns, and the first that are not, sorted."""
+    """The first test images classified rightly, and the first that are not; true classes take turns in both."""
     test = subject.dataset.test
     predictions = torch.cat([explanation.predictions.cpu() for _, explanation in subject.explanations(test)])
-    hit = (predictions == test.labels).nonzero()[:, 0]
-    labels = test.labels[hit]
-    turn = torch.stack([(labels == label).cumsum(0) for label in range(test.n_classes)]).gather(0, labels[None])[0]
-    miss = (predictions != test.labels).nonzero()[:, 0]
-    return torch.cat([hit[turn.argsort(stable=True)[:right]].sort().values, miss[:wrong]])
+    hit = predictions == test.labels
+    return torch.cat([_in_turn(test, hit.nonzero()[:, 0], right), _in_turn(test, (~hit).nonzero()[:, 0], wrong)])
 
 
 @styled
@@ -106,7 +107,7 @@ def looks_like(
         images: Positions of test images; by default some that are classified rightly and some that are not.
         count: Prototypes per image.
         right: Images that are classified rightly, of as many classes as possible.
-        wrong: Images that are not, or fewer if there are not as many.
+        wrong: Images that are not, of as many classes as possible, or fewer if there are not as many.
 
     Raises:
         NotOffered: If the model has no prototypes to compare images with.
@@ -125,7 +126,7 @@ def looks_like(
     decoded = _decoded(subject)
     width, height = _FIRST + count * _STEP - 0.2, 0.1 + _ROW * len(picks)
     picture = Picture(width, height, f"This looks like that: {subject.name} on {subject.dataset.name}",
-                      _caption(subject, found, decoded is not None, near))  # fmt: skip
+                      _caption(subject, found, decoded is not None, near, images is None))  # fmt: skip
     for row in range(len(picks)):
         _draw_row(picture, subject, found, near, decoded, row, 0.1 + row * _ROW)
     return picture
@@ -192,7 +193,7 @@ def _amount(subject: Subject, similarity: float) -> str:
     return f"{similarity:.0%} of cells" if subject.model.points == "cell" else f"similarity {similarity:.3g}"
 
 
-def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours) -> list[str]:
+def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours, first: bool) -> list[str]:
     seen = "as the model decodes it" if decoded else "shown by the nearest training image of its class"
     boxes = ", its most similar cell framed" * (near.grid is not None and not decoded)
     where = (
@@ -203,11 +204,18 @@ def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours)
     return [
         f"Each pair: a prototype, {seen}{boxes}" + ("; " + where if found.maps is not None else "."),
         *[found.reason] * bool(found.reason),
+        *[_CHOSEN] * first,
         *["None of these predictions is wrong."] * (not some_wrong),
     ]  # fmt: skip
 
 
 def first_of_classes(test: Split, count: int) -> Tensor:
     """The first test images, classes taking turns, in data set order."""
-    turn = torch.stack([(test.labels == label).cumsum(0) for label in range(test.n_classes)])
-    return turn.gather(0, test.labels[None])[0].argsort(stable=True)[:count].sort().values
+    return _in_turn(test, torch.arange(len(test)), count)
+
+
+def _in_turn(test: Split, images: Tensor, count: int) -> Tensor:
+    """The first ``count`` of these images, given in data set order; classes take turns."""
+    labels = test.labels[images]
+    turn = torch.stack([(labels == label).cumsum(0) for label in range(test.n_classes)]).gather(0, labels[None])[0]
+    return images[turn.argsort(stable=True)[:count]].sort().values

@@ -1,7 +1,6 @@
 // What the charts show: methods and data sets, switched on and off by check boxes that are their legend too.
 {
   const data = JSON.parse(document.getElementById("chart-data").textContent);
-  const pens = pensOf(data.methods);
   const boxes = new Map();
   const panels = document.getElementById("chart-panels");
   const one = document.getElementById("pareto-dataset");
@@ -31,7 +30,7 @@
     const missing = found.filter(([, profile]) => !profile).map(([method]) => method.name);
     const over = datasets.length > 1 ? `mean over ${datasets.length} data sets` : datasets[0] || "no data set is switched on";
     const title = `Radar chart of ${outlines.length} methods, ${over}`;
-    radar(document.getElementById("radar"), data.axes, outlines, pens, title);
+    radar(document.getElementById("radar"), data.axes, outlines, title);
     const left = datasets.length && missing.length ? ` Not drawn, since they did not run on every data set switched on: ${missing.join(", ")}.` : "";
     document.getElementById("radar-state").textContent = `${title}.${left}`;
     document.getElementById("radar-numbers").replaceChildren(table(outlines));
@@ -44,7 +43,7 @@
         if (!own || !own.gap || !own.qualities[place]) return [];
         return [{ method, gap: own.gap[0], interval: own.gap, quality: own.qualities[place] }];
       });
-      return points.length ? pareto(quality, points, pens) : make("p", {}, `${quality.title}: no method switched on has both numbers.`);
+      return points.length ? pareto(quality, data.gap, points) : make("p", {}, `${quality.title}: no method switched on has both numbers.`);
     });
     document.getElementById("pareto").replaceChildren(...figures);
   };
@@ -58,7 +57,7 @@
   for (const method of data.methods) {
     if (method.kind !== kind) methodOptions.append(make("span", { className: "group" }, `${method.kind}s`));
     kind = method.kind;
-    const label = option(method, method.name, method.shown, swatch(pens.get(method)));
+    const label = option(method, method.name, method.shown, swatch(method.pen));
     for (const event of ["mouseenter", "focusin"]) label.addEventListener(event, () => highlight(method.name));
     for (const event of ["mouseleave", "focusout"]) label.addEventListener(event, () => highlight(null));
     methodOptions.append(label);

@@ -1,7 +1,4 @@
-// How each method is drawn, the same in every chart: colour, dashes and marker, so that no two agree in all three.
-const DASHES = ["", "7 2", "1.5 2", "7 2 1.5 2", "4 1.5 1.5 1.5 1.5 1.5"];
-const CORNERS = [[24, 0], [4, 45], [3, -90], [4, 0], [3, 90], [5, -90], [3, 180], [3, 0], [6, 0], [5, 90], [8, 22.5]];
-
+// How each method is drawn: lines, markers and swatches of the pens in the page's data, see leaderboard/pens.py.
 function draw(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -13,19 +10,6 @@ function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
-}
-
-// Markers shrink along the list, so that equal positions show as nested outlines.
-function pensOf(methods) {
-  const others = methods.filter((method) => method.kind !== "reference");
-  return new Map(
-    methods.map((method) => {
-      const place = others.indexOf(method);
-      if (place < 0) return [method, { style: "p-ref", dashes: "5 3", corners: null, size: 6 }];
-      const size = 6.5 - 3 * ((place % 8) / 7);
-      return [method, { style: `p${place % 7}`, dashes: DASHES[place % 5], corners: CORNERS[place % 11], size }];
-    }),
-  );
 }
 
 function marker(pen, [x, y], solid = false) {

@@ -1,4 +1,5 @@
-// The radar chart: positions were computed with the board's fixed axes; here they are averaged and drawn.
+// The radar chart: positions were computed with the board's fixed axes; here they are averaged and drawn. They are cut
+// only when drawn, after averaging, and scales are straight lines: a mean is the position of the mean score.
 const RIM = 1.1;
 
 // The mean positions over data sets: null for a method that is missing on one, or on an axis that is.
@@ -11,7 +12,7 @@ function averaged(method, datasets, axes) {
   });
 }
 
-function radar(place, axes, outlines, pens, title) {
+function radar(place, axes, outlines, title) {
   const width = Math.max(280, Math.min(place.clientWidth, 620));
   const radius = Math.min(190, (width / 2 - 82) / (RIM * 0.951));
   const [middle, centre] = [width / 2, radius * RIM + 38];
@@ -29,7 +30,7 @@ function radar(place, axes, outlines, pens, title) {
     const [x, y] = at(number, RIM);
     image.append(draw("path", { d: `M${middle},${centre}L${x},${y}`, class: "frame" }), label(axis, angles[number], x, y));
   });
-  for (const [method, profile] of outlines) image.append(outline(method.name, profile, pens.get(method), at, axes));
+  for (const [method, profile] of outlines) image.append(outline(method, profile, at, axes));
   place.replaceChildren(image);
 }
 
@@ -50,8 +51,8 @@ function label(axis, angle, x, y) {
 }
 
 // Sides between neighbouring axes with a position; a missing position breaks the outline.
-function outline(name, profile, pen, at, axes) {
-  const points = profile.map((value, axis) => (value === null ? null : at(axis, Math.min(value, RIM))));
+function outline({ name, pen }, profile, at, axes) {
+  const points = profile.map((value, axis) => (value === null ? null : at(axis, Math.min(Math.max(value, 0), RIM))));
   const sides = points.map((point, axis) => {
     const next = points[(axis + 1) % points.length];
     return point && next ? `M${point}L${next}` : "";

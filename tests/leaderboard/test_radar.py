@@ -29,13 +29,13 @@ def test_known_values(build):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("gap", "position"), [(0, 1), (-5, 0), (-80, 0), (2.5, 1.5)])
-def test_accuracy_ends_at_five_points_below_and_goes_beyond_the_circle(build, gap, position):
+@pytest.mark.parametrize(("gap", "position"), [(0, 1), (-5, 0), (-80, -15), (2.5, 1.5)])
+def test_five_points_below_lie_at_the_centre_and_better_goes_beyond_the_circle(build, gap, position):
     assert profile(entries_of(build, accuracy_gap=gap))["faithful accuracy"] == pytest.approx(position)
 
 
-@pytest.mark.parametrize(("kl", "position"), [(0, 1), (1, 0), (7, 0)])
-def test_explanation_ends_at_one_nat(build, kl, position):
+@pytest.mark.parametrize(("kl", "position"), [(0, 1), (1, 0), (7, -6)])
+def test_one_nat_lies_at_the_centre(build, kl, position):
     assert profile(entries_of(build, lrp_kl=kl))["faithful explanation"] == position
 
 
@@ -61,6 +61,13 @@ def test_the_average_is_a_gap_where_any_data_set_has_one():
         "diversity": None,
         "robustness": 0.75,
     }
+
+
+@pytest.mark.parametrize("gaps", [(-5.9, -1.2, -8.5), (7.0, -1.0, 0.5)])
+def test_the_average_is_the_position_of_the_mean_score(build, gaps):
+    profiles = [profile(entries_of(build, accuracy_gap=gap, lrp_kl=abs(gap))) for gap in gaps]
+    gap, kl = sum(gaps) / len(gaps), sum(map(abs, gaps)) / len(gaps)
+    assert average(profiles) == pytest.approx(profile(entries_of(build, accuracy_gap=gap, lrp_kl=kl)))
 
 
 def test_averages_are_taken_only_over_entries_on_all_data_sets(build):

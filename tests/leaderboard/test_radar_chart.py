@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from leaderboard.aggregate import aggregate
+from leaderboard.pens import look
 from leaderboard.radar import AXES, Outline, outlines
 from leaderboard.radar_chart import charts, conversions, overview, small_multiples
 from leaderboard.radar_panel import RIM, Panel, pens
@@ -109,12 +110,16 @@ def test_conversions_are_drawn_beside_their_models_on_a_chart_of_their_own():
     assert "radar-conversions.svg" in charts("quick", by_dataset)
 
 
-def test_a_conversion_whose_model_never_ran_stands_alone():
-    sheet = conversions("t", {"one": [converted("flint", 0.4)], "two": [converted("flint", 0.6)]})
-    (line,) = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
-    assert np.hypot(*(np.stack(line.get_data())[:, 0] - sheet.panel(0, "").centre)) == pytest.approx(
-        0.5 * sheet.panel(0, "").radius
-    )
+def test_a_conversion_whose_model_did_not_run_beside_it_is_named_but_not_drawn():
+    flint = Outline("flint", "explainer", FULL)
+    by_dataset = {"one": [converted("flint", 0.4), converted("b4", 0.6)], "two": [flint]}
+    assert not any("conversions" in name for name in charts("quick", by_dataset))
+    by_dataset["one"].append(flint)
+    said = words(conversions("t", by_dataset))
+    assert "kmex(flint)" in said
+    assert "kmex(b4)" not in said
+    caption = " ".join(max(said, key=len).split())
+    assert "Left out, since the model did not run on the same data: kmex(b4)." in caption
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])
@@ -130,7 +135,7 @@ def test_labels_state_the_ends_and_the_caption_names_broken_outlines(profiles):
         assert texts.count(f"{axis.name}\n{axis.ends}") == 3  # two data sets and their average
     caption = " ".join(max(texts, key=len).split())
     assert "blackbox (transparency, diversity); cnn (transparency)." in caption
-    assert "cut at 1.1." in caption
+    assert "cut at the centre and at 1.1. Scores are averaged before outlines are cut." in caption
 
 
 @pytest.mark.parametrize("sets", [1, 4, 9])
@@ -166,15 +171,28 @@ def test_a_missing_position_breaks_the_outline():
     assert np.isnan(corners).any(axis=1).tolist() == [False, False, False, True, False, False]
 
 
-def test_outlines_end_at_the_rim():
-    corners = drawn(overview, Outline("a", "explainer", FULL | {"faithful accuracy": 4.0}))
+def test_outlines_end_at_the_centre_and_at_the_rim():
+    corners = drawn(overview, Outline("a", "explainer", FULL | {"faithful accuracy": 4.0, "robustness": -3.0}))
     assert np.hypot(*corners[1]) == pytest.approx(RIM)
+    assert corners[3] == pytest.approx([0, 0])
 
 
-def test_many_methods_are_told_apart_without_colour():
-    found = pens([f"m{place}" for place in range(20)])
-    assert len({(str(pen.dashes), pen.marker) for pen in found.values()}) == 20
-    assert len({(pen.colour, pen.marker) for pen in found.values()}) == 20
+def test_an_average_is_cut_after_averaging():
+    position = "faithful accuracy"
+    by_dataset = {
+        name: [Outline("a", "explainer", FULL | {position: own})] for name, own in [("one", 2.0), ("two", -1.4)]
+    }
+    sheet = overview("t", by_dataset, "explainer")
+    line = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1][-1]
+    panel = sheet.panel(2, "")
+    assert np.hypot(*(np.stack(line.get_data())[:, 1] - panel.centre)) / panel.radius == pytest.approx(0.3)
+
+
+def test_a_pen_is_the_look_of_its_place():
+    for place, pen in enumerate(pens([f"m{place}" for place in range(20)]).values()):
+        own = look(place)
+        assert (pen.colour, pen.marker) == (own.colour, own.marker)
+        assert pen.dashes == ((0, own.dashes) if own.dashes else "-")
 
 
 def test_names_are_never_read_as_formulas():

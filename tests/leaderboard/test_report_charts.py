@@ -3,7 +3,9 @@
 import pytest
 
 from leaderboard.aggregate import aggregate
+from leaderboard.pens import COLOURS, MARKERS
 from leaderboard.radar import AXES, outlines
+from leaderboard.radar_panel import pens
 from leaderboard.report_charts import chart_data
 
 
@@ -36,7 +38,9 @@ def test_gaps_and_qualities_carry_their_intervals(data, entries):
     assert titles == [
         "LRP-KL", "RO-AUROC", "RO gain", "Ghosting", "Diversity", "Class cosine", "Out-of-class cosine",
     ]  # fmt: skip
-    assert data["qualities"][0] == {"title": "LRP-KL", "unit": "nats", "direction": "lower"}
+    ends = {"lower": 0, "upper": None}
+    assert data["qualities"][0] == {"title": "LRP-KL", "unit": "nats", "direction": "lower", **ends}
+    assert data["gap"] == {"lower": -100, "upper": 100}
     wanted = {e.metric: e for e in entries if (e.dataset, e.explainer) == ("letters", "b4")}
     own = next(method for method in data["methods"] if method["name"] == "b4")["on"]["letters"]
     for entry, numbers in [(wanted["accuracy_gap"], own["gap"]), (wanted["ghosting"], own["qualities"][3])]:
@@ -60,5 +64,18 @@ def test_at_first_explainers_are_drawn_and_not_too_many(data, build):
 
 
 def test_a_method_without_any_axis_has_no_profile(build):
-    (method,) = chart_data(aggregate([build.result({"accuracy": build.scored("accuracy", [1, 0])})]))["methods"]
+    data = chart_data(aggregate([build.result({"accuracy": build.scored("accuracy", [1, 0])})]))
+    (method,) = data["methods"]
+    assert data["gap"] == {"lower": None, "upper": None}
     assert method["on"]["digits"] == {"profile": None, "gap": None, "qualities": []}
+
+
+def test_a_method_is_drawn_as_on_the_board(data, entries):
+    on_board = pens(sorted({e.explainer for e in entries if e.kind == "explainer" and e.of is None}))
+    own = {method["name"]: method["pen"] for method in data["methods"]}
+    for name, pen in on_board.items():
+        assert COLOURS[int(own[name]["style"].removeprefix("p"))][0] == pen.colour
+        assert dict(MARKERS)[pen.marker] == own[name]["corners"]
+        lengths = [float(length) / 1.8 for length in own[name]["dashes"].split()]
+        assert lengths == pytest.approx([] if pen.dashes == "-" else pen.dashes[1])
+    assert (own["blackbox"]["style"], own["blackbox"]["corners"]) == ("p-ref", None)

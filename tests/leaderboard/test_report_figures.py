@@ -182,8 +182,25 @@ def test_figures_stand_in_their_entry_or_in_a_section_of_their_own(folder, resul
     assert len(markup.find("script")) == 2
 
 
-def test_without_figures_there_is_no_section_of_them(results):
-    assert not Markup(page("quick", results)).find("section", id="figures")
+def test_without_figures_there_is_no_section_of_them_and_no_word(results):
+    markup = Markup(page("quick", results))
+    assert not markup.find("section", id="figures")
+    assert "figures" not in " ".join(markup.find("section", id=name)[0].text for name in ("data", "entries"))
+
+
+def test_words_about_figures_stand_where_there_are_some(folder, results):
+    figures, _ = find_figures(folder, "quick", results)
+
+    def said(figures):
+        markup = Markup(page("quick", results, figures))
+        data, entries = (markup.find("section", id=name)[0].text for name in ("data", "entries"))
+        assert ("the figures of this page are under the licence" in data) == bool(figures)
+        return "Each entry's figures, scores" in entries
+
+    assert said(figures)
+    assert said([figure for figure in figures if figure.explainer])
+    assert said([figure for figure in figures if figure.dataset and not figure.explainer])
+    assert not said([figure for figure in figures if not figure.dataset])
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,33 @@ def test_methods_and_data_sets_are_switched_on_the_radar(opened, synthetic_suite
     assert len(set(pens)) == 12
 
 
+def test_an_average_is_cut_after_averaging(browser, build, tmp_path):
+    gaps = {"one": -8.5, "two": -5.9, "three": 4.0}  # positions -0.7, -0.18 and 1.8: 0.31 on average
+    cells = [
+        build.result({"accuracy_gap": build.scored("accuracy_gap", [gap])}, dataset=name) for name, gap in gaps.items()
+    ]
+    (tmp_path / "report.html").write_text(page("quick", cells), "utf-8")
+    browser.size(1280, 900)
+    browser.open(tmp_path / "report.html")
+    assert numbers(browser)["kmex"][1] == "0.31"
+    assert expected(averages(outlines(aggregate(cells))))["kmex"][1] == "0.31"
+
+    def distance():
+        """Of the marker from the centre, as a part of the radius."""
+        return browser.run(
+            "(() => { const box = document.querySelector('#radar .mark path:last-child').getBBox();"
+            "const circle = document.querySelector('#radar circle.rim'), [x, y, r] = ['cx', 'cy', 'r'].map(name =>"
+            " Number(circle.getAttribute(name)));"
+            "return Math.hypot(box.x + box.width / 2 - x, box.y + box.height / 2 - y) / r; })()"
+        )
+
+    assert distance() == pytest.approx(0.313, abs=0.02)
+    toggle(browser, "three", "datasets")
+    assert numbers(browser)["kmex"][1] == "-0.44"
+    assert distance() == pytest.approx(0, abs=0.02)
+    assert browser.errors == []
+
+
 def test_a_method_that_is_missing_on_a_data_set_is_named_instead_of_averaged(browser, synthetic_suite, tmp_path):
     some = [r for r in synthetic_suite if (r.explainer, r.dataset) != ("kmex", "letters")]
     (tmp_path / "report.html").write_text(page("quick", some), "utf-8")
@@ -188,6 +215,47 @@ def test_the_pareto_front_is_that_of_a_naive_search(opened, synthetic_suite):
             if not any(g >= gap and q >= good and (g, q) != (gap, good) for g, q in points.values())
         }
         assert set(captions[place].removeprefix("On the front: ").rstrip(".").split(", ")) == front, metric
+
+
+def test_axes_have_three_ticks_at_least_at_round_numbers_inside(opened):
+    rng = np.random.default_rng(0)
+    lows = (rng.uniform(-1, 1, 300) * 10 ** rng.uniform(-4, 2, 300)).tolist()
+    ranges = [[low, low + width] for low, width in zip(lows, (10 ** rng.uniform(-4, 2, 300)).tolist(), strict=True)]
+    ranges += [[-0.34, 0.03], [-1.36, 0.1], [0.22, 0.68], [0, 0.5], [0, 1]]
+    for (low, high), found in zip(ranges, opened.run(f"{ranges}.map(([low, high]) => ticks(low, high))"), strict=True):
+        assert 3 <= len(found) <= 7, (low, high, found)
+        assert low - 1e-6 * (high - low) <= found[0] < found[-1] <= high + 1e-6 * (high - low)
+        (step,) = {float(f"{step:.4g}") for step in np.diff(found)}
+        digits = f"{step:.3e}".split("e")[0]
+        assert digits in ("1.000", "2.000", "2.500", "5.000")
+        assert all(abs(tick / step - round(tick / step)) < 1e-3 for tick in found)
+
+
+def test_axes_end_where_the_measure_ends(browser, build, tmp_path):
+    cells = [
+        build.result(
+            {"accuracy_gap": build.scored("accuracy_gap", [gap]), "ghosting": build.scored("ghosting", [0, 0])},
+            explainer=name,
+        )
+        for name, gap in [("a", 0.0), ("b", -0.6)]
+    ]
+    (tmp_path / "report.html").write_text(page("quick", cells), "utf-8")
+    browser.size(1280, 900)
+    browser.open(tmp_path / "report.html")
+    up, across = (
+        browser.run(
+            f"[...document.querySelectorAll('#pareto text.quiet[text-anchor={side}]')].map(text => "
+            "[Number(text.textContent), text.getBoundingClientRect().left])"
+        )
+        for side in ("end", "middle")
+    )
+    assert len(up) >= 3
+    assert [number for number, _ in across] == [0, 0.25, 0.5]
+    title = browser.run("document.querySelector('#pareto text[transform]').getBoundingClientRect().right")
+    assert min(left for _, left in up) > title - 3  # its lower edge has room for letters like g
+    ends = "range([0.98, 1], {lower: 0, upper: 1}).concat(range([3, 3], {lower: null, upper: null}))"
+    assert browser.run(ends) == pytest.approx([0.9784, 1, 1.5, 4.5])
+    assert browser.errors == []
 
 
 def test_an_entry_opens_from_the_table_and_by_its_address(opened, path):
@@ -377,6 +445,32 @@ def test_a_script_that_slipped_through_would_not_run(browser, path, tmp_path):
     assert browser.run("typeof window.hacked") == "undefined"
     assert any("Content Security Policy" in error for error in browser.errors)
     assert browser.asked == {}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desk", "phone"])
+def test_a_row_keeps_its_method_and_data_set_when_the_table_is_scrolled(browser, path, width, height):
+    browser.size(width, height, phone=width < 400)
+    browser.open(path)
+    shown = browser.run(
+        "(() => { const scroller = document.querySelector('.scroll:has(> #score-table)');"
+        "scroller.scrollIntoView(); scroller.scrollLeft = 9999; const {left, right} = scroller.getBoundingClientRect();"
+        "const row = document.querySelector('#score-table tbody tr:nth-child(6)');"
+        "return [scroller.scrollLeft, ...[row.cells[0], row.cells[1], row.querySelector('.on')].map(part => {"
+        "const box = part.getBoundingClientRect();"
+        "return box.width > 0 && box.left >= left - 1 && box.right <= right ? [part.innerText, box.left, box.right, "
+        "parseFloat(getComputedStyle(part).fontSize)] : null; })]; })()"
+    )
+    assert shown[0] > 50
+    assert shown[1][0].startswith("kmex")
+    place = shown[3] if width < 400 else shown[2]
+    assert "digits" in place[0]
+    assert place[3] >= 10.4  # pixels
+    assert shown[2 if width < 400 else 3] is None
+    if width > 400:
+        assert abs(shown[1][2] - place[1]) < 1  # side by side
+    else:
+        assert shown[1][2] < 0.5 * width  # room for scores
+    assert browser.errors == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

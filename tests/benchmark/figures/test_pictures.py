@@ -17,12 +17,12 @@ from PIL import Image
 from benchmark.errors import NotOffered
 from benchmark.figures.concepts import concepts, in_pixels
 from benchmark.figures.embedding import Cloud, cloud, embedding, placed
-from benchmark.figures.likeness import looks_like
+from benchmark.figures.likeness import chosen, looks_like
 from benchmark.figures.picture import Picture
 from benchmark.figures.prototypes import prototypes
 from benchmark.figures.relevance import relevance_maps
 from benchmark.figures.subject import Subject
-from benchmark.types import Explanation, Prototypes
+from benchmark.types import Capability, Explanation, Prototypes
 
 
 def words(picture):
@@ -138,6 +138,30 @@ def test_wrong_predictions_are_marked_in_words(subject, models):
     assert "right\nsays right" in said
     assert "WRONG\nsays right\nis left" in said
     assert not any("WRONG" in text for text in words(looks_like(subject(), right=2, wrong=2)))
+
+
+def test_classes_take_turns_among_wrong_predictions_as_among_right_ones(models, network, dataset):
+    class SwapsClasses(models["image"]):
+        def forward(self, images):
+            found = super().forward(images)
+            return type(found)(found.class_scores.flip(1), found.similarities, embeddings=found.embeddings)
+
+    order = [0, 2, 1, 3]  # classes 0, 0, 1, 1
+    test = dataclasses.replace(dataset.test, pixels=dataset.test.pixels[order], labels=dataset.test.labels[order])
+    ordered = dataclasses.replace(dataset, test=test)
+    right, wrong = (
+        Subject("quarters", model(network).eval(), network, ordered, frozenset(Capability), {})
+        for model in (models["image"], SwapsClasses)
+    )
+    for count, expected in [(1, [0]), (2, [0, 2]), (3, [0, 1, 2]), (9, [0, 1, 2, 3])]:
+        assert chosen(right, count, 5).tolist() == expected
+        assert chosen(wrong, 5, count).tolist() == expected
+
+
+def test_the_caption_tells_how_images_were_chosen(subject):
+    told = "first of the test set that are classified rightly, and the first that are not, true classes taking turns"
+    assert told in prose(looks_like(subject(), right=2, wrong=2))
+    assert told not in prose(looks_like(subject(), images=[0]))
 
 
 def test_each_prototype_has_its_own_map_on_the_image(subject):
