@@ -18,6 +18,7 @@
     ├── ResultStale          a result of other settings where a new one should go
     ├── CacheDamaged         a cached model that cannot be read (callers compute it anew)
     ├── FolderBusy           an output folder that another run is writing to
+    ├── NotWritable          a file or folder that must not or cannot be written to
     └── DiskFull             no room left for a result or a model
 
 Every message says what was given, what is accepted, and what to do next.
@@ -27,6 +28,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+
+def in_one_line(error: BaseException) -> str:
+    """The kind of an error and the first line of what it says, without a full stop."""
+    said = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 class SembenchError(Exception):
@@ -105,6 +112,10 @@ class CacheDamaged(SembenchError):
 
 class FolderBusy(SembenchError):
     """An output folder that another run is writing to."""
+
+
+class NotWritable(SembenchError):
+    """A place for output that cannot be written to: no permission, or a file where a folder should be."""
 
 
 class DiskFull(SembenchError):

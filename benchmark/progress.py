@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmark.plan import Cell
-from benchmark.results import Result, Scored
+from benchmark.results import Result, Scored, wrong_fields
 
 
 def summary_of(result: Result) -> str:
@@ -25,7 +26,9 @@ def summary_of(result: Result) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """An error in one line."""
+    """An error in one line; one of pydantic with the fields that it is about."""
+    if isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error.title}: {wrong_fields(error, 'the whole')}"
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}"
 

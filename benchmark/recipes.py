@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.errors import SuiteInvalid
+from benchmark.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
 from benchmark.explainer import Explainer
 from benchmark.registry import EXPLAINERS
 
@@ -20,7 +21,7 @@ def recipe(name: str, parameters: Mapping[str, Any], dataset: str) -> Explainer:
         dataset: Name of the data set, which a preset may depend on.
 
     Raises:
-        UnknownName, PluginBroken: If there is no such explainer.
+        UnknownName, PluginBroken: If there is no such explainer, or it makes no recipe even of its own defaults.
         SuiteInvalid: If it does not take these hyper-parameters.
     """
     make: Any = EXPLAINERS.get(name)
@@ -30,9 +31,23 @@ def recipe(name: str, parameters: Mapping[str, Any], dataset: str) -> Explainer:
     configured = getattr(make, "configured", None)
     try:
         made = make(**given) if configured is None else configured(dataset, **given)
-    except TypeError as error:
-        accepted = ", ".join(make().hyperparameters()) or "none"
-        raise SuiteInvalid(f"{name}: {error}. Hyper-parameters of {name} are: {accepted}.") from error
+    except SembenchError:
+        raise
+    except Exception as error:
+        said = f"{name}: {in_one_line(error)}. Hyper-parameters of {name} are: {_accepted(make)}."
+        if parameters:
+            raise SuiteInvalid(said) from error
+        raise PluginBroken(f"{said} None was given: repair its defaults, or name hyper-parameters.") from error
     if not isinstance(made, Explainer):
-        raise SuiteInvalid(f"{name} makes a {type(made).__name__}, not an Explainer.")
+        raise PluginBroken(f"{name} makes a {type(made).__name__}, not an Explainer.")
     return made
+
+
+def _accepted(make: Any) -> str:
+    """Names of hyper-parameters. The recipe that was asked for cannot be made, so a class is not called again."""
+    try:
+        whole = isinstance(make, type) and dataclasses.is_dataclass(make)
+        names = [field.name for field in dataclasses.fields(make) if field.init] if whole else make().hyperparameters()
+    except Exception:  # noqa: BLE001 - the error that is on its way matters, not this one
+        return "not known"
+    return ", ".join(names) or "none"

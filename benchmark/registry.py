@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
@@ -14,6 +15,9 @@ from benchmark.errors import NameTaken, PluginBroken, UnknownName
 
 T = TypeVar("T")
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.()+-]*$"
+LONGEST_NAME = 80
+"""What a name may be, since it is the name of a folder too."""
 
 _PLUGIN = " One of your own needs --plugin MODULE|FILE, or its package installed."
 
@@ -41,9 +45,15 @@ class Registry:
         A package may register what is an entry point of its own as well.
 
         Raises:
+            PluginBroken: If the name is none.
             NameTaken: If the name is in use.
         """
         caller = sys._getframe(1).f_globals
+        if len(name) > LONGEST_NAME or not re.fullmatch(NAME, name):
+            raise PluginBroken(
+                f"{self.kind} {name!r} cannot be registered: a name is at most {LONGEST_NAME} letters, digits and "
+                "_.()+- and begins with a letter or digit. Register yours under another name."
+            )
 
         def put(thing: T) -> T:
             point, package = self._points().get(name), str(caller.get("__name__")).partition(".")[0]

@@ -11,19 +11,21 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError, model_validator
 
-from benchmark.errors import DiskFull, ResultDamaged
+from benchmark.errors import DiskFull, NotWritable, ResultDamaged
+from benchmark.registry import LONGEST_NAME, NAME
 
 Number = FiniteFloat
 Values = Annotated[tuple[Number, ...], Field(min_length=1)]
 Unit = Literal["test image", "training image", "explained image", "prototype", "attribute"]
 Kind = Literal["explainer", "control", "reference"]
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.()+-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=NAME)]
 
 
 class _Strict(BaseModel):
@@ -261,37 +263,69 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Inside this block a file or folder is written: an error of the operating system becomes one of ours.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If it cannot be written for another reason; says which.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(
+                f"no room to write {path}: {error.strerror}. Free some space and start the same command again; "
+                "everything finished before is kept."
+            ) from error
+        raise NotWritable(
+            f"{path} cannot be written: {error.strerror or error}. Name a folder that you may write to, or make this "
+            "one writable."
+        ) from error
+
+
+def require_writable(folder: Path) -> None:
+    """Raises `NotWritable` or `DiskFull` unless files can be made in a folder; makes the folder where it is missing."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part"):
+            pass
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes a file whole or not at all: temporary name in the same folder, flush to disk, rename.
 
     Raises:
-        DiskFull: If there is no room; nothing is left behind and an older file stays as it was.
+        DiskFull, NotWritable: If it cannot be written; nothing is left behind and an older file stays as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(
-                f"no room to write {path} ({len(data):,} bytes): {error.strerror}. Free some space and start the same "
-                "command again; everything finished before is kept."
-            ) from error
-        raise
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def write_result(root: Path, result: Result) -> Path:
-    """Writes a result to its place below ``root`` and returns the path. Raises `DiskFull`."""
+    """Writes a result to its place below ``root`` and returns the path. Raises `DiskFull`, `NotWritable`."""
     path = result_path(root, result.suite, result.dataset, result.explainer, result.seed)
     content = json.dumps(_plain(result.model_dump(mode="python")), indent=None, separators=(",", ":"), allow_nan=False)
     write_atomically(path, content.encode() + b"\n")
     return path
+
+
+def wrong_fields(error: ValidationError, whole: str) -> str:
+    """Every field that does not pass, with the reason, in one line; ``whole`` stands for a check of all of them."""
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or whole}: {item['msg']}" for item in found)
 
 
 def read_result(path: Path) -> Result:

@@ -22,7 +22,7 @@ from benchmark.applicability import Offer, offer
 from benchmark.cache import Cache, tensors_sha256
 from benchmark.cost import PassCounter, peak_memory, tensor_count
 from benchmark.data.dataset import Dataset
-from benchmark.errors import DiskFull, FolderBusy, PluginBroken
+from benchmark.errors import DiskFull, FolderBusy, NotWritable, PluginBroken
 from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
 from benchmark.models.backbone import every_pass_made
@@ -40,7 +40,16 @@ from benchmark.preparation import (
 )
 from benchmark.provenance import measure_of, provenance_of
 from benchmark.registry import METRICS
-from benchmark.results import Cost, NotApplicable, Result, Score, write_atomically, write_result
+from benchmark.results import (
+    Cost,
+    NotApplicable,
+    Result,
+    Score,
+    require_writable,
+    write_atomically,
+    write_result,
+    writing,
+)
 from benchmark.scoring import score
 from benchmark.seeding import derive, isolated
 from benchmark.types import Capability, check_finite
@@ -97,6 +106,7 @@ class Runner:
             UnknownName, SuiteInvalid: If a recipe does not take its hyper-parameters, or a data set its options;
                 nothing has run then.
             FolderBusy: If another run writes to the folder.
+            NotWritable: If nobody can; nothing has run then.
             DiskFull: If there is no room left; results written before are kept.
         """
         cells = list(cells)
@@ -109,6 +119,7 @@ class Runner:
             for cell in cells:
                 started = time.perf_counter()
                 try:
+                    require_writable(cell.path(self.out).parent)  # before anything is trained for it
                     with isolated(derive(cell.seed, cell.named("dataset"), "global streams")):
                         result = self._run(cell)
                     write_result(self.out, result)
@@ -117,12 +128,19 @@ class Runner:
                 except Exception as error:  # noqa: BLE001 - whatever a plugin does, the other cells go on
                     summary.failed[cell.name] = error
                     self.reporter.failed(cell, error)
-                    write_atomically(_failure_path(self.out, cell), traceback.format_exc().encode())
+                    self._keep_traceback(cell)
                 else:
                     _failure_path(self.out, cell).unlink(missing_ok=True)
                     summary.finished.append(cell)
                     self.reporter.finished(cell, result, time.perf_counter() - started)
         return summary
+
+    def _keep_traceback(self, cell: Cell) -> None:
+        """Writes the traceback of the error that is being handled beside the cell's result, or notes that it cannot."""
+        try:
+            write_atomically(_failure_path(self.out, cell), traceback.format_exc().encode())
+        except NotWritable as error:
+            self.reporter.note(f"the traceback of {cell.name} is lost: {error}")
 
     def _run(self, cell: Cell) -> Result:
         def report(text: str) -> None:
@@ -247,13 +265,17 @@ def _failure_path(root: Path, cell: Cell) -> Path:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder for this run. Raises `FolderBusy` at once if another run holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Holds the folder for this run. Raises `FolderBusy` at once if another run holds it, or `NotWritable`."""
+    require_writable(folder)
     lock = FileLock(folder / ".lock", blocking=False)
+    with writing(folder / ".lock"):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise FolderBusy(
+                f"another run is writing to {folder}. Wait for it, or give this one a folder of its own with --out."
+            ) from error
     try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise FolderBusy(
-            f"another run is writing to {folder}. Wait for it, or give this one a folder of its own with --out."
-        ) from error
+        yield
+    finally:
+        lock.release()

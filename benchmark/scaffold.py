@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmark.errors import NameTaken, SuiteInvalid
-from benchmark.registry import EXPLAINERS
+from benchmark.registry import EXPLAINERS, LONGEST_NAME
+from benchmark.results import write_atomically
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -27,10 +28,14 @@ def new_explainer(name: str, parent: Path) -> list[Path]:
     Raises:
         SuiteInvalid: If the name is no name, or the folder is there already.
         NameTaken: If an explainer or a module has the name.
+        DiskFull, NotWritable: If the files cannot be written.
     """
     module = name.replace("-", "_")
-    if not _NAME.fullmatch(name) or keyword.iskeyword(module):
-        raise SuiteInvalid(f"{name!r} is no name for an explainer; take lower-case words with hyphens: class-means.")
+    if len(name) > LONGEST_NAME or not _NAME.fullmatch(name) or keyword.iskeyword(module):
+        raise SuiteInvalid(
+            f"{name!r} is no name for an explainer; take lower-case words with hyphens, at most {LONGEST_NAME} "
+            "characters: class-means."
+        )
     if name in EXPLAINERS.names() or find_spec(module) is not None:
         raise NameTaken(f"{name!r} is the name of an explainer or of a module already; take another one.")
     folder = parent / name
@@ -49,7 +54,6 @@ def new_explainer(name: str, parent: Path) -> list[Path]:
     for template, place in places.items():
         text = (templates / f"{template}.txt").read_text("utf-8")
         path = folder / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text), "utf-8")
+        write_atomically(path, re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text).encode())
         written.append(path)
     return written

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError, model_validator
 
 from benchmark.errors import SuiteInvalid, UnknownName
 from benchmark.factory import file_sha256
-from benchmark.results import Name
+from benchmark.registry import DATASETS, EXPLAINERS, Registry
+from benchmark.results import Name, wrong_fields
 
 SUITES = files("benchmark") / "suites"
 
@@ -170,12 +171,35 @@ class Suite(_Strict):
         return self
 
     def dataset(self, entry: str) -> DatasetSpec:
-        """The data set under a label; one with the suite's settings where the suite does not name it."""
-        return next((spec for spec in self.datasets if spec.entry == entry), DatasetSpec(name=entry))
+        """The data set under a label; one with the suite's settings where the suite does not name it.
+
+        Raises:
+            UnknownName: If that is no name at all.
+        """
+        return _under(entry, self.datasets, DatasetSpec, DATASETS)
 
     def explainer(self, entry: str) -> ExplainerSpec:
-        """The entry under a label; an explainer with its defaults where the suite does not name it."""
-        return next((spec for spec in self.explainers if spec.entry == entry), ExplainerSpec(name=entry))
+        """The entry under a label; an explainer with its defaults where the suite does not name it.
+
+        Raises:
+            UnknownName: If that is no name at all.
+        """
+        return _under(entry, self.explainers, ExplainerSpec, EXPLAINERS)
+
+
+S = TypeVar("S", DatasetSpec, ExplainerSpec)
+
+
+def _under(entry: str, specs: tuple[S, ...], make: type[S], registry: Registry) -> S:
+    """The spec under a label, or one that holds nothing but a name. Raises `UnknownName`."""
+    for spec in specs:
+        if spec.entry == entry:
+            return spec
+    try:
+        return make(name=entry)
+    except ValidationError as error:
+        known = {*registry.names(), *(spec.entry for spec in specs)}
+        raise UnknownName(registry.kind, entry, known) from error
 
 
 def suite_names() -> list[str]:
@@ -212,8 +236,4 @@ def parse_suite(text: str, origin: str) -> Suite:
     try:
         return Suite.model_validate(content)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'the suite'}: {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False)
-        )
-        raise SuiteInvalid(f"{origin}: {wrong}.") from error
+        raise SuiteInvalid(f"{origin}: {wrong_fields(error, 'the suite')}.") from error

@@ -10,10 +10,20 @@ import typer
 
 if TYPE_CHECKING:
     from benchmark.plan import Cell
+    from benchmark.runner import Summary
 
 
-def pending_of(cells: list[Cell], out: Path, refresh: bool, *, current: bool = False) -> list[Cell]:
-    """The cells that have to run; those of other source code too where results have to be current.
+def pending_of(
+    cells: list[Cell], out: Path, refresh: bool, *, current: bool = False, option: str = "--out"
+) -> list[Cell]:
+    """The cells that have to run.
+
+    Args:
+        cells: All cells.
+        out: Folder of results.
+        refresh: Whether results of other settings or source code are computed again.
+        current: Whether those of other source code are, in any case.
+        option: What the command calls the folder.
 
     Raises:
         ResultStale: If a result of other settings would be lost.
@@ -38,7 +48,7 @@ def pending_of(cells: list[Cell], out: Path, refresh: bool, *, current: bool = F
     if stale and not refresh:
         raise ResultStale(
             f"{len(stale)} results in {out} were computed with other settings, the first is {stale[0].path(out)}. "
-            "Use another --out to keep them, or --refresh to compute them again."
+            f"Use another {option} to keep them, or --refresh to compute them again."
         )
     if older and not (refresh or current):
         typer.echo(
@@ -51,20 +61,32 @@ def pending_of(cells: list[Cell], out: Path, refresh: bool, *, current: bool = F
 
 def compute(pending: list[Cell], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> None:
     """Runs cells; an interruption or a failure is reported and ends the command."""
+    summary = attempt(pending, out, cache, data_root, device, total=total)
+    if summary.failed:
+        say_failed(summary, len(pending))
+        typer.echo("The tracebacks stand beside the results, in seed-<n>.error.txt.", err=True)
+        raise typer.Exit(1)
+
+
+def attempt(pending: list[Cell], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> Summary:
+    """Runs cells and tells how that went; an interruption is reported and ends the command."""
     typer.echo("loading torch ...")
     from benchmark.cache import Cache
-    from benchmark.progress import reason_of, reporter_for
+    from benchmark.progress import reporter_for
     from benchmark.runner import Runner
 
     try:
         with reporter_for(sys.stdout, total, total - len(pending)) as reporter:
-            summary = Runner(out, Cache(cache), data_root, device, reporter).run(pending)
+            return Runner(out, Cache(cache), data_root, device, reporter).run(pending)
     except KeyboardInterrupt:
         typer.echo("stopped; what is finished is kept. The same command goes on from here.", err=True)
         raise typer.Exit(130) from None
-    if summary.failed:
-        typer.echo(f"{len(summary.failed)} of {len(pending)} cells failed:", err=True)
-        for name, error in summary.failed.items():
-            typer.echo(f"  {name}: {reason_of(error)}", err=True)
-        typer.echo("The tracebacks stand beside the results, in seed-<n>.error.txt.", err=True)
-        raise typer.Exit(1)
+
+
+def say_failed(summary: Summary, asked: int) -> None:
+    """Names the cells that failed, of so many that were asked for, each with its reason."""
+    from benchmark.progress import reason_of
+
+    typer.echo(f"{len(summary.failed)} of {asked} cells failed:", err=True)
+    for name, error in summary.failed.items():
+        typer.echo(f"  {name}: {reason_of(error)}", err=True)

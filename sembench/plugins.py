@@ -74,12 +74,19 @@ def check(
         EXPLAINERS.require(name)
     typer.echo("loading torch ...")
     from benchmark.conformance.report import examine, lines
+    from benchmark.errors import PluginBroken
     from benchmark.recipes import recipe
     from benchmark.testing import digits_case
 
     broken = False
     for name in explainer:
-        outcomes = examine(recipe(name, {}, "digits"), digits_case())
+        try:
+            made = recipe(name, {}, "digits")
+        except PluginBroken as error:
+            typer.echo(f"{name}\n  {'broken':<12}{'recipe':<20}{error}")
+            broken = True
+            continue
+        outcomes = examine(made, digits_case())
         typer.echo("\n".join([name, *lines(outcomes)]))
         broken = broken or any(outcome.state == "broken" for outcome in outcomes)
     raise typer.Exit(1 if broken else 0)

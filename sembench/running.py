@@ -61,14 +61,29 @@ def run(
         from benchmark.acquisition import fetch
 
         typer.echo("loading torch ...")
+        _check_options(pending)
         fetch(pending, data_root, typer.echo)
     compute(pending, out, cache or out / "cache", data_root, device, total=len(cells))
 
 
 def on_free_data(cells: list[Cell]) -> list[Cell]:
-    """The cells whose data set declares a free licence."""
+    """The cells whose data set declares a free licence; its options may have a say in that.
+
+    Raises:
+        UnknownName, PluginBroken: If there is no such data set.
+        SuiteInvalid: If it does not take its options.
+    """
     from benchmark.acquisition import licences
 
+    _check_options(cells)
     declared = licences(cells)
     say_left_out({name: licence.name for name, licence in declared.items() if not licence.open})
     return [cell for cell in cells if declared[cell.dataset].open]
+
+
+def _check_options(cells: list[Cell]) -> None:
+    """Raises `SuiteInvalid` where a data set does not take its options: before anything follows from them."""
+    from benchmark.preparation import loader_of
+
+    for cell in cells:
+        loader_of(cell)

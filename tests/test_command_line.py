@@ -214,6 +214,7 @@ def test_refresh_computes_only_what_is_stale_or_damaged(suite, finished, tmp_pat
         (["--suite", "quikc"], "unknown suite 'quikc'. Did you mean 'quick'"),
         (["--explainer", "kmx"], "unknown explainer 'kmx'. Did you mean 'kmex'"),
         (["--dataset", "mnst"], "unknown data set 'mnst'. Did you mean 'mnist'"),
+        (["--explainer", "my method"], "unknown explainer 'my method'"),
         (["--device", "warp", "--explainer", "kmex"], "device 'warp' cannot be used"),
     ],
 )
@@ -223,6 +224,42 @@ def test_a_wrong_name_is_one_line_and_status_2(tmp_path, arguments, message):
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+FUSSY = """
+from dataclasses import dataclass
+
+from baselines.kmex import KMEx
+from benchmark.registry import EXPLAINERS
+
+
+@EXPLAINERS.register("fussy")
+@dataclass(frozen=True)
+class Fussy(KMEx):
+    def __post_init__(self):
+        raise ValueError("lr must be positive")
+"""
+
+
+def test_check_names_a_recipe_that_cannot_be_made(tmp_path):
+    (tmp_path / "plug.py").write_text(FUSSY)
+    done = sembench("check", "fussy", "--plugin", tmp_path / "plug.py")
+    assert done.returncode == 1
+    assert "broken      recipe              fussy: ValueError: lr must be positive. Hyper-parameters" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "leaderboard", "report", "claims"])
+def test_a_file_where_a_folder_should_be_is_one_line_and_status_2(tmp_path, command):
+    (tmp_path / "file").write_text("mine")
+    results = Path(__file__).parent.parent / "leaderboard" / "results"
+    options = ["--epochs", 1] if command == "run" else ["--results", results, "--suite", "quick"]
+    done = sembench(command, "--out", tmp_path / "file", *options)
+    assert done.returncode == 2
+    assert "cannot be written: File exists" in done.stderr or "cannot be written: Not a directory" in done.stderr
+    assert done.stderr.startswith(f"error: {tmp_path / 'file'}")
+    assert "Traceback" not in done.stderr
+    assert "training" not in done.stdout
 
 
 def test_a_wrong_option_is_a_usage_error():

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 import benchmark.runner
 from benchmark.data.declaration import declares
 from benchmark.data.licence import CC0
+from benchmark.errors import SuiteInvalid
 from benchmark.registry import DATASETS
 from benchmark.results import read_result, write_result
 from sembench import app
@@ -33,6 +34,7 @@ name = "own"
 [[explainers]]
 name = "blackbox"
 """
+EXPLAINERS = SUITE[SUITE.index("[[explainers]]") :]
 
 
 @pytest.fixture
@@ -79,6 +81,16 @@ def test_open_leaves_out_what_is_not_free_and_says_so(suite, tmp_path, fetched, 
     assert "4 cells" in done.stdout
     assert ran == ["digits", "digits", "own", "own"]
     assert fetched == []
+
+
+@pytest.mark.parametrize("option", [("--licence", "open"), ("--download",)])
+def test_an_option_of_another_type_is_found_before_anything_follows_from_it(tmp_path, fetched, ran, option):
+    path = tmp_path / "own.toml"
+    options = 'parameters = { path = "cells", licence = "proprietary", open_licence = "no" }'
+    path.write_text(SUITE[: SUITE.index("[[datasets]]")] + f'[[datasets]]\nname = "folder"\n{options}\n' + EXPLAINERS)
+    with pytest.raises(SuiteInvalid, match="folder: the option open_licence is 'no'; accepted is bool"):
+        sembench("run", "--suite", path, "--out", tmp_path / "out", *option)
+    assert ran == fetched == []
 
 
 def test_without_a_wish_everything_runs_and_nothing_is_fetched(suite, tmp_path, fetched, ran):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from benchmark.errors import SuiteInvalid
+from benchmark.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
 from benchmark.factory import load
 from benchmark.models.backbone import Backbone
 from benchmark.models.weights import load_weights, read_weights
@@ -35,7 +35,8 @@ def own_backbone(
         blocks: Submodules that the blocks end with.
 
     Raises:
-        SuiteInvalid, PluginBroken: If there is no such factory, or it makes no module, or the weights do not fit.
+        SuiteInvalid, PluginBroken: If there is no such factory or no such file, the factory fails or makes no module,
+            or the weights do not fit.
         BackboneUnfit: If the network cannot be wrapped.
     """
     return wrap(own_network(name, weights), image_size=image_size, blocks=blocks, n_classes=n_classes)
@@ -59,7 +60,16 @@ def own_network(name: str, weights: str = "none") -> nn.Module:
             f"backbone {name!r} takes {len(required)} required parameters and got weights {weights!r}. A factory takes "
             "none, and weights are 'none' or a file to be loaded; or it takes one, the path of the weights file."
         )
-    network = factory(weights) if reads_itself else factory()
+    if weights != "none" and not Path(weights).is_file():
+        raise SuiteInvalid(f"the weights {weights!r} cannot be read: there is no such file (seen from {Path.cwd()}).")
+    try:
+        network = factory(weights) if reads_itself else factory()
+    except SembenchError:
+        raise
+    except Exception as error:
+        raise PluginBroken(
+            f"backbone {name!r}: the factory fails, with weights {weights!r}: {in_one_line(error)}. Repair it first."
+        ) from error
     if not isinstance(network, nn.Module):
         raise SuiteInvalid(f"backbone {name!r} makes a {type(network).__name__}, not a torch.nn.Module.")
     if weights != "none" and not reads_itself:

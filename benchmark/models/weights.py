@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from benchmark.errors import SuiteInvalid
+from benchmark.errors import SuiteInvalid, in_one_line
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts keep the weights
@@ -24,7 +22,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Args:
         path: A ``.safetensors`` file, or a ``.pth`` or ``.pt`` file that holds a state dictionary, possibly under
-            ``state_dict``, ``model_state_dict`` or ``model``; names may begin with ``module.``.
+            ``state_dict``, ``model_state_dict`` or ``model``; in either, names may begin with ``module.``.
 
     Raises:
         SuiteInvalid: If the file cannot be read, or holds anything but weights.
@@ -33,11 +31,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise SuiteInvalid(f"the weights {str(path)!r} are not of a known kind; accepted are {', '.join(SUFFIXES)}.")
     try:
         if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            content: Any = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # an unpickler stumbles over a damaged file with errors of any kind
         raise SuiteInvalid(
-            f"the weights {str(path)!r} cannot be read: {str(error).splitlines()[0]} Only tensors are read, no other "
+            f"the weights {str(path)!r} cannot be read: {in_one_line(error)}. Only tensors are read, no other "
             "object: save model.state_dict(), or write safetensors."
         ) from error
     return _unwrapped(content, path)
@@ -69,8 +68,13 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
     for key in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    tensors = isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values())
-    if not tensors or not content:
-        raise SuiteInvalid(f"the weights {str(path)!r} hold no state dictionary; save model.state_dict().")
+    named = isinstance(content, Mapping) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    )
+    if not named or not content:
+        raise SuiteInvalid(
+            f"the weights {str(path)!r} cannot be read: they hold no state dictionary, tensors by name; save "
+            "model.state_dict()."
+        )
     parallel = all(name.startswith(_PARALLEL) for name in content)
     return {name.removeprefix(_PARALLEL) if parallel else name: value for name, value in content.items()}

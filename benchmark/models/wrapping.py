@@ -85,6 +85,7 @@ def wrap(
         BackboneUnfit: If the network does not have this form; says where it departs from it.
     """
     trace = Trace(network, image_size)
+    _require_finite(network, trace)
     anatomy = dissect(trace, blocks)
     *stages, pool = _segments(trace, anatomy)
     classifier = trace.module.get_submodule(str(anatomy.classifier.target))
@@ -131,6 +132,26 @@ def _segment(module: fx.GraphModule, steps: Sequence[fx.Node], start: fx.Node, e
             known[step] = graph.node_copy(step, find)
     graph.output(known[end])
     return fx.GraphModule(module, graph)
+
+
+def _require_finite(network: nn.Module, trace: Trace) -> None:
+    """The network answers with numbers. Raises `BackboneUnfit` naming the tensors that are to blame, if there are any.
+
+    A tensor that is not finite may be meant, e.g. a mask: only one behind such an answer is an error.
+    """
+    if bool(torch.isfinite(trace.logits).all()):
+        return
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    wrong = [name for name, tensor in tensors if not bool(torch.isfinite(tensor).all())]
+    if wrong:
+        raise BackboneUnfit(
+            f"the weights hold NaN or infinity, in {len(wrong)} of {len(tensors)} tensors, the first is {wrong[0]!r}. "
+            "Take a checkpoint from before the training diverged."
+        )
+    raise BackboneUnfit(
+        f"the logits hold NaN or infinity on images of white noise of {trace.image_size} pixels, though every weight "
+        "is finite: look for a division by zero, or an overflow, in the forward pass."
+    )
 
 
 def _require_same_answer(backbone: Backbone, trace: Trace) -> None:

@@ -1,6 +1,7 @@
 """Options of data sets: stated in a suite, passed to the loader, part of what a result answers."""
 
 import dataclasses
+from typing import Literal
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from benchmark.data.augmentation import Augmentation
 from benchmark.data.declaration import declares
 from benchmark.data.digits import digits
 from benchmark.data.licence import CC_BY_4
-from benchmark.errors import SuiteInvalid
+from benchmark.errors import PluginBroken, SuiteInvalid
 from benchmark.plan import plan
+from benchmark.preparation import loader_of
 from benchmark.registry import DATASETS
 from benchmark.results import read_result
 from benchmark.runner import Runner
@@ -173,6 +175,69 @@ def test_wrong_options_stop_before_anything_runs(tmp_path, old, new, message):
     with pytest.raises(SuiteInvalid, match=message):
         go()
     assert not (tmp_path / "options").exists()
+
+
+def of_folder(parameters):
+    """The cell of a suite on the user's own folder."""
+    text = SUITE[: SUITE.index("[[datasets]]")] + '[[explainers]]\nname = "kmex"\n[[datasets]]\nname = "folder"\n'
+    return plan(parse_suite(f"{text}parameters = {{ {parameters} }}", "the test"))[0]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ('path = "x", open_licence = "no"', "folder: the option open_licence is 'no'; accepted is bool"),
+        ('path = "x", open_licence = 1', "the option open_licence is 1; accepted is bool"),
+        ('path = "x", licence = 5', "the option licence is 5; accepted is str"),
+        ('path = "x", test_share = "half"', "the option test_share is 'half'; accepted is float"),
+        ('path = "x", split_seed = 1.5', "the option split_seed is 1.5; accepted is int"),
+        ("path = 3", "the option path is 3; accepted is str"),
+    ],
+)
+def test_an_option_of_another_type_is_named_with_its_value_and_what_is_accepted(parameters, message):
+    with pytest.raises(SuiteInvalid, match=message):
+        loader_of(of_folder(parameters))
+
+
+def test_options_of_the_right_types_are_passed_on_as_they_are():
+    given = 'path = "x", test_share = 1, open_licence = true, licence = "CC0", augment = false, split_seed = 7'
+    assert loader_of(of_folder(given)).keywords == {
+        "path": "x", "test_share": 1, "open_licence": True, "licence": "CC0", "augment": False, "split_seed": 7,
+    }  # fmt: skip
+
+
+def with_classes(data_root, *, crop: Literal["whole", "box"] = "whole", names: "list[str] | None" = None): ...
+
+
+def of_nothing_known(data_root, *, count: "NoSuchType" = 3): ...  # noqa: F821
+
+
+def of_a_type_of_its_own(data_root, *, count: Silent = None): ...
+
+
+@pytest.mark.parametrize(
+    ("load", "parameters", "message"),
+    [
+        (with_classes, 'crop = "box", names = ["a", "b"]', None),
+        (with_classes, 'crop = "boxes"', r"the option crop is 'boxes'; accepted is typing.Literal\['whole', 'box'\]"),
+        (with_classes, 'names = "a"', r"the option names is 'a'; accepted is list\[str\] | None"),
+        (of_nothing_known, "count = 3", None),
+        (of_a_type_of_its_own, "count = 3", None),
+    ],
+)
+def test_types_are_those_that_a_plugin_annotates(monkeypatch, load, parameters, message):
+    monkeypatch.setitem(DATASETS._objects, "folder", load)
+    if message is None:
+        assert callable(loader_of(of_folder(parameters)))
+        return
+    with pytest.raises(SuiteInvalid, match=message):
+        loader_of(of_folder(parameters))
+
+
+def test_a_data_set_that_is_no_function_is_a_broken_plugin(monkeypatch):
+    monkeypatch.setitem(DATASETS._objects, "folder", 7)
+    with pytest.raises(PluginBroken, match="data set 'folder' is a int, not a function"):
+        loader_of(of_folder('path = "x"'))
 
 
 def test_two_data_sets_under_one_label_are_refused():

@@ -7,7 +7,7 @@ import torch
 from benchmark.backbones import backbone_of
 from benchmark.cache import Cache
 from benchmark.data.dataset import Normalisation
-from benchmark.errors import BackboneUnfit, SuiteInvalid
+from benchmark.errors import BackboneUnfit, PluginBroken, SuiteInvalid
 from benchmark.inspection import inspect_network
 from benchmark.models.own import own_network
 from benchmark.models.wrapping import Rescale
@@ -168,6 +168,27 @@ def test_a_factory_may_read_its_weights_itself(own, tmp_path):
     ):
         with pytest.raises(SuiteInvalid, match=reason):
             own_network(f"{path}:{name}", weights)
+
+
+def test_a_factory_that_fails_is_named_with_its_reason(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text(
+        "import torch\n"
+        "def plain(): raise RuntimeError('no such layer\\nsecond line')\n"
+        "def load(path): return torch.load(path, weights_only=True)\n"
+        "def silent(): raise KeyError\n"
+    )
+    (tmp_path / "empty.pth").write_bytes(b"")
+    for name, weights, reason in (
+        ("plain", "none", "plain': the factory fails, with weights 'none': RuntimeError: no such layer. Repair it"),
+        ("load", str(tmp_path / "empty.pth"), "load': the factory fails, with weights '.*empty.pth': EOFError"),
+        ("silent", "none", "silent': the factory fails, with weights 'none': KeyError. Repair it"),
+    ):
+        with pytest.raises(PluginBroken, match=reason):
+            own_network(f"{path}:{name}", weights)
+    for name in ("load", "plain"):
+        with pytest.raises(SuiteInvalid, match=r"nothere.pth' cannot be read: there is no such file"):
+            own_network(f"{path}:{name}", str(tmp_path / "nothere.pth"))
 
 
 def test_blocks_of_the_compact_resnets_are_fixed():

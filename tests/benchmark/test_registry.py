@@ -40,6 +40,15 @@ def test_a_name_of_an_entry_point_is_taken_too():
         EXPLAINERS.register("kmex")(object())
 
 
+@pytest.mark.parametrize("name", ["", "two words", "bad name/../../x", "-x", "b*", "a\n", "x" * 81])
+def test_a_name_that_could_be_no_folder_is_refused_where_it_is_registered(name):
+    things = Registry("thing", "test.none")
+    with pytest.raises(PluginBroken, match="cannot be registered: a name is at most 80 letters, digits and"):
+        things.register(name)
+    things.register("kmex(my-method_2.0+)")(object())
+    assert things.names() == ["kmex(my-method_2.0+)"]
+
+
 def test_two_packages_that_claim_one_name_are_both_named(monkeypatch):
     things = points(monkeypatch, ("one", "json:loads"), ("one", "json:dumps"))
     with pytest.raises(NameTaken, match=r"claimed by json:loads and by json:dumps"):

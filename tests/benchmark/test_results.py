@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark import results
-from benchmark.errors import DiskFull, ResultDamaged
+from benchmark.errors import DiskFull, NotWritable, ResultDamaged
 from benchmark.results import (
     Cost,
     Measure,
@@ -19,6 +19,7 @@ from benchmark.results import (
     Scored,
     digest,
     read_result,
+    require_writable,
     write_atomically,
     write_result,
 )
@@ -142,9 +143,30 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
 def test_other_write_errors_are_not_called_a_full_disk(tmp_path, monkeypatch):
     def denied(handle):
-        raise PermissionError(errno.EACCES, "denied")
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(results.os, "fsync", denied)
-    with pytest.raises(PermissionError):
+    with pytest.raises(NotWritable, match=r"file cannot be written: Permission denied\. Name a folder that you may"):
         write_atomically(tmp_path / "file", b"new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_folder_should_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotWritable, match=r"file/board\.md cannot be written: File exists"):
+        write_atomically(tmp_path / "file" / "board.md", b"new")
+    with pytest.raises(NotWritable, match=r"file cannot be written: File exists"):
+        require_writable(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_is_found_writable_without_leaving_anything_in_it(tmp_path, monkeypatch):
+    require_writable(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+    def denied(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(results.tempfile, "_mkstemp_inner", denied)
+    with pytest.raises(NotWritable, match=r"new/folder cannot be written: Permission denied"):
+        require_writable(tmp_path / "new" / "folder")

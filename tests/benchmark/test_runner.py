@@ -11,7 +11,7 @@ import torch
 from baselines.kmex import KMEx, KMExModel
 from benchmark import results
 from benchmark.cache import Cache
-from benchmark.errors import DiskFull, FolderBusy, SuiteInvalid, UnknownName
+from benchmark.errors import DiskFull, FolderBusy, NotWritable, PluginBroken, SuiteInvalid, UnknownName
 from benchmark.plan import plan, status
 from benchmark.registry import EXPLAINERS
 from benchmark.results import NotApplicable, read_result
@@ -182,6 +182,51 @@ def test_an_explainer_that_breaks_its_promise_fails_alone(run, tiny_suite, behav
     assert "Traceback" in cells[1].path(out).with_suffix(".error.txt").read_text()
     reference, other = scores(cells[2].path(out)), scores(cells[0].path(out))
     assert reference[1] == other[1], "the entry after the failure is paired with the untouched backbone"
+
+
+def test_a_recipe_that_cannot_be_made_fails_alone(run, tiny_suite, monkeypatch):
+    class Fussy(KMEx):
+        def __post_init__(self):
+            raise ValueError("lr must be positive")
+
+    monkeypatch.setitem(EXPLAINERS._objects, "fussy", Fussy)
+    cells = plan(tiny_suite, explainers=["fussy", "blackbox"])
+    summary, out = run(cells)
+    assert [cell.entry for cell in summary.finished] == ["blackbox"]
+    (error,) = summary.failed.values()
+    assert isinstance(error, PluginBroken)
+    assert "ValueError: lr must be positive" in str(error)
+    assert "lr must be positive" in cells[0].path(out).with_suffix(".error.txt").read_text()
+
+
+def test_a_folder_that_cannot_be_written_to_stops_before_anything_runs(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    reporter = Recorder()
+    with pytest.raises(NotWritable, match="file cannot be written: File exists"):
+        run(out=tmp_path / "file", reporter=reporter)
+    assert reporter.phases == []
+
+
+def test_a_cell_whose_place_cannot_be_written_fails_alone_and_before_it_is_computed(run, tmp_path, tiny_suite):
+    """Neither its result nor its traceback can be kept."""
+    cells = plan(tiny_suite, explainers=["kmex", "blackbox"])
+    place = cells[0].path(tmp_path / "out").parent
+    place.parent.mkdir(parents=True)
+    place.write_text("a file where the folder should be")
+    reporter = Recorder()
+    summary, _ = run(cells, reporter=reporter)
+    assert [cell.entry for cell in summary.finished] == ["blackbox"]
+    assert isinstance(summary.failed[cells[0].name], NotWritable)
+    assert len(reporter.notes) == 1
+    assert f"the traceback of {cells[0].name} is lost: " in reporter.notes[0]
+    assert not any(phase.startswith("kmex:") for phase in reporter.phases)
+
+
+def test_a_folder_is_free_again_after_a_run_that_was_stopped(run):
+    with pytest.raises(KeyboardInterrupt):
+        run(explainers=["kmex"], reporter=Recorder(stop_at=1))
+    summary, _ = run(explainers=["kmex"])
+    assert not summary.failed
 
 
 def test_a_failure_note_goes_once_the_cell_succeeds(run, tiny_suite):

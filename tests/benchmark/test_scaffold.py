@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from benchmark.errors import NameTaken, SuiteInvalid
+from benchmark.errors import NameTaken, NotWritable, SuiteInvalid
 from benchmark.scaffold import new_explainer
 
 
@@ -37,7 +37,7 @@ def test_the_authors_part_is_short(tmp_path):
     assert len(statements) <= 35
 
 
-@pytest.mark.parametrize("name", ["", "Means", "two words", "../up", "-x", "class", "a_b"])
+@pytest.mark.parametrize("name", ["", "Means", "two words", "../up", "-x", "class", "a_b", "a" * 81])
 def test_a_name_that_is_none_is_refused(tmp_path, name):
     with pytest.raises(SuiteInvalid, match="is no name for an explainer"):
         new_explainer(name, tmp_path)
@@ -55,6 +55,12 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     with pytest.raises(SuiteInvalid, match="is there already"):
         new_explainer("nearest-mean", tmp_path)
     assert list((tmp_path / "nearest-mean").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotWritable, match=r"file/nearest-mean/pyproject.toml cannot be written: Not a directory"):
+        new_explainer("nearest-mean", tmp_path / "file")
 
 
 @pytest.mark.slow

@@ -1,14 +1,17 @@
 """Suite files and plans: everything is stated, nothing else is accepted."""
 
+import dataclasses
 import hashlib
 import subprocess
 import sys
 
 import pytest
 
-from benchmark.errors import ResultDamaged, SuiteInvalid, UnknownName
+from baselines.kmex import KMEx
+from benchmark.errors import PluginBroken, ResultDamaged, SuiteInvalid, UnknownName
 from benchmark.plan import check_names, plan, sources, status
 from benchmark.recipes import recipe
+from benchmark.registry import EXPLAINERS
 from benchmark.suite import SUITES, BackboneSpec, ExplainerSpec, load_suite, parse_suite, suite_names
 
 
@@ -107,6 +110,84 @@ def test_unknown_names_are_found_before_anything_runs(selection, message):
         check_names(plan(load_suite("quick"), **selection))
 
 
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ({"explainers": ["kmex "]}, "unknown explainer 'kmex '. Did you mean 'kmex'"),
+        ({"explainers": [""]}, "unknown explainer ''. Known: .*b234"),
+        ({"explainers": ["../../x"]}, r"unknown explainer '\.\./\.\./x'"),
+        ({"datasets": ["a b"]}, "unknown data set 'a b'. Known: .*digits"),
+        ({"datasets": ["k" * 81]}, "unknown data set 'kkkk"),
+    ],
+)
+def test_what_is_no_name_at_all_is_unknown_too(selection, message):
+    with pytest.raises(UnknownName, match=message):
+        plan(load_suite("quick"), **selection)
+
+
+def test_a_label_is_a_near_match_of_what_is_no_name():
+    extra = '\n[[explainers]]\nname = "kmex"\nlabel = "my-method"\n'
+    with pytest.raises(UnknownName, match="Did you mean 'my-method'"):
+        plan(parse_suite(text() + extra, "x"), explainers=["my method"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Fussy(KMEx):
+    """A recipe that never comes about."""
+
+    rate: float = 0.1
+
+    def __post_init__(self):
+        raise ValueError("lr must be positive\nsecond line")
+
+
+class Typed(Fussy):
+    def __post_init__(self):
+        raise TypeError("rate is wrong")
+
+
+@dataclasses.dataclass(frozen=True)
+class Demanding(KMEx):
+    wanted: int = dataclasses.field(kw_only=True)
+
+
+def failing():
+    raise OSError("not today")
+
+
+ACCEPTED = r"\. Hyper-parameters of plugin are: prototypes_per_class, .*"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Fussy, "plugin: ValueError: lr must be positive" + ACCEPTED + "rate"),
+        (Typed, "plugin: TypeError: rate is wrong" + ACCEPTED + "rate"),
+        (Demanding, "missing 1 required keyword-only argument: 'wanted'" + ACCEPTED + "wanted"),
+        (failing, "plugin: OSError: not today. Hyper-parameters of plugin are: not known"),
+        (object(), "not callable"),
+        (dict, "plugin makes a dict, not an Explainer"),
+    ],
+)
+def test_a_recipe_that_cannot_be_made_of_its_defaults_is_a_broken_plugin(monkeypatch, make, message):
+    monkeypatch.setitem(EXPLAINERS._objects, "plugin", make)
+    with pytest.raises(PluginBroken, match=message) as caught:
+        recipe("plugin", {}, "digits")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [Fussy, Typed, Demanding])
+def test_a_recipe_that_refuses_what_a_suite_gives_makes_the_suite_invalid(monkeypatch, make):
+    monkeypatch.setitem(EXPLAINERS._objects, "plugin", make)
+    with pytest.raises(SuiteInvalid, match=ACCEPTED):
+        recipe("plugin", {"prototypes_per_class": 3}, "digits")
+
+
+def test_hyperparameters_of_a_conversion_are_listed():
+    with pytest.raises(SuiteInvalid, match=r"Hyper-parameters of kmex\(flint\) are: prototypes_per_class, .*of, base"):
+        recipe("kmex(flint)", {"prototypes": 3}, "digits")
+
+
 def test_the_identity_follows_the_settings_and_not_the_batch_size():
     suite = load_suite("quick")
     (first,) = plan(suite, explainers=["kmex"], seeds=[0])
@@ -198,7 +279,10 @@ def test_a_suite_may_name_the_content_of_a_weights_file_that_is_not_there(tmp_pa
         with_weights(path, wrong)
 
 
-def test_cifar10_is_run_as_the_suite_open_is():
+def test_cifar10_is_run_as_the_suite_open_is_but_for_protovae():
     ours, theirs = load_suite("open-cifar10"), load_suite("open")
-    assert (ours.explainers, ours.metrics, ours.evaluation) == (theirs.explainers, theirs.metrics, theirs.evaluation)
+    assert (ours.metrics, ours.evaluation) == (theirs.metrics, theirs.evaluation)
     assert (ours.backbone, ours.training) == (theirs.backbone, theirs.training)
+    assert [spec.entry for spec in ours.explainers] == [spec.entry for spec in theirs.explainers]
+    others = [a.entry for a, b in zip(ours.explainers, theirs.explainers, strict=True) if a != b]
+    assert others == ["protovae", "kmex(protovae)"]

@@ -51,12 +51,28 @@ def test_no_code_of_a_file_runs(tmp_path, capsys):
         ("w.pth", b"nonsense", "cannot be read"),
         ("w.safetensors", b"nonsense", "cannot be read"),
         ("w.pth", pickle.dumps({}, protocol=2), "cannot be read|hold no state dictionary"),
+        ("w.pth", b"", r"cannot be read: EOFError"),
+        ("w.pth", b"epoch 1: loss 0.3\n", r"cannot be read: \w+"),
+        ("w.safetensors", b"", "cannot be read: SafetensorError"),
     ],
 )
 def test_another_file_is_refused(tmp_path, name, content, reason):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SuiteInvalid, match=reason):
         read_weights(tmp_path / name)
+
+
+def test_a_dictionary_without_names_is_refused(tmp_path, state):
+    torch.save({0: state["weight"]}, tmp_path / "w.pth")
+    with pytest.raises(SuiteInvalid, match="cannot be read: they hold no state dictionary"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_safetensors_of_a_parallel_network_are_read_as_a_pth_file_is(tmp_path, state):
+    safetensors.torch.save_file({f"module.{k}": v for k, v in state.items()}, tmp_path / "w.safetensors")
+    found = read_weights(tmp_path / "w.safetensors")
+    assert found.keys() == state.keys()
+    assert torch.equal(found["weight"], state["weight"])
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):

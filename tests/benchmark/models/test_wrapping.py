@@ -119,6 +119,31 @@ def test_a_wrong_block_says_what_is_wrong_with_it(own, names, reason):
         wrap(made(own.Mobile), image_size=32, blocks=names)
 
 
+@pytest.mark.parametrize(
+    ("tensor", "value"), [("trunk.5.weight", "nan"), ("classifier.weight", "nan"), ("classifier.bias", "inf")]
+)
+def test_weights_that_are_no_numbers_are_named(own, tensor, value):
+    network = made(own.Mobile)
+    network.state_dict()[tensor].view(-1)[0] = float(value)
+    with pytest.raises(BackboneUnfit, match=f"the weights hold NaN or infinity, in 1 of .* first is '{tensor}'"):
+        wrap(network, image_size=32)
+
+
+def test_logits_that_are_no_numbers_are_told_from_such_weights(own):
+    class Overflowing(own.Mobile):
+        def forward(self, x):
+            return super().forward(x) / 0
+
+    with pytest.raises(BackboneUnfit, match=r"the logits hold NaN or infinity on images of .*every weight is finite"):
+        wrap(made(Overflowing), image_size=32)
+
+
+def test_a_buffer_may_hold_infinity_where_the_answer_does_not(own):
+    network = made(own.Mobile)
+    network.register_buffer("mask", torch.tensor([float("-inf")]))
+    torch.testing.assert_close(wrap(network, image_size=32)(images()), network(images()))
+
+
 class Sequence(nn.Module):
     """A network of given layers behind one convolution."""
 
