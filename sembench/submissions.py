@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sembench.cells import compute, pending_of
+from sembench.cells import attempt, compute, pending_of, say_failed
 from sembench.options import RUNS, PluginOption, SuiteOption
 
 if TYPE_CHECKING:
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 def validate(
     folder: Annotated[Path, typer.Argument(help="Folder of results, as `sembench submit` writes it.")],
-    base: Annotated[Path | None, typer.Option(help="Accepted results: none may change or go.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Accepted results: none of an entry that FOLDER holds may change or go.")
+    ] = None,
     suite: Annotated[list[str], typer.Option(help="File of a suite that is not sembench's (repeatable).")] = [],  # noqa: B006
+    whole: Annotated[
+        bool, typer.Option("--whole", help="FOLDER takes the base's place: no file of the base may be missing.")
+    ] = False,
     allow_changes: Annotated[
-        bool, typer.Option("--allow-changes", help="For maintainers: results may change.")
+        bool, typer.Option("--allow-changes", help="For maintainers: results may change or go.")
     ] = False,
     summary: Annotated[Path | None, typer.Option(help="File that the verdict is added to as Markdown.")] = None,
 ) -> None:
@@ -27,20 +32,24 @@ def validate(
     from benchmark.suite import load_suite
     from leaderboard.submission.validate import validate
 
-    verdict = validate(folder, base=base, suites=[load_suite(name) for name in suite], allow_changes=allow_changes)
+    suites = [load_suite(name) for name in suite]
+    verdict = validate(folder, base=base, suites=suites, whole=whole, allow_changes=allow_changes)
     if summary is not None:
         _summarise(verdict, base, summary)
     _refuse(verdict, folder)
     typer.echo(f"{folder}: {len(verdict.results)} results of {len(verdict.entries)} entries, nothing to complain of")
+    if base is not None and not whole:
+        typer.echo(f"Other entries of {base} may be missing here; --whole asks for all of them.")
 
 
 def _summarise(verdict: Verdict, base: Path | None, file: Path) -> None:
     """Adds the verdict to a file, which may hold other summaries already."""
+    from benchmark.results import writing
     from leaderboard.submission.summary import summary
 
     places = base.glob("*/*/*/seed-*.json") if base is not None else ()
     accepted = frozenset(f"{path.parts[-4]}/{path.parts[-2]}" for path in places)
-    with file.open("a", encoding="utf-8") as opened:
+    with writing(file), file.open("a", encoding="utf-8") as opened:
         opened.write(summary(verdict, accepted))
 
 
@@ -78,7 +87,7 @@ def submit(
     asked = load_suite(suite)
     cells = plan(asked, explainers=explainer)
     check_names(cells)
-    pending = pending_of(cells, runs, refresh, current=True)
+    pending = pending_of(cells, runs, refresh, current=True, option="--runs")
     typer.echo(f"{len(cells)} cells in {runs / asked.name}: {len(cells) - len(pending)} done, {len(pending)} to run")
     if pending:
         compute(pending, runs, runs / "cache", data_root, device, total=len(cells))
@@ -105,6 +114,7 @@ def verify(
     Unlike `validate` this runs the explainers that the results name: install only what you trust.
     """
     import tempfile
+    import traceback
 
     from benchmark.plan import cell_of, check_names
     from benchmark.plugins import load_plugins
@@ -124,8 +134,16 @@ def verify(
     check_names(asked)
     typer.echo(f"{len(chosen)} of {len(verdict.results)} cells, " + ("as named" if cell else f"drawn with seed {seed}"))
     with tempfile.TemporaryDirectory() as fresh:
-        compute(asked, Path(fresh), Path(fresh, "cache"), data_root, device, total=len(asked))
-        again = {path: read_result(one.path(Path(fresh))) for path, one in zip(chosen, asked, strict=True)}
+        summary = attempt(asked, Path(fresh), Path(fresh, "cache"), data_root, device, total=len(asked))
+        again = {
+            path: read_result(one.path(Path(fresh)))
+            for path, one in zip(chosen, asked, strict=True)
+            if one.name not in summary.failed
+        }
+    if summary.failed:
+        say_failed(summary, len(asked))
+    for name, error in summary.failed.items():  # the folder that held the tracebacks is gone
+        typer.echo(f"\n{name}:\n{''.join(traceback.format_exception(error))}", err=True)
     agreements = {path: compare(verdict.results[path], result) for path, result in again.items()}
     for path, agreement in agreements.items():
         typer.echo("\n".join(lines(path, agreement)))
@@ -138,5 +156,7 @@ def verify(
     }
     for written in write_marks(folder, agreed) if mark else []:
         typer.echo(written)
-    typer.echo(f"{len(agreements) - len(wrong)} of {len(agreements)} cells agree", err=bool(wrong))
-    raise typer.Exit(1 if wrong else 0)
+    bad = bool(wrong or summary.failed)
+    missed = f", {len(summary.failed)} could not be recomputed" if summary.failed else ""
+    typer.echo(f"{len(agreements) - len(wrong)} of {len(asked)} cells agree{missed}", err=bad)
+    raise typer.Exit(1 if bad else 0)

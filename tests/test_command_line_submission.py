@@ -3,10 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+import benchmark.runner
+from benchmark.errors import NotWritable, ResultStale
+from benchmark.results import read_result, result_path, write_result
+from benchmark.suite import SUITES
 from leaderboard.submission.manifest import write_manifest
+from sembench import app
 
 SUITE = """
 name = "small"
@@ -102,3 +109,78 @@ def test_a_folder_that_is_refused_is_not_run(folder, tmp_path):
 def test_list_shows_a_plugin(folder):
     done = sembench(folder, "list", "--plugin", "three_means")
     assert f"three-means registered by {folder / 'three_means.py'}" in " ".join(done.stdout.split())
+
+
+ACCEPTED = Path(__file__).parent.parent / "leaderboard" / "results"
+FINISHED, FAILED = "quick/digits/kmex/seed-0", "quick/digits/b4/seed-0"
+
+
+def here(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def half(monkeypatch):
+    """A runner that repeats an accepted result, and fails at every other cell."""
+
+    class Fake:
+        def __init__(self, out, *arguments):
+            self.out = out
+
+        def run(self, cells):
+            summary = benchmark.runner.Summary()
+            for cell in cells:
+                if cell.name == FINISHED:
+                    write_result(self.out, read_result(cell.path(ACCEPTED)))
+                    continue
+                try:
+                    raise RuntimeError("halfway")
+                except RuntimeError as error:
+                    summary.failed[cell.name] = error
+            return summary
+
+    monkeypatch.setattr(benchmark.runner, "Runner", Fake)
+
+
+@pytest.fixture
+def accepted(tmp_path):
+    """Two accepted entries in a folder of their own."""
+    for entry in ("kmex", "b4"):
+        path = result_path(tmp_path, "quick", "digits", entry, 0)
+        write_result(tmp_path, read_result(result_path(ACCEPTED, "quick", "digits", entry, 0)))
+        assert path.exists()
+        for seed in (1,):
+            write_result(tmp_path, read_result(result_path(ACCEPTED, "quick", "digits", entry, seed)))
+        write_manifest(tmp_path, "quick", entry, "registered by a test")
+    return tmp_path
+
+
+def test_what_failed_is_not_recomputed_and_what_did_not_is_still_compared(accepted, half):
+    done = here("verify", accepted, "--cell", FINISHED, "--cell", FAILED)
+    assert done.exit_code == 1
+    assert f"{FINISHED}.json: agrees" in done.stdout
+    assert "1 of 2 cells failed:" in done.stderr
+    assert f"{FAILED}: RuntimeError: halfway" in done.stderr
+    assert "Traceback (most recent call last):" in done.stderr
+    assert "beside the results" not in done.stderr
+    assert "1 of 2 cells agree, 1 could not be recomputed" in done.stderr
+
+
+def test_a_cell_that_failed_is_not_marked(accepted, half):
+    here("verify", accepted, "--cell", FINISHED, "--cell", FAILED, "--mark")
+    assert [path.name for path in (accepted / "verified" / "quick").iterdir()] == ["kmex.json"]
+
+
+def test_a_summary_that_cannot_be_written_is_named(accepted):
+    with pytest.raises(NotWritable, match=r"nowhere/x.md cannot be written: No such file or directory"):
+        here("validate", accepted, "--summary", accepted / "nowhere" / "x.md")
+
+
+def test_submit_calls_the_folder_of_results_of_other_settings_by_its_own_option(tmp_path):
+    write_result(tmp_path / "runs", read_result(result_path(ACCEPTED, "quick", "digits", "kmex", 0)))
+    suite = tmp_path / "quick.toml"
+    suite.write_text((SUITES / "quick.toml").read_text("utf-8").replace("steps = 32", "steps = 31"))
+    with pytest.raises(ResultStale, match="Use another --runs to keep them"):
+        here("submit", "kmex", "--suite", suite, "--runs", tmp_path / "runs")
+    with pytest.raises(ResultStale, match="Use another --out to keep them"):
+        here("run", "--explainer", "kmex", "--suite", suite, "--out", tmp_path / "runs")

@@ -8,24 +8,41 @@ from statistics import fmean
 
 from benchmark.results import Result, Scored
 from leaderboard.consistency import contradictions
+from leaderboard.submission.arithmetic import black_box_right
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.completeness import Read
+from leaderboard.submission.manifest import manifest_path
+from leaderboard.submission.tree import WHOLE, Found
 
 _RECOMPUTE = "Scores are written by `sembench run` and not edited: compute the cell again."
-_KEEP = "Leave the file as it is in the base; a maintainer who means the change says --allow-changes."
+KEEP = "Leave the file as it is in the base; a maintainer who means the change says --allow-changes."
 
 
 def changed(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) -> Iterator[Complaint]:
-    """Results of the base that a submission alters or leaves out, one complaint per score."""
-    there = dict(submitted)
-    entries = {(result.suite, result.explainer) for result in there.values()}
-    for path, old in base.items():
-        new = there.get(path)
-        if new is None:
-            if (old.suite, old.explainer) in entries:
-                yield Complaint(str(path), "the file", "stands in the base, and is not there any more", _KEEP)
-        elif new != old:
+    """Results of the base that a submission alters, one complaint per score."""
+    for path, new in submitted:
+        old = base.get(path)
+        if old is not None and new != old:
             yield from _changed_scores(path, old, new)
+
+
+def dropped(submitted: Sequence[Found], base: Sequence[Found], *, whole: bool) -> Iterator[Complaint]:
+    """Results, manifests and marks of the base that a submission leaves out.
+
+    Args:
+        submitted: What lies in the folder that was submitted.
+        base: What lies in the base.
+        whole: Nothing of the base may be missing; otherwise nothing of an entry that has a file in the submission.
+    """
+    there = {file.path for file in submitted}
+    entries = {(file.suite, file.entry) for file in submitted}
+    for file in base:
+        if file.path not in there and (whole or (file.suite, file.entry) in entries):
+            text = f"stands in the base ({_ROLES[file.role]}), and is not there any more"
+            yield Complaint(str(file.path), WHOLE, text, KEEP)
+
+
+_ROLES = {"result": "a result", "manifest": "a manifest", "verified": "a mark of verification"}
 
 
 def _changed_scores(path: PurePosixPath, old: Result, new: Result) -> Iterator[Complaint]:
@@ -34,11 +51,11 @@ def _changed_scores(path: PurePosixPath, old: Result, new: Result) -> Iterator[C
         before, after = old.scores.get(name), new.scores.get(name)
         if before != after:
             scores = True
-            yield Complaint(str(path), f"scores.{name}", _difference(before, after), _KEEP)
+            yield Complaint(str(path), f"scores.{name}", _difference(before, after), KEEP)
     if not scores:
         fields = [field for field in Result.model_fields if getattr(old, field) != getattr(new, field)]
         text = f"{', '.join(fields)} differ from the base, while every score is the same"
-        yield Complaint(str(path), fields[0], text, _KEEP)
+        yield Complaint(str(path), fields[0], text, KEEP)
 
 
 def _difference(before: object, after: object) -> str:
@@ -54,6 +71,19 @@ def _difference(before: object, after: object) -> str:
 
 def _said(score: object) -> str:
     return "missing" if score is None else str(getattr(score, "status", score))
+
+
+def without_manifest(
+    submitted: Sequence[Read], files: Sequence[Found], base: Mapping[PurePosixPath, Result]
+) -> Iterator[Complaint]:
+    """Entries that the base does not hold, and that bring no manifest."""
+    there = {file.path for file in files}
+    settled = {(result.suite, result.explainer) for result in base.values()}
+    for suite, entry in sorted({(result.suite, result.explainer) for _, result in submitted} - settled):
+        path = manifest_path(suite, entry)
+        if path not in there:
+            text = "is missing: a new entry says what was submitted"
+            yield Complaint(str(path), WHOLE, text, "Pack it with `sembench submit`.")
 
 
 def contradicting(submitted: Sequence[Read], base: Mapping[PurePosixPath, Result]) -> Iterator[Complaint]:
@@ -95,11 +125,9 @@ def other_black_boxes(submitted: Sequence[Read], base: Mapping[PurePosixPath, Re
     own = dict(submitted)
     known: dict[tuple[str, str], tuple[PurePosixPath, tuple[int, ...]]] = {}
     for path, result in [*((p, r) for p, r in base.items() if p not in own), *submitted]:
-        told = result.provenance
-        accuracy, gap = result.scores.get("accuracy"), result.scores.get("accuracy_gap")
-        if not isinstance(accuracy, Scored) or not isinstance(gap, Scored):
+        told, right = result.provenance, black_box_right(result)
+        if right is None:
             continue
-        right = tuple(round(a - g / 100) for a, g in zip(accuracy.values, gap.values, strict=False))
         first, expected = known.setdefault((told.dataset_sha256, told.backbone_sha256), (path, right))
         if path in own and right != expected:
             index = next((i for i, (a, b) in enumerate(zip(right, expected, strict=False)) if a != b), 0)

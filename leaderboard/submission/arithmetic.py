@@ -107,6 +107,14 @@ def _gap(scored: dict[str, Scored]) -> Iterator[Wrong]:
             return
 
 
+def black_box_right(result: Result) -> tuple[int, ...] | None:
+    """On which images is the black box right? Accuracy minus gap, 0 or 1 by image; ``None`` without the two scores."""
+    accuracy, gap = result.scores.get("accuracy"), result.scores.get("accuracy_gap")
+    if not isinstance(accuracy, Scored) or not isinstance(gap, Scored):
+        return None
+    return tuple(round(a - g / 100) for a, g in zip(accuracy.values, gap.values, strict=False))
+
+
 def _areas(scored: dict[str, Scored]) -> Iterator[Wrong]:
     """RO-AUROC is the area under the curve that stands beside it, and its gain the area between the two curves."""
     auroc, gain = scored.get("ro_auroc"), scored.get("ro_auroc_gain")

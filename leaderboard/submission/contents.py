@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from leaderboard.submission.arithmetic import disagreements
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.declared import declared
 from leaderboard.submission.strict_json import Wrong, parse
-from leaderboard.submission.tree import WHOLE, read_bytes
+from leaderboard.submission.tree import WHOLE
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _PER_FILE = 8
@@ -27,18 +27,14 @@ _MOST = 10**9
 _PACKAGES = ("torch", "numpy", "zennit", "scikit-learn")
 
 
-def read(root: Path, path: PurePosixPath, measures: Mapping[str, Measure]) -> tuple[Result | None, list[Complaint]]:
+def read(path: PurePosixPath, data: bytes, measures: Mapping[str, Measure]) -> tuple[Result | None, list[Complaint]]:
     """One result file, and what is wrong with it; there is a result only if it keeps the schema.
 
     Args:
-        root: The folder that was submitted.
-        path: The file, relative to it.
+        path: The file, relative to the folder that was submitted.
+        data: Its content.
         measures: What metrics mean that sembench does not declare itself, e.g. those of the base.
     """
-    try:
-        data = read_bytes(root, path)
-    except (OSError, ValueError) as error:
-        return None, [Complaint(str(path), WHOLE, f"cannot be read: {error}", "Restore it, or leave it out.")]
     _, wrong = parse(data)
     if wrong:
         return None, _limited(path, wrong)

@@ -94,12 +94,8 @@ def _packages() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def read_manifest(root: Path, path: PurePosixPath) -> tuple[Manifest | None, list[Complaint]]:
-    """A manifest, and what is wrong with the file."""
-    try:
-        data = read_bytes(root, path)
-    except (OSError, ValueError) as error:
-        return None, [Complaint(str(path), WHOLE, f"cannot be read: {error}", _PACK)]
+def read_manifest(path: PurePosixPath, data: bytes) -> tuple[Manifest | None, list[Complaint]]:
+    """A manifest from the content of its file, and what is wrong with it."""
     _, wrong = parse(data)
     if wrong:
         return None, [Complaint(str(path), *item) for item in wrong]

@@ -5,7 +5,6 @@ A mark names the hash of every result of the entry: once one of them changes, th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -16,7 +15,7 @@ from benchmark.results import Name, Result, write_atomically
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.manifest import Sha256, hashes, manifest_path
 from leaderboard.submission.strict_json import parse
-from leaderboard.submission.tree import VERIFIED, WHOLE, Found, read_bytes
+from leaderboard.submission.tree import VERIFIED, WHOLE, Found, content
 
 _ASK = "Leave it out: whoever maintains the board runs `sembench verify` and writes it."
 
@@ -119,21 +118,23 @@ def standing(roots: Sequence[Path], results: Iterable[Result]) -> dict[tuple[str
 
 
 def untrue(
-    root: Path, files: Sequence[Found], hashed: Mapping[str, str], base: Path | None, *, allow_changes: bool
+    root: Path, files: Sequence[Found], hashed: Mapping[str, str], known: Mapping[PurePosixPath, bytes] | None
 ) -> Iterator[Complaint]:
-    """Marks that do not fit the results, and, beside a base, marks that whoever submits has made.
+    """Marks that do not fit the results, and marks that whoever submits has made.
 
     Args:
         root: The folder that was submitted.
         files: What lies there.
         hashed: SHA-256 of its results, by path.
-        base: Results that are accepted already.
-        allow_changes: Accept marks that are not in the base.
+        known: The marks that may be there, by path; ``None`` if any may.
     """
     for file in files:
         if file.role != "verified":
             continue
-        data = read_bytes(root, file.path)
+        data, unreadable = content(root, file.path)
+        yield from unreadable
+        if data is None:
+            continue
         _, wrong = parse(data)
         if wrong:
             yield from (Complaint(str(file.path), *item) for item in wrong)
@@ -145,7 +146,7 @@ def untrue(
             field = ".".join(str(part) for part in first["loc"]) or WHOLE
             yield Complaint(str(file.path), field, str(first["msg"]), _ASK)
             continue
-        if base is not None and not allow_changes and not _same(base / file.path, data):
+        if known is not None and known.get(file.path) != data:
             yield Complaint(str(file.path), WHOLE, "marks an entry as verified, and is not in the base", _ASK)
         there = {
             name: digest
@@ -158,7 +159,3 @@ def untrue(
             if there.get(name) != mark.files.get(name):
                 text = f"{name} is not the result that was verified"
                 yield Complaint(str(file.path), f"files.{name}", text, "Run `sembench verify` again.")
-
-
-def _same(path: Path, data: bytes) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(data).digest()

@@ -62,6 +62,9 @@ def survey(root: Path) -> tuple[list[Found], list[Complaint]]:
             text = f"there are more than {MAX_FILES:,} files"
             complaints.append(Complaint(".", "number of files", text, "Submit one entry at a time."))
             break
+        if isinstance(status, OSError):
+            complaints.append(_unreadable(path, status))
+            continue
         total += status.st_size
         problem = _problem(path, status)
         twin = folded.setdefault(str(path).casefold(), path)
@@ -83,19 +86,38 @@ def survey(root: Path) -> tuple[list[Found], list[Complaint]]:
     return found, complaints
 
 
-def _walk(root: Path) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
-    """Everything below a folder that is no folder itself, and folders that lie too deep; never follows a link."""
+def _walk(root: Path) -> Iterator[tuple[PurePosixPath, os.stat_result | OSError]]:
+    """Everything below a folder that is no folder itself, and folders that lie too deep; never follows a link.
+
+    What the system does not let be listed or looked at comes with its error.
+    """
     waiting = [PurePosixPath()]
     while waiting:
         folder = waiting.pop()
-        with os.scandir(root / folder) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-        for entry in listed:
-            path, status = folder / entry.name, entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode) and len(path.parts) < 4:
+        try:
+            with os.scandir(root / folder) as entries:
+                listed = sorted(entry.name for entry in entries)
+        except OSError as error:
+            yield folder, error
+            continue
+        for name in listed:
+            path, status = folder / name, _status(root / folder / name)
+            if isinstance(status, os.stat_result) and stat.S_ISDIR(status.st_mode) and len(path.parts) < 4:
                 waiting.append(path)
             else:
                 yield path, status
+
+
+def _status(path: Path) -> os.stat_result | OSError:
+    try:
+        return path.lstat()
+    except OSError as error:
+        return error
+
+
+def _unreadable(path: PurePosixPath, error: OSError | ValueError) -> Complaint:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Complaint(str(path), WHOLE, f"cannot be read: {text}", "Make it readable, or leave it out.")
 
 
 def _problem(path: PurePosixPath, status: os.stat_result) -> Complaint | None:
@@ -125,6 +147,14 @@ def _problem(path: PurePosixPath, status: os.stat_result) -> Complaint | None:
     if not beside and len(path.parts) == 4 and _RESULT.fullmatch(path.name):
         return None
     return complaint("place", "is not <suite>/<data set>/<entry>/seed-<n>.json, a manifest or a mark")
+
+
+def content(root: Path, path: PurePosixPath) -> tuple[bytes | None, list[Complaint]]:
+    """What `read_bytes` reads, or a complaint that says why there is nothing."""
+    try:
+        return read_bytes(root, path), []
+    except (OSError, ValueError) as error:
+        return None, [_unreadable(path, error)]
 
 
 def read_bytes(root: Path, path: PurePosixPath) -> bytes:

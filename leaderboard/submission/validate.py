@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from benchmark.errors import SembenchError
 from benchmark.results import Measure, Result
 from benchmark.suite import Suite
-from leaderboard.submission.against_base import changed, contradicting, duplicates, other_black_boxes, taken
+from leaderboard.submission.accepted import NOTHING, accepted
+from leaderboard.submission.against_base import (
+    KEEP,
+    changed,
+    contradicting,
+    dropped,
+    duplicates,
+    other_black_boxes,
+    taken,
+    without_manifest,
+)
 from leaderboard.submission.complaint import Complaint
-from leaderboard.submission.completeness import Read, incomplete
+from leaderboard.submission.completeness import incomplete
 from leaderboard.submission.contents import read
-from leaderboard.submission.manifest import broken_promises, hashes, manifest_path, read_manifest
+from leaderboard.submission.manifest import broken_promises, read_manifest
 from leaderboard.submission.marks import untrue
-from leaderboard.submission.tree import Found, read_bytes, survey
+from leaderboard.submission.tree import WHOLE, Found, content, survey
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,12 @@ class Verdict:
 
 
 def validate(
-    root: Path, *, base: Path | None = None, suites: Sequence[Suite] = (), allow_changes: bool = False
+    root: Path,
+    *,
+    base: Path | None = None,
+    suites: Sequence[Suite] = (),
+    whole: bool = False,
+    allow_changes: bool = False,
 ) -> Verdict:
     """Looks for every reason to refuse a folder of results.
 
@@ -45,28 +61,35 @@ def validate(
         root: The folder, see `leaderboard.submission.tree`.
         base: Results that are accepted already; what they hold must not change, and new entries bring a manifest.
         suites: Suites that do not come with sembench.
-        allow_changes: Accept altered results and marks of verification: for maintainers.
+        whole: The folder is to take the base's place, so that every result, manifest and mark of the base has to be
+            in it; otherwise only those of entries that the folder holds.
+        allow_changes: Accept altered and dropped results, manifests and marks of verification: for maintainers.
 
     Raises:
-        SembenchError: If a folder is not there, or the base itself cannot be read.
+        SembenchError: If a folder is not there, the base itself cannot be read, or ``whole`` is said without a base.
     """
-    accepted = _accepted(base) if base is not None else {}
+    if whole and base is None:
+        raise SembenchError("--whole compares with a base. Name the accepted results with --base.")
+    there = accepted(_folder(base)) if base is not None else NOTHING
     files, complaints = survey(_folder(root))
-    known = {name: score.measure for result in accepted.values() for name, score in result.scores.items()}
-    results, wrong = _results(root, files, known)
+    known = {name: score.measure for result in there.results.values() for name, score in result.scores.items()}
+    results, hashed, wrong = _results(root, files, known)
     complaints += wrong
     readable = list(results.items())
     unread = {file.path for file in files if file.role == "result"} - set(results)
     complaints += incomplete(readable, {suite.name: suite for suite in suites}, unread)
-    complaints += contradicting(readable, accepted)
-    complaints += duplicates(readable, accepted)
-    complaints += taken(readable, accepted)
-    complaints += other_black_boxes(readable, accepted)
-    hashed = hashes(root, [file.path for file in files if file.role == "result"])
-    complaints += _manifests(root, files, hashed, readable, accepted, required=base is not None)
-    complaints += untrue(root, files, hashed, base, allow_changes=allow_changes)
+    complaints += contradicting(readable, there.results)
+    complaints += duplicates(readable, there.results)
+    complaints += taken(readable, there.results)
+    complaints += other_black_boxes(readable, there.results)
+    kept = None if base is None or allow_changes else there.beside
+    complaints += _manifests(root, files, hashed, kept or {})
+    if base is not None:
+        complaints += without_manifest(readable, files, there.results)
+    complaints += untrue(root, files, hashed, kept)
     if not allow_changes:
-        complaints += changed(readable, accepted)
+        complaints += changed(readable, there.results)
+        complaints += dropped(files, there.files, whole=whole)
     if not any(file.role == "result" for file in files):
         text = "holds no result at <suite>/<data set>/<entry>/seed-<n>.json"
         complaints.append(Complaint(".", "number of files", text, "Name the folder that `sembench submit` wrote."))
@@ -74,37 +97,33 @@ def validate(
 
 
 def _folder(path: Path) -> Path:
-    if not path.is_dir():
+    try:
+        there = path.is_dir()
+    except OSError as error:
+        raise SembenchError(f"{path} cannot be read: {error.strerror}. Make the folders above it readable.") from error
+    if not there:
         raise SembenchError(f"{path} is no folder. Name a folder of results, as `sembench submit` writes it.")
     return path
 
 
-def _accepted(base: Path) -> dict[PurePosixPath, Result]:
-    """The base's results. They were accepted once: only that they can be read is asked of them."""
-    files, _ = survey(_folder(base))
-    found = {}
-    for file in files:
-        if file.role == "result":
-            try:
-                found[file.path] = Result.model_validate_json(read_bytes(base, file.path))
-            except ValueError as error:
-                raise SembenchError(
-                    f"the base's {file.path} cannot be read: {error}. Restore the base first."
-                ) from error
-    return found
-
-
 def _results(
     root: Path, files: Sequence[Found], known: Mapping[str, Measure]
-) -> tuple[dict[PurePosixPath, Result], list[Complaint]]:
-    results, complaints = {}, []
+) -> tuple[dict[PurePosixPath, Result], dict[str, str], list[Complaint]]:
+    """The results that keep the schema, SHA-256 of all that can be read, and what is wrong."""
+    results, hashed, complaints = {}, {}, []
     for file in files:
-        if file.role == "result":
-            result, wrong = read(root, file.path, known)
-            complaints += wrong
-            if result is not None and file.path.parts == _place(result):
-                results[file.path] = result
-    return results, complaints
+        if file.role != "result":
+            continue
+        data, unreadable = content(root, file.path)
+        complaints += unreadable
+        if data is None:
+            continue
+        hashed[str(file.path)] = hashlib.sha256(data).hexdigest()
+        result, wrong = read(file.path, data, known)
+        complaints += wrong
+        if result is not None and file.path.parts == _place(result):
+            results[file.path] = result
+    return results, hashed, complaints
 
 
 def _place(result: Result) -> tuple[str, ...]:
@@ -112,26 +131,17 @@ def _place(result: Result) -> tuple[str, ...]:
 
 
 def _manifests(
-    root: Path,
-    files: Sequence[Found],
-    hashed: Mapping[str, str],
-    results: Sequence[Read],
-    accepted: Mapping[PurePosixPath, Result],
-    *,
-    required: bool,
-) -> list[Complaint]:
-    """Manifests that are wrong, and entries without one that need one."""
-    complaints: list[Complaint] = []
-    named = set()
+    root: Path, files: Sequence[Found], hashed: Mapping[str, str], kept: Mapping[PurePosixPath, bytes]
+) -> Iterator[Complaint]:
+    """What is wrong with manifests; those of the base have to stay as they are."""
     for file in files:
-        if file.role == "manifest":
-            named.add(file.path)
-            manifest, wrong = read_manifest(root, file.path)
-            complaints += wrong if manifest is None else broken_promises(file.path, manifest, hashed)
-    settled = {(result.suite, result.explainer) for result in accepted.values()}
-    for suite, entry in sorted({(result.suite, result.explainer) for _, result in results} - settled):
-        path = manifest_path(suite, entry)
-        if required and path not in named:
-            text = "is missing: a new entry says what was submitted"
-            complaints.append(Complaint(str(path), "the file", text, "Pack it with `sembench submit`."))
-    return complaints
+        if file.role != "manifest":
+            continue
+        data, unreadable = content(root, file.path)
+        yield from unreadable
+        if data is None:
+            continue
+        manifest, wrong = read_manifest(file.path, data)
+        yield from wrong if manifest is None else broken_promises(file.path, manifest, hashed)
+        if kept.get(file.path, data) != data:
+            yield Complaint(str(file.path), WHOLE, "differs from the manifest in the base", KEEP)

@@ -54,8 +54,10 @@ class Submission:
 
 @pytest.fixture
 def base(tmp_path):
-    """The committed results, as a base that a test may change."""
-    return shutil.copytree(RESULTS, tmp_path / "base")
+    """The committed results of two suites, as a base that a test may change."""
+    for suite in ("quick", "birds"):
+        shutil.copytree(RESULTS / suite, tmp_path / "base" / suite)
+    return tmp_path / "base"
 
 
 @pytest.fixture

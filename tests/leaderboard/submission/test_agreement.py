@@ -29,8 +29,18 @@ def changed():
 UNSEEN = "only means are compared: an edit smaller than a metric's tolerance is not seen"
 
 
-def other_weights(content):
+def forged_weights(content):
     content["provenance"]["model_sha256"] = "0" * 64
+
+
+def elsewhere(content):
+    content["provenance"]["threads"] = 8
+
+
+def other_weights(content):
+    """Those of another kind of machine."""
+    forged_weights(content)
+    elsewhere(content)
 
 
 def add(metric, amount, *also):
@@ -102,12 +112,114 @@ def test_a_chance_level_is_held_to_the_tolerance_too(changed):
 
 
 def test_a_note_says_why_the_weights_differ(changed):
-    def elsewhere(content):
-        other_weights(content)
-        content["provenance"]["threads"] = 8
-
     here = changed().provenance.threads
-    assert compare(changed(elsewhere), changed()).notes == (f"other weights: threads {here} here, 8 there", UNSEEN)
+    assert compare(changed(other_weights), changed()).notes == (f"other weights: threads {here} here, 8 there", UNSEEN)
+
+
+def test_a_forged_result_does_not_escape_with_an_edited_hash_of_the_weights(changed):
+    def forged(content):
+        accuracy, gap = content["scores"]["accuracy"]["values"], content["scores"]["accuracy_gap"]["values"]
+        wrong = accuracy.index(0)
+        accuracy[wrong], gap[wrong] = 1, gap[wrong] + 100.0
+        content["scores"]["lrp_kl"]["values"][7] *= 0.9
+        forged_weights(content)
+
+    agreement = compare(changed(forged), changed())
+    ((field, problem, _),) = agreement.wrong
+    assert field == "provenance.model_sha256"
+    assert problem == "is not the hash of the weights here, although code, libraries and kind of machine are the same"
+    assert lines(PATH, agreement)[0] == f"{PATH}: does not agree"
+
+
+def test_a_forged_black_box_does_not_agree_either(changed):
+    forged = changed(lambda c: c["provenance"].update(backbone_sha256="0" * 64))
+    assert [field for field, _, _ in compare(forged, changed()).wrong] == ["provenance.backbone_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda told: told["hardware"].update(processor="another"), "processor"),
+        (lambda told: told["packages"].update(torch="1.0"), "torch"),
+        (lambda told: told["packages"].update({"scikit-learn": "1.0"}), "scikit-learn"),
+        (lambda told: told["sources"].update(explainer="0" * 64), "other source code"),
+    ],
+)
+def test_another_machine_library_or_code_may_train_other_weights(changed, change, said):
+    def act(content):
+        forged_weights(content)
+        change(content["provenance"])
+
+    agreement = compare(changed(act), changed())
+    assert (agreement.kind, agreement.wrong) == ("within tolerance", ())
+    assert any(note.startswith(f"other weights: {said}") for note in agreement.notes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told["sources"].update({"metric lrp_kl": "0" * 64}),
+        lambda told: told["hardware"].update(cores=64),
+        lambda told: told.update(exceptions={"determinism": "trust me"}),
+        lambda told: told.update(deterministic=False),
+    ],
+)
+def test_what_trains_nothing_and_what_a_submission_says_of_itself_excuse_no_other_weights(changed, change):
+    def act(content):
+        forged_weights(content)
+        change(content["provenance"])
+
+    assert [field for field, _, _ in compare(changed(act), changed()).wrong] == ["provenance.model_sha256"]
+
+
+@pytest.mark.parametrize("told", [{"exceptions": {"determinism": "it races"}}, {"deterministic": False}])
+def test_an_explainer_or_a_device_that_repeats_nothing_is_held_to_the_tolerance(changed, told):
+    here = changed(lambda content: content["provenance"].update(told))
+    agreement = compare(changed(forged_weights), here)
+    assert agreement.wrong == ()
+    assert agreement.notes[0].startswith("other weights: ")
+
+
+def test_the_black_box_is_the_same_whatever_the_explainer_s_weights_are(changed):
+    def worse_black_box(content):
+        gap = content["scores"]["accuracy_gap"]["values"]
+        gap[gap.index(0.0)] = 100.0
+        other_weights(content)
+
+    ((field, problem, _),) = compare(changed(worse_black_box), changed()).wrong
+    assert (field, problem) == (
+        "scores.accuracy_gap", "makes the black box right or wrong on 1 other images, though its weights are the same",
+    )  # fmt: skip
+
+
+def with_variant(value, *also, name="reverse"):
+    def change(content):
+        content["scores"]["lrp_kl"]["variants"] = {name: [value] * 100}
+        for act in also:
+            act(content)
+
+    return change
+
+
+def test_a_variant_is_held_to_the_tolerance_too(changed):
+    here, limit = changed(with_variant(1.0)), TOLERANCE["lrp_kl"]
+    assert compare(changed(with_variant(1.0 + 0.9 * limit, other_weights)), here).wrong == ()
+    ((field, problem, _),) = compare(changed(with_variant(1.0 + 1.1 * limit, other_weights)), here).wrong
+    assert field == "scores.lrp_kl"
+    assert problem.startswith("has the mean of variant reverse 1.143, recomputed 1: more than")
+
+
+def test_variants_and_chance_levels_have_to_be_there_with_any_weights(changed):
+    here = changed(with_variant(1.0))
+    ((_, problem, _),) = compare(changed(with_variant(1.0, other_weights, name="positive")), here).wrong
+    assert problem == "holds other series, or series of other lengths: variant positive, variant reverse"
+
+    def no_chance(content):
+        content["scores"]["lrp_kl"]["chance"] = None
+        other_weights(content)
+
+    ((_, problem, _),) = compare(changed(no_chance), changed()).wrong
+    assert problem == "holds other series, or series of other lengths: chance level"
 
 
 def test_the_report_names_what_is_nearest_to_its_tolerance(changed):
@@ -123,7 +235,7 @@ def test_with_other_weights_means_may_differ_by_the_tolerance(changed, share, ca
     assert agreement.kind == "within tolerance"
     assert agreement.differences["lrp_kl"] == pytest.approx(share * limit)
     assert bool(agreement.wrong) == caught
-    assert agreement.notes == ("other weights, although code and kind of machine are the same", UNSEEN)
+    assert agreement.notes == (f"other weights: threads {changed().provenance.threads} here, 8 there", UNSEEN)
 
 
 def test_other_source_code_is_noted_not_refused(changed):

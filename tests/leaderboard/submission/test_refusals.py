@@ -1,5 +1,6 @@
 """A hundred submissions that are malformed or dishonest: each is refused, by a message that names file and field."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.errors import SembenchError
+from benchmark.suite import load_suite
 from leaderboard.submission import tree
 from leaderboard.submission.manifest import write_manifest
 from leaderboard.submission.marks import Recomputed, write_marks
@@ -14,6 +17,7 @@ from leaderboard.submission.validate import validate
 
 MINE = "quick/digits/mine/seed-0.json"
 MANIFEST = "manifests/quick/mine.json"
+BIRDS = Path(__file__).parents[3] / "leaderboard/suites/birds.toml"
 
 
 def scores(name, change):
@@ -127,12 +131,14 @@ def other_licence(path):
     path.write_text(json.dumps(content))
 
 
+CELL = Recomputed(
+    created="2026-01-01T00:00:00+00:00", device="cpu", processor="x", torch="2", agreement="bit for bit",
+    differences={"accuracy": 0.0},
+)  # fmt: skip
+
+
 def marked(s):
-    told = Recomputed(
-        created="2026-01-01T00:00:00+00:00", device="cpu", processor="x", torch="2", agreement="bit for bit",
-        differences={"accuracy": 0.0},
-    )  # fmt: skip
-    write_marks(s.root, {Path(MINE): told})
+    write_marks(s.root, {Path(MINE): CELL})
 
 
 def manifest(change):
@@ -467,7 +473,7 @@ CASES = {
         an_accepted_entry(other_licence), "quick/digits/kmex/seed-0.json", "provenance", "every score is the same",
     ),
     "dropped accepted seed": (
-        an_accepted_entry(Path.unlink), "quick/digits/kmex/seed-0.json", "the file", "stands in the base",
+        an_accepted_entry(Path.unlink), "quick/digits/kmex/seed-0.json", "the file", "stands in the base (a result)",
     ),
     "changed after packing": (lambda s: s.path().write_text(s.path().read_text() + " "), MINE, "the file", "hashes to"),
     "no manifest": (lambda s: (s.root / MANIFEST).unlink(), MANIFEST, "the file", "is missing: a new entry"),
@@ -514,6 +520,110 @@ def test_a_pipe_is_not_opened(submission):
     os.mkfifo(submission.root / "quick/digits/mine/seed-2.json")
     complaints = validate(submission.root).complaints
     assert any(c.field == "type" and "neither a file nor a folder" in c.problem for c in complaints)
+
+
+def accepted_too(s):
+    """The base's kmex with a manifest and a mark, and all of the base in the submission."""
+    write_manifest(s.base, "quick", "kmex", "baselines.kmex:KMEx (sembench)")
+    write_marks(s.base, {Path("quick/digits/kmex/seed-0.json"): CELL})
+    shutil.copytree(s.base, s.root, dirs_exist_ok=True)
+
+
+def remove(place):
+    def act(s):
+        path = s.root / place
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return act
+
+
+KMEX = "quick/digits/kmex/seed-0.json"
+DROPPED = {
+    "a seed": (remove(KMEX), {KMEX}, True),
+    "an entry": (remove("quick/digits/protopnet"), {f"quick/digits/protopnet/seed-{n}.json" for n in (0, 1)}, False),
+    "a suite": (remove("birds"), {f"birds/cub-20/{name}/seed-0.json" for name in ("kmex", "b4", "chance")}, False),
+    "a manifest": (remove("manifests/quick/kmex.json"), {"manifests/quick/kmex.json"}, True),
+    "a mark": (remove("verified/quick/kmex.json"), {"verified/quick/kmex.json"}, True),
+}
+
+
+@pytest.mark.parametrize(("act", "missing", "seen_in_part"), DROPPED.values(), ids=DROPPED)
+def test_whatever_is_dropped_from_a_whole_tree_is_named(submission, act, missing, seen_in_part):
+    accepted_too(submission)
+    suites = [load_suite(str(BIRDS))]
+
+    def gone(**options):
+        found = validate(submission.root, base=submission.base, suites=suites, **options).complaints
+        return {c.file for c in found if c.field == "the file" and c.problem.startswith("stands in the base (")}
+
+    act(submission)
+    left = {str(path.relative_to(submission.base)) for path in submission.base.rglob("*.json")}
+    left -= {str(path.relative_to(submission.root)) for path in submission.root.rglob("*.json")}
+    assert missing <= left
+    assert gone(whole=True) == left
+    assert gone() == (left if seen_in_part else set())  # a part of a tree may leave out whole entries
+    assert gone(whole=True, allow_changes=True) == set()
+
+
+def test_a_whole_tree_with_a_new_entry_is_accepted(submission):
+    accepted_too(submission)
+    suites = [load_suite(str(BIRDS))]
+    assert validate(submission.root, base=submission.base, suites=suites, whole=True).complaints == ()
+
+
+def test_a_whole_tree_needs_a_base(submission):
+    with pytest.raises(SembenchError, match="--whole compares with a base"):
+        validate(submission.root, whole=True)
+
+
+def test_a_manifest_of_the_base_stays_as_it_is(submission):
+    accepted_too(submission)
+    path = submission.root / "manifests/quick/kmex.json"
+    path.write_text(path.read_text().replace("baselines.kmex:KMEx", "mine:KMEx"))
+    suites = [load_suite(str(BIRDS))]
+    (complaint,) = validate(submission.root, base=submission.base, suites=suites).complaints
+    assert (complaint.file, complaint.problem) == (
+        "manifests/quick/kmex.json", "differs from the manifest in the base",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """Makes the system refuse to open or list a path, as it does for whoever is not root."""
+
+    def act(forbidden):
+        def refusing(function):
+            def call(path, *rest, **options):
+                if isinstance(path, str | Path) and Path(path) == forbidden:
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                return function(path, *rest, **options)
+
+            return call
+
+        for name in ("open", "scandir", "lstat"):
+            monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "place",
+    [".", "quick/digits", "quick/digits/mine", MINE, MANIFEST, "verified/quick/mine.json"],
+)
+def test_what_cannot_be_read_is_complained_of(submission, forbid, place):
+    marked(submission)
+    forbid(submission.root / place)
+    complaints = validate(submission.root).complaints
+    assert (place, "the file", "cannot be read: Permission denied") in {
+        (c.file, c.field, c.problem) for c in complaints
+    }
+
+
+@pytest.mark.parametrize("place", ["quick/digits/kmex", KMEX])
+def test_a_base_that_cannot_be_read_is_an_error_and_not_a_smaller_base(submission, forbid, place):
+    forbid(submission.base / place)
+    with pytest.raises(SembenchError, match="cannot be read"):
+        validate(submission.root, base=submission.base)
 
 
 def test_a_maintainer_may_change_results(submission):

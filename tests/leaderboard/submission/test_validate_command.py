@@ -51,6 +51,15 @@ def test_a_refusal_has_exit_status_1_and_one_line_per_complaint(submission):
     assert f"{submission.root}: refused, 2 complaints." in done.stderr
 
 
+def test_a_part_of_the_base_is_accepted_and_said_to_be_a_part(submission):
+    done = validate(submission.root, "--base", submission.base)
+    assert done.returncode == 0, done.stderr
+    assert f"Other entries of {submission.base} may be missing here; --whole asks for all of them." in done.stdout
+    done = validate(submission.root, "--base", submission.base, "--whole")
+    assert done.returncode == 1
+    assert "quick/digits/kmex/seed-0.json: the file: stands in the base (a result), and is not there any" in done.stderr
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     done = validate(tmp_path / "nothing")
     assert done.returncode == 2
