@@ -51,6 +51,8 @@ board: install
 	$(BIN)/sembench statistics --results leaderboard/results --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open-ablations --out leaderboard/boards
+	$(BIN)/sembench sensitivity --results leaderboard/results --suite open-cifar10 --out leaderboard/boards
+	$(BIN)/sembench ghosting --results leaderboard/results --suite open-prototypes --out leaderboard/boards
 	$(BIN)/sembench report --results leaderboard/results --out leaderboard/boards
 
 board-check: install
@@ -59,6 +61,8 @@ board-check: install
 	$(BIN)/sembench statistics --results $(RESULTS) --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open-ablations --out $(BOARDS) --check
+	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open-cifar10 --out $(BOARDS) --check
+	$(BIN)/sembench ghosting --results $(RESULTS) --suite open-prototypes --out $(BOARDS) --check
 	$(BIN)/sembench report --results $(RESULTS) --out $(BOARDS) --check
 
 validate: install
