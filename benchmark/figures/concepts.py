@@ -22,6 +22,7 @@ _SHORT = 12  # characters of a class's name
 _SIDE, _GAP, _NAME = 0.95, 0.08, 1.42
 _THUMB, _ENTRY = 0.6, 1.62  # of the legend, inches
 _PER_ROW = 5  # entries of the legend
+_MOST = 50  # entries of the legend
 _DIGIT = (0.06, 0.12)  # room for a digit of a concept's number, inches
 _SEGMENTS_DIMMED = 0.75
 
@@ -59,13 +60,14 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     picks = first_of_classes(test, count) if images is None else torch.tensor(list(images), dtype=torch.int64)
     batch = test.batch(picks)
     cells, predictions = _cells(subject, picks, "test"), subject.explain(batch).predictions.tolist()
-    shown = sorted(set(cells.flatten().tolist()))
+    found, sizes = np.unique(cells, return_counts=True)
+    shown = sorted(found[np.argsort(-sizes, kind="stable")[:_MOST]].tolist())
     legend, colours = _legend(subject, shown), prototype_colours(subject.model.prototypes.classes.cpu())
     rows, row = -(-len(shown) // _PER_ROW), _SIDE + LINE + 0.06
     width = _NAME + max(len(picks) * (_SIDE + _GAP), _PER_ROW * _ENTRY)
     picture = Picture(
         width, 3 * row + 0.15 + rows * (_THUMB + 0.12), f"Concepts of {subject.name} on {subject.dataset.name}",
-        _caption(subject),
+        _caption(subject, len(shown), len(found)),
     )  # fmt: skip
     for name, line in (("test image", 0), ("explanation map", 1), ("relevance", 2), ("concepts", 3)):
         picture.write(0, line * row + _SIDE / 2, name, size=9, weight="bold", va="center")
@@ -73,8 +75,8 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
         left, label = _NAME + place * (_SIDE + _GAP), int(batch.labels[place])
         picture.show_image(left, 0, _SIDE, pixels(test, index), label=f"test-{index}")
         wrong = predictions[place] != label
-        said = f"{'WRONG:' if wrong else 'says'} {subject.class_name(predictions[place], _SHORT)}"
-        picture.write(left + _SIDE / 2, _SIDE + 0.02, said, size=7.5, side="center",
+        said = f"{'WRONG:' if wrong else 'says'}\n{subject.class_name(predictions[place], _SHORT)}"
+        picture.write(left + _SIDE / 2, _SIDE + 0.02, said, size=7, side="center",
                       weight="bold" if wrong else "normal")  # fmt: skip
         _draw_map(picture, cells[place], colours, left, row, f"concepts-{index}")
     _draw_relevance(picture, subject, picks.tolist(), 2 * row)
@@ -129,6 +131,7 @@ def _draw_map(picture: Picture, cells: Cells, colours: Sequence[Colour], left: f
         row, column = places[np.abs(places - places.mean(0)).sum(1).argmin()]
         x, y = left + (column + 0.5) / width * _SIDE, top + (row + 0.5) / height * _SIDE
         half = len(str(concept)) * _DIGIT[0] / 2
+        x = min(max(x, left + half), left + _SIDE - half)
         if all(abs(x - a) >= half + wide or abs(y - b) >= _DIGIT[1] for a, b, wide in taken):
             taken.append((x, y, half))
             picture.write(x, y, str(concept), size=6.5, side="center", va="center", color=ink_on(colours[concept]))
@@ -174,11 +177,12 @@ def _unit(subject: Subject) -> str:
     return "cells" if subject.model.points == "cell" else "images"
 
 
-def _caption(subject: Subject) -> list[str]:
+def _caption(subject: Subject, shown: int, found: int) -> list[str]:
+    which = f"the {shown} with most cells in these images, of {found}; " if shown < found else ""
     return [
         "Explanation map: colour and, where there is room, number of the most similar prototype of every cell; hues "
         "stand for classes. "
         "Relevance: from dark blue (smallest value of the image) to yellow (largest), both below.",
-        "Concepts: the training image with the most similar cell (framed), outside of the concept's segment pale; its "
-        f"class, and how many {_unit(subject)} of the training set it explains.",
+        f"Concepts: {which}the training image with the most similar cell (framed), outside of the concept's segment "
+        f"pale; its class, and how many {_unit(subject)} of the training set it explains.",
     ]  # fmt: skip

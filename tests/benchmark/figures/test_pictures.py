@@ -286,6 +286,14 @@ def test_explanation_maps_have_the_colour_of_each_cells_concept(subject, models)
     assert {"concept-0", "concept-1"} <= set(shown)
 
 
+def test_a_long_legend_keeps_the_concepts_with_most_cells(subject, models, monkeypatch):
+    """Of four cells of an image, one is bright and shows concept 0, three are dark and show concept 1."""
+    monkeypatch.setattr("benchmark.figures.concepts._MOST", 1)
+    picture = concepts(subject(models["cell"], "cells"), images=[0, 3])
+    assert [label for label in images(picture) if label.startswith("concept-")] == ["concept-1"]
+    assert "the 1 with most cells in these images, of 2;" in " ".join(" ".join(words(picture)).split())
+
+
 def test_cells_become_pixels():
     assert in_pixels(np.array([[1, 2], [3, 4]]), (4, 2)).tolist() == [[1, 2], [1, 2], [3, 4], [3, 4]]
 
