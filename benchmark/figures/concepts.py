@@ -63,7 +63,7 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     found, sizes = np.unique(cells, return_counts=True)
     shown = sorted(found[np.argsort(-sizes, kind="stable")[:_MOST]].tolist())
     legend, colours = _legend(subject, shown), prototype_colours(subject.model.prototypes.classes.cpu())
-    rows, row = -(-len(shown) // _PER_ROW), _SIDE + LINE + 0.06
+    rows, row = -(-len(shown) // _PER_ROW), _SIDE + 2 * LINE
     width = _NAME + max(len(picks) * (_SIDE + _GAP), _PER_ROW * _ENTRY)
     picture = Picture(
         width, 3 * row + 0.15 + rows * (_THUMB + 0.12), f"Concepts of {subject.name} on {subject.dataset.name}",

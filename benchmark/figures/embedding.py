@@ -122,10 +122,11 @@ def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | N
     picture = Picture(
         columns * (_SIDE + _GAP) - _GAP, height, f"Embeddings and prototypes on {subjects[0].dataset.name}", _CAPTION
     )
+    names = [subjects[0].class_name(label, _SHORT) for label in range(subjects[0].dataset.n_classes)]
     for place, (title, found, vectors) in enumerate(panels):
         row, column = divmod(place, _PER_ROW)
         _panel(picture, title, found, vectors, (column * (_SIDE + _GAP), row * (_SIDE + 2.4 * LINE)), method, seed,
-               subjects[0].dataset.classes)  # fmt: skip
+               names)  # fmt: skip
     return picture
 
 

@@ -25,7 +25,8 @@ _CHOSEN = (
 )
 _SIDE = 0.85  # of an image, inches
 _STEP = 2 * _SIDE + 0.35  # from one prototype to the next
-_FIRST = 1.25 + _SIDE + 0.45  # from the left to the first prototype: words, image, "looks like"
+_WORDS = 1.6  # what the model says of an image
+_FIRST = _WORDS + _SIDE + 0.45  # from the left to the first prototype: words, image, "looks like"
 _ROW = _SIDE + 2 * LINE + 0.12
 
 Maps = NDArray[np.float64]
@@ -147,7 +148,7 @@ def _draw_row(
     index, label = int(found.batch.indices[row]), int(found.batch.labels[row])
     prediction, test = int(found.predictions[row]), subject.dataset.test
     wrong, image = prediction != label, pixels(test, index)
-    middle, x = top + _SIDE / 2, 1.25
+    middle, x = top + _SIDE / 2, _WORDS
     words = f"says {subject.class_name(prediction, _SHORT)}"
     if wrong:
         picture.write(0, middle - 0.2, f"WRONG\n{words}\nis {subject.class_name(label, _SHORT)}", size=9, weight="bold",
