@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from benchmark.data.declaration import fetch_of, licence_of
 from benchmark.data.licence import Licence
+from benchmark.loading import options_of
 from benchmark.plan import Cell
 from benchmark.registry import DATASETS
 
@@ -49,9 +49,3 @@ def fetch(cells: Iterable[Cell], data_root: Path, report: Callable[[str], None])
         report(f"{cell.dataset}: fetching what is missing into {data_root}")
         data_root.mkdir(parents=True, exist_ok=True)
         fetcher(data_root, options_of(cell))
-
-
-def options_of(cell: Cell) -> dict[str, Any]:
-    """The options of the cell's data set, its image size left out."""
-    spec: Any = cell.settings["dataset"]
-    return dict(spec.get("parameters", {}))

@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from benchmark.errors import CacheDamaged
-from benchmark.results import digest, write_atomically
+from benchmark.results import digest
+from benchmark.writing import write_atomically
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -30,9 +30,14 @@ import difflib
 from collections.abc import Iterable
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
+    return str(error).strip().partition("\n")[0]
+
+
 def in_one_line(error: BaseException) -> str:
     """The kind of an error and the first line of what it says, without a full stop."""
-    said = str(error).strip().partition("\n")[0].rstrip(".")
+    said = first_line(error).rstrip(".")
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 

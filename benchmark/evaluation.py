@@ -35,11 +35,7 @@ def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor
         Sorted data set indices ``(min(count, N),)``.
     """
     order = torch.randperm(len(test), generator=generator(seed, name, "explained images"))
-    labels = test.labels[order]
-    # Rank of every image within its class, in random order: taking the lowest ranks balances the classes.
-    rank = torch.stack([(labels == label).cumsum(0) for label in range(test.n_classes)])
-    turn = rank.gather(0, labels[None])[0]
-    return order[turn.argsort(stable=True)[:count]].sort().values
+    return test.in_turn(order, count)
 
 
 @dataclass(frozen=True)
@@ -267,14 +263,15 @@ class Evaluation:
         images, maps = self.sample.images, self.relevance
         black = self.dataset.test.normalisation(torch.zeros(1, 3, 1, 1))
 
-        def probability(relevance: Tensor) -> Tensor:
-            masked = mask(images, relevance, black).to(self.reference.backbone.device)
-            return self.predict(masked).cpu().gather(1, targets[:, None])[:, 0]
+        def decided(of_classes: Tensor) -> Tensor:
+            return of_classes.gather(1, targets[:, None])[:, 0]
+
+        def masked(relevance: Tensor) -> Tensor:
+            return decided(self.predict(mask(images, relevance, black).to(self.reference.backbone.device)).cpu())
 
         with every_pass_made(self.reference.backbone):
-            own = probability(maps)
-            other = probability(maps[self.other_images]) if len(images) > 1 else None
-        return probabilities.gather(1, targets[:, None])[:, 0], own, other
+            own, other = masked(maps), masked(maps[self.other_images]) if len(images) > 1 else None
+        return decided(probabilities), own, other
 
     @cached_property
     def decided_curves(self) -> tuple[Tensor, Tensor]:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, cast
 
 import torch
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
 from torch import Tensor
 
 from benchmark.backbones import backbone_of
@@ -22,16 +17,16 @@ from benchmark.cache import Cache, Facts, tensors_sha256
 from benchmark.cost import PassCounter, hardware_memory
 from benchmark.data.dataset import Dataset
 from benchmark.data.memory import remembering
-from benchmark.errors import CacheDamaged, ContractBroken, PluginBroken, SuiteInvalid
+from benchmark.errors import CacheDamaged, ContractBroken, SuiteInvalid
 from benchmark.evaluation import Reference, Settings
 from benchmark.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
+from benchmark.loading import loader_of
 from benchmark.models.backbone import Backbone, freeze
 from benchmark.models.recollection import Recollection
 from benchmark.models.stages import Forgetful, Precision, Session
 from benchmark.models.training import Training, train_backbone
 from benchmark.plan import UNKNOWN_SOURCE, Cell, sources
 from benchmark.recipes import recipe
-from benchmark.registry import DATASETS
 from benchmark.seeding import derive, isolated
 
 
@@ -287,51 +282,6 @@ def recipe_of(cell: Cell) -> Explainer:
     """The recipe that a cell asks for, with its hyper-parameters; see `benchmark.recipes.recipe`."""
     spec: Any = cell.settings["explainer"]
     return recipe(spec["name"], spec["parameters"], cell.named("dataset"))
-
-
-def loader_of(cell: Cell) -> Callable[[Path], Dataset]:
-    """What reads the cell's data set from a root folder, with the cell's options.
-
-    Raises:
-        UnknownName, PluginBroken: If there is no such data set, or it is no function.
-        SuiteInvalid: If it does not take these options, by their names and by the types that it annotates.
-    """
-    spec: Any = cell.settings["dataset"]
-    load = DATASETS.get(spec["name"])
-    if not callable(load):
-        raise PluginBroken(f"data set {spec['name']!r} is a {type(load).__name__}, not a function that loads one.")
-    size = {} if spec["image_size"] is None else {"image_size": spec["image_size"]}
-    options = {**size, **spec.get("parameters", {})}
-    signature = inspect.signature(load)
-    try:
-        signature.bind(Path(), **options)
-    except TypeError as error:
-        accepted = ", ".join(list(signature.parameters)[1:])
-        raise SuiteInvalid(f"{spec['name']}: {error}. Options of {spec['name']} are: {accepted}.") from error
-    for name, annotation in _annotations(load).items():
-        if name in options and not _takes(annotation, options[name]):
-            accepted = annotation.__name__ if isinstance(annotation, type) else signature.parameters[name].annotation
-            raise SuiteInvalid(f"{spec['name']}: the option {name} is {options[name]!r}; accepted is {accepted}.")
-    return partial(load, **options)
-
-
-def _annotations(load: Callable[..., Any]) -> dict[str, Any]:
-    """Types of a loader's parameters; none where its annotations name what is not there when it runs."""
-    try:
-        return get_type_hints(load)
-    except (NameError, TypeError, AttributeError):
-        return {}
-
-
-def _takes(annotation: Any, value: object) -> bool:
-    """Whether a value of a suite is of a type, as JSON has it, not converted: neither ``"no"`` nor 1 is a ``bool``."""
-    try:
-        TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
-    except ValidationError:
-        return False
-    except PydanticUserError:  # a type that JSON knows nothing of: the loader's own business
-        return True
-    return True
 
 
 def json_of(recipe: Explainer) -> dict[str, Any]:

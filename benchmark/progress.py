@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from benchmark.errors import first_line
 from benchmark.plan import Cell
 from benchmark.results import Result, Scored, wrong_fields
 
@@ -29,8 +30,7 @@ def reason_of(error: Exception) -> str:
     """An error in one line; one of pydantic with the fields that it is about."""
     if isinstance(error, ValidationError):
         return f"{type(error).__name__}: {error.title}: {wrong_fields(error, 'the whole')}"
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 class PlainReporter:

@@ -6,20 +6,17 @@ name and renamed, so a result that exists is complete; a missing file means *not
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError, model_validator
 
-from benchmark.errors import DiskFull, NotWritable, ResultDamaged
+from benchmark.errors import ResultDamaged
 from benchmark.registry import LONGEST_NAME, NAME
+from benchmark.writing import write_atomically
 
 Number = FiniteFloat
 Values = Annotated[tuple[Number, ...], Field(min_length=1)]
@@ -261,57 +258,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Inside this block a file or folder is written: an error of the operating system becomes one of ours.
-
-    Raises:
-        DiskFull: If there is no room.
-        NotWritable: If it cannot be written for another reason; says which.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(
-                f"no room to write {path}: {error.strerror}. Free some space and start the same command again; "
-                "everything finished before is kept."
-            ) from error
-        raise NotWritable(
-            f"{path} cannot be written: {error.strerror or error}. Name a folder that you may write to, or make this "
-            "one writable."
-        ) from error
-
-
-def require_writable(folder: Path) -> None:
-    """Raises `NotWritable` or `DiskFull` unless files can be made in a folder; makes the folder where it is missing."""
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part"):
-            pass
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all: temporary name in the same folder, flush to disk, rename.
-
-    Raises:
-        DiskFull, NotWritable: If it cannot be written; nothing is left behind and an older file stays as it was.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
 
 def write_result(root: Path, result: Result) -> Path:

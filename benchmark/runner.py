@@ -25,6 +25,7 @@ from benchmark.data.dataset import Dataset
 from benchmark.errors import DiskFull, FolderBusy, NotWritable, PluginBroken
 from benchmark.evaluation import Evaluation
 from benchmark.explainer import Explainer
+from benchmark.loading import loader_of
 from benchmark.models.backbone import every_pass_made
 from benchmark.plan import Cell
 from benchmark.preparation import (
@@ -35,24 +36,15 @@ from benchmark.preparation import (
     deterministic,
     device_of,
     json_of,
-    loader_of,
     recipe_of,
 )
 from benchmark.provenance import measure_of, provenance_of
 from benchmark.registry import METRICS
-from benchmark.results import (
-    Cost,
-    NotApplicable,
-    Result,
-    Score,
-    require_writable,
-    write_atomically,
-    write_result,
-    writing,
-)
+from benchmark.results import Cost, NotApplicable, Result, Score, write_result
 from benchmark.scoring import score
 from benchmark.seeding import derive, isolated
 from benchmark.types import Capability, check_finite
+from benchmark.writing import require_writable, write_atomically, writing
 
 
 class Reporter(Protocol):
@@ -113,6 +105,8 @@ class Runner:
         for cell in cells:
             with suppress(PluginBroken):  # reported as the failure of its own cells, below
                 recipe_of(cell)
+        for cell in {(cell.suite, cell.dataset): cell for cell in cells}.values():
+            with suppress(PluginBroken):
                 loader_of(cell)
         summary = Summary()
         with _locked(self.out), deterministic(self.device):

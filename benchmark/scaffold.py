@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.errors import NameTaken, SuiteInvalid
 from benchmark.registry import EXPLAINERS, LONGEST_NAME
-from benchmark.results import write_atomically
+from benchmark.writing import write_atomically
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmark.results import write_atomically
+from benchmark.writing import write_atomically
 
 _DRAWN_BY = re.compile(rb"Matplotlib [0-9][0-9a-z.+]*")
 _HEAD = 4096

@@ -114,12 +114,7 @@ def _rows(shifts: Sequence[Shift]) -> list[list[str]]:
     rows = [_row(shift) for shift in shifts]
     if len(shifts) > 1:
         change = _change(fmean(shift.mean_change for shift in shifts), shifts[0].measure)
-        counts = [_counts(shift) for shift in shifts if shift.has_order]
-        swapped = _swapped(*(sum(numbers) for numbers in zip(*counts, strict=True))) if counts else ""
-        means = ["", ""]
-        if counts:
-            means = [_correlation(_mean(own)) for own in ([s.tau for s in shifts], [s.rho for s in shifts])]
-        rows.append([escape(shifts[0].variant), "*mean*", "", change, "", *means, swapped, ""])
+        rows.append([escape(shifts[0].variant), "*mean*", "", change, "", *_order(shifts), ""])
     return rows
 
 
@@ -129,11 +124,19 @@ def _row(shift: Shift) -> list[str]:
     if len(shift.changed) < len(shift.methods):
         methods += f", {len(shift.changed)} changed"
     before, after = map(_places, shift.firsts)
-    order = [_correlation(shift.tau), _correlation(shift.rho), _swapped(*_counts(shift))]
     return [
-        escape(shift.variant), escape(shift.dataset), methods, *changes, *(order if shift.has_order else [""] * 3),
+        escape(shift.variant), escape(shift.dataset), methods, *changes, *_order([shift]),
         before if len(set(shift.firsts)) == 1 else f"{before} → {after}",
     ]  # fmt: skip
+
+
+def _order(shifts: Sequence[Shift]) -> list[str]:
+    """Mean correlations and swapped pairs in all; nothing where methods are too few for an order."""
+    ordered = [shift for shift in shifts if shift.has_order]
+    if not ordered:
+        return [""] * 3
+    means = [_correlation(_mean(own)) for own in ([s.tau for s in ordered], [s.rho for s in ordered])]
+    return [*means, _swapped(*(sum(numbers) for numbers in zip(*map(_counts, ordered), strict=True)))]
 
 
 def _counts(shift: Shift) -> tuple[int, int, int]:

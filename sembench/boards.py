@@ -26,7 +26,7 @@ def leaderboard(
     """Make tables (Markdown, CSV, LaTeX) and radar charts (PNG, SVG) from results."""
     import gc
 
-    from benchmark.results import write_atomically
+    from benchmark.writing import write_atomically
     from leaderboard.board import check_board, write_board
     from leaderboard.load import load
     from leaderboard.submission.marks import standing

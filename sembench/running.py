@@ -83,7 +83,7 @@ def on_free_data(cells: list[Cell]) -> list[Cell]:
 
 def _check_options(cells: list[Cell]) -> None:
     """Raises `SuiteInvalid` where a data set does not take its options: before anything follows from them."""
-    from benchmark.preparation import loader_of
+    from benchmark.loading import loader_of
 
-    for cell in cells:
+    for cell in {cell.dataset: cell for cell in cells}.values():
         loader_of(cell)

@@ -44,7 +44,7 @@ def validate(
 
 def _summarise(verdict: Verdict, base: Path | None, file: Path) -> None:
     """Adds the verdict to a file, which may hold other summaries already."""
-    from benchmark.results import writing
+    from benchmark.writing import writing
     from leaderboard.submission.summary import summary
 
     places = base.glob("*/*/*/seed-*.json") if base is not None else ()

@@ -95,6 +95,21 @@ class Split:
         for start in range(0, len(self), size):
             yield self.batch(torch.arange(start, min(start + size, len(self))))
 
+    def in_turn(self, images: Tensor, count: int) -> Tensor:
+        """The first ``count`` of these images, classes taking turns: as many of each class as possible.
+
+        Args:
+            images: Indices ``(M,)``, in the order in which each class's images are taken.
+            count: How many, at most all.
+
+        Returns:
+            Sorted indices ``(min(count, M),)``.
+        """
+        labels = self.labels[images]
+        # Rank of every image within its class: taking the lowest ranks balances the classes.
+        rank = torch.stack([(labels == label).cumsum(0) for label in range(self.n_classes)]).gather(0, labels[None])[0]
+        return images[rank.argsort(stable=True)[:count]].sort().values
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

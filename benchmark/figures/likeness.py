@@ -94,7 +94,7 @@ def chosen(subject: Subject, right: int, wrong: int) -> Tensor:
     test = subject.dataset.test
     predictions = torch.cat([explanation.predictions.cpu() for _, explanation in subject.explanations(test)])
     hit = predictions == test.labels
-    return torch.cat([_in_turn(test, hit.nonzero()[:, 0], right), _in_turn(test, (~hit).nonzero()[:, 0], wrong)])
+    return torch.cat([test.in_turn(hit.nonzero()[:, 0], right), test.in_turn((~hit).nonzero()[:, 0], wrong)])
 
 
 @styled
@@ -212,11 +212,4 @@ def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours,
 
 def first_of_classes(test: Split, count: int) -> Tensor:
     """The first test images, classes taking turns, in data set order."""
-    return _in_turn(test, torch.arange(len(test)), count)
-
-
-def _in_turn(test: Split, images: Tensor, count: int) -> Tensor:
-    """The first ``count`` of these images, given in data set order; classes take turns."""
-    labels = test.labels[images]
-    turn = torch.stack([(labels == label).cumsum(0) for label in range(test.n_classes)]).gather(0, labels[None])[0]
-    return images[turn.argsort(stable=True)[:count]].sort().values
+    return test.in_turn(torch.arange(len(test)), count)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from benchmark.results import write_atomically
+from benchmark.writing import write_atomically
 
 # Whatever the user's matplotlibrc says: the same bytes, and names are never read as formulas.
 STYLE: dict[Any, Any] = {

@@ -10,6 +10,8 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -80,16 +82,15 @@ def _checked(clean: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
     return y, o
 
 
-class _Drop(Meter):
-    def scores(self) -> Scores:
-        clean, masked, other = self.evaluation.masked_probabilities
-        return Scores(average_drop(clean, masked), None if other is None else average_drop(clean, other))
+def _meter(measure: Callable[[Tensor, Tensor], Tensor]) -> type[Meter]:
+    class MaskMeter(Meter):
+        """Measures the explained images masked by their maps, and by maps of other images as the level of chance."""
 
+        def scores(self) -> Scores:
+            clean, masked, other = self.evaluation.masked_probabilities
+            return Scores(measure(clean, masked), None if other is None else measure(clean, other))
 
-class _Increase(Meter):
-    def scores(self) -> Scores:
-        clean, masked, other = self.evaluation.masked_probabilities
-        return Scores(average_increase(clean, masked), None if other is None else average_increase(clean, other))
+    return MaskMeter
 
 
 _NEEDS = frozenset({Capability.ATTRIBUTION, Capability.PROBABILITIES})
@@ -97,14 +98,14 @@ _CHANCE = "the same image masked by the model's map of another image"
 
 AVERAGE_DROP = Metric(
     name="average_drop", title="Average drop", direction="lower", lower=0, upper=1, per="explained image",
-    meter=_Drop, requires=_NEEDS, version=1, reference="Chattopadhay et al. 2018, section 4.1",
+    meter=_meter(average_drop), requires=_NEEDS, version=1, reference="Chattopadhay et al. 2018, section 4.1",
     chance_is=_CHANCE, cost="one attribution and three forward passes per explained image",
     note="Share of the decided class's probability that is lost where the image is dimmed by its relevance map.",
 )  # fmt: skip
 
 AVERAGE_INCREASE = Metric(
     name="average_increase", title="Average increase", direction="higher", lower=0, upper=1, per="explained image",
-    meter=_Increase, requires=_NEEDS, version=1, reference="Chattopadhay et al. 2018, section 4.1",
+    meter=_meter(average_increase), requires=_NEEDS, version=1, reference="Chattopadhay et al. 2018, section 4.1",
     chance_is=_CHANCE, cost="none beyond average drop",
     note="Share of images whose decided class is more probable where they are dimmed by their relevance map.",
 )  # fmt: skip

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.results import Name, write_atomically
+from benchmark.results import Name
+from benchmark.writing import write_atomically
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.contents import created
 from leaderboard.submission.strict_json import parse

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from benchmark.results import Name, Result, write_atomically
+from benchmark.results import Name, Result
+from benchmark.writing import write_atomically
 from leaderboard.submission.complaint import Complaint
 from leaderboard.submission.manifest import Sha256, hashes, manifest_path
 from leaderboard.submission.strict_json import parse

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.plan import Cell
-from benchmark.results import write_atomically
+from benchmark.writing import write_atomically
 from leaderboard.submission.manifest import write_manifest
 
 

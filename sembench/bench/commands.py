@@ -23,7 +23,7 @@ def record_here(
     name: Annotated[str, typer.Option(help="What the recording is called.")] = "working tree",
 ) -> None:
     """Record times, exact counts and scores of a tiny run of this installation."""
-    from benchmark.results import write_atomically
+    from benchmark.writing import write_atomically
     from sembench.bench.record import HERE, record
 
     check_workloads(only)

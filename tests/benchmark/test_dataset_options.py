@@ -12,8 +12,8 @@ from benchmark.data.declaration import declares
 from benchmark.data.digits import digits
 from benchmark.data.licence import CC_BY_4
 from benchmark.errors import PluginBroken, SuiteInvalid
+from benchmark.loading import loader_of
 from benchmark.plan import plan
-from benchmark.preparation import loader_of
 from benchmark.registry import DATASETS
 from benchmark.results import read_result
 from benchmark.runner import Runner

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import results
+from benchmark import results, writing
 from benchmark.errors import DiskFull, NotWritable, ResultDamaged
 from benchmark.results import (
     Cost,
@@ -19,10 +19,9 @@ from benchmark.results import (
     Scored,
     digest,
     read_result,
-    require_writable,
-    write_atomically,
     write_result,
 )
+from benchmark.writing import require_writable, write_atomically
 
 MEASURE = Measure(
     title="Accuracy", direction="higher", lower=0, upper=1, per="test image", version=1, reference="x", chance_is="x"
@@ -134,7 +133,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def full(handle):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(DiskFull, match="Free some space and start the same command again"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
@@ -145,7 +144,7 @@ def test_other_write_errors_are_not_called_a_full_disk(tmp_path, monkeypatch):
     def denied(handle):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(results.os, "fsync", denied)
+    monkeypatch.setattr(writing.os, "fsync", denied)
     with pytest.raises(NotWritable, match=r"file cannot be written: Permission denied\. Name a folder that you may"):
         write_atomically(tmp_path / "file", b"new")
     assert list(tmp_path.iterdir()) == []
@@ -167,6 +166,6 @@ def test_a_folder_is_found_writable_without_leaving_anything_in_it(tmp_path, mon
     def denied(*arguments, **options):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(results.tempfile, "_mkstemp_inner", denied)
+    monkeypatch.setattr(writing.tempfile, "_mkstemp_inner", denied)
     with pytest.raises(NotWritable, match=r"new/folder cannot be written: Permission denied"):
         require_writable(tmp_path / "new" / "folder")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from baselines.kmex import KMEx, KMExModel
-from benchmark import results
+from benchmark import writing
 from benchmark.cache import Cache
 from benchmark.errors import DiskFull, FolderBusy, NotWritable, PluginBroken, SuiteInvalid, UnknownName
 from benchmark.plan import plan, status
@@ -282,7 +282,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_there(run, tmp_path, tiny_s
     def full(handle):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(DiskFull, match=r"no room to write .*seed-0\.json"):
         run(explainers=["b4", "blackbox"])
     monkeypatch.undo()
