@@ -11,7 +11,6 @@ import sys
 import typer
 
 from sembench import boards, findings, looking, plugins, running, submissions
-from sembench.bench import commands as bench
 
 app = typer.Typer(
     help="The benchmark of self-explainable image classifiers.",
@@ -38,7 +37,6 @@ app.command()(plugins.check)
 app.command()(submissions.validate)
 app.command()(submissions.submit)
 app.command()(submissions.verify)
-app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import pytest
 from sembench.bench.workloads import modules_at_start
 
 OWN = {
-    "benchmark", "benchmark.errors", "sembench", "sembench.bench", "sembench.bench.commands", "sembench.boards",
+    "benchmark", "benchmark.errors", "sembench", "sembench.boards",
     "sembench.cells", "sembench.changes", "sembench.delivery", "sembench.findings", "sembench.looking",
     "sembench.options", "sembench.plugins", "sembench.running", "sembench.submissions",
 }  # fmt: skip
