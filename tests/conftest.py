@@ -4,10 +4,13 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
-from benchmark.data.digits import digits
-from benchmark.registry import DATASETS
-from benchmark.suite import parse_suite
+from sembench.data.sets.digits import digits
+from sembench.plugins.registry import DATASETS
+from sembench.suites.suite import parse_suite
+
+torch.set_num_threads(1)  # networks this small are slower on more, and tests run beside one another
 
 TINY = """
 name = "tiny"

@@ -2,28 +2,27 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from benchmark.cache import Cache
-from benchmark.figures.picture import Picture
-from benchmark.plan import plan
-from benchmark.registry import EXPLAINERS, METRICS
-from benchmark.results import read_result
-from benchmark.runner import Runner
-from benchmark.seeding import isolated
-from benchmark.suite import Suite
-from benchmark.testing import CHECKS, digits_case
-from leaderboard.board import board
-from leaderboard.claims_page import claim_files
-from leaderboard.folder import stale
-from leaderboard.inclusion import fill
-from leaderboard.load import load
-from leaderboard.report_page import report_files
-from leaderboard.statistics_page import statistics_files
+from places import ROOT
+from sembench.figures.picture import Picture
+from sembench.plugins.registry import EXPLAINERS, METRICS
+from sembench.results.result import read_result
+from sembench.running.cache import Cache
+from sembench.running.runner import Runner
+from sembench.seeding import isolated
+from sembench.suites.plan import plan
+from sembench.suites.suite import Suite
+from sembench.testing import CHECKS, digits_case
+from sembench_leaderboard.board.board import board
+from sembench_leaderboard.board.inclusion import fill
+from sembench_leaderboard.claims.page import claim_files
+from sembench_leaderboard.comparison.page import statistics_files
+from sembench_leaderboard.entries.load import load
+from sembench_leaderboard.files import stale
+from sembench_leaderboard.report.page import report_files
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 
 
@@ -96,7 +95,7 @@ def test_the_script_that_loads_a_model_runs(tiny_suite, tiny_cache, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "cache").symlink_to(tiny_cache)
-    monkeypatch.setattr("benchmark.workbench.load_suite", lambda name: {"quick": tiny_suite}[name])
+    monkeypatch.setattr("sembench.workbench.load_suite", lambda name: {"quick": tiny_suite}[name])
     monkeypatch.setattr(Suite, "dataset", lambda suite, entry: suite.datasets[0])
     assert isinstance(example("load", "EXAMPLES.md")["picture"], Picture)
 
@@ -116,9 +115,7 @@ def test_links_lead_to_files(document):
 
 
 def test_paths_that_the_readme_names_exist():
-    for path in re.findall(
-        r"`((?:benchmark|baselines|leaderboard|sembench|tests)/[\w/.-]+)`", (ROOT / "README.md").read_text()
-    ):
+    for path in re.findall(r"`((?:benchmark|baselines|leaderboard|tests)/[\w/.-]+)`", (ROOT / "README.md").read_text()):
         assert (ROOT / path).exists(), path
 
 
@@ -131,7 +128,8 @@ def test_commands_that_the_documents_name_are_targets():
 
 def test_every_entry_point_has_its_registry():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    groups = {"sembench.explainers", "sembench.metrics", "sembench.datasets", "sembench.backbones"}
+    kinds = ("explainers", "metrics", "datasets", "backbones", "commands")
+    groups = {f"sembench.{kind}" for kind in kinds}
     assert set(project["entry-points"]) == groups
 
 

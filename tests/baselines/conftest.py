@@ -12,27 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.dataset import Dataset, Split, make_dataset
-from benchmark.data.digits import digits
-from benchmark.models.backbone import Backbone, built, freeze
-from benchmark.models.resnet import resnet10_narrow
-from benchmark.models.stages import Session
-from benchmark.models.training import Training, train_backbone
-from benchmark.seeding import generator, isolated
+from sembench.backbones.backbone import Backbone, built, freeze
+from sembench.backbones.resnet import resnet10_narrow
+from sembench.data.dataset import Dataset, Split, make_dataset
+from sembench.data.sets.digits import digits
+from sembench.seeding import generator, isolated
+from sembench.training.classifier import Training, train_backbone
+from sembench.training.stages import Session
 
 TRAIN_PER_CLASS = 12
 TEST_PER_CLASS = 2
 SIDE = 33
 RECIPE = Training(epochs=4, learning_rate=0.05, momentum=0.9, weight_decay=0, batch_size=24)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are faster on one thread, and much faster where other processes are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def first_of_each_class(split: Split, count: int) -> tuple[torch.Tensor, torch.Tensor]:

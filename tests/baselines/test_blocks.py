@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from baselines import blocks
-from baselines.blocks import B4, B234, Blocks, BlocksModel, composite_activation, named, segment_means
-from benchmark.errors import FitImpossible
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.models.resnet import resnet34
-from benchmark.registry import EXPLAINERS
-from benchmark.seeding import generator, isolated
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.backbones.resnet import resnet34
+from sembench.errors import FitImpossible
+from sembench.plugins.registry import EXPLAINERS
+from sembench.seeding import generator, isolated
+from sembench_baselines import blocks
+from sembench_baselines.blocks import B4, B234, Blocks, BlocksModel, composite_activation, named, segment_means
 
 
 def fit(recipe, backbone, train):

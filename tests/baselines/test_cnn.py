@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from baselines.blackbox import BlackBox
-from baselines.cnn import CNN
-from benchmark.metrics.faithfulness import relevance_kl
-from benchmark.relevance.propagation import black_box_relevance
+from sembench.metrics.lrp_kl import relevance_kl
+from sembench.relevance.propagation import black_box_relevance
+from sembench_baselines.blackbox import BlackBox
+from sembench_baselines.cnn import CNN
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pytest
 import torch
 from scipy import stats
 
-from baselines.controls import Chance, Collapsed, Shuffled, content_keys, uniform_from
-from baselines.kmex import KMEx
-from benchmark.errors import FitImpossible
-from benchmark.metrics.diversity import diversity
-from benchmark.metrics.ghosting import ghosting
-from benchmark.seeding import generator
+from sembench.errors import FitImpossible
+from sembench.metrics.diversity import diversity
+from sembench.metrics.ghosting import ghosting
+from sembench.seeding import generator
+from sembench_baselines.controls import Chance, Collapsed, Shuffled, content_keys, uniform_from
+from sembench_baselines.kmex import KMEx
 
 WORD = 2**64
 

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from baselines.conversion import ConvertedModel, KMExOf
-from baselines.kmex import KMEx
-from benchmark.cache import tensors_sha256
-from benchmark.errors import FitImpossible, SuiteInvalid, UnknownName
-from benchmark.explainer import Explainer, SelfExplainableModel
-from benchmark.recipes import recipe
-from benchmark.registry import EXPLAINERS
-from benchmark.types import Capability, Explanation, Prototypes
+from sembench.errors import FitImpossible, SuiteInvalid, UnknownName
+from sembench.explainers.configuration import recipe
+from sembench.explainers.explainer import Explainer, SelfExplainableModel
+from sembench.plugins.registry import EXPLAINERS
+from sembench.running.cache import tensors_sha256
+from sembench.types import Capability, Explanation, Prototypes
+from sembench_baselines.conversion import ConvertedModel, KMExOf
+from sembench_baselines.kmex import KMEx
 
 QUICK = {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 16}
 

@@ -6,7 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from baselines.flint import (
+from sembench.backbones.backbone import Backbone, built
+from sembench.backbones.resnet import resnet18
+from sembench.errors import FitImpossible
+from sembench.seeding import generator, isolated
+from sembench.training.stages import Session
+from sembench_baselines.flint import (
     FLINT,
     FLINTModel,
     FLINTShared,
@@ -16,11 +21,6 @@ from baselines.flint import (
     input_fidelity,
     output_fidelity,
 )
-from benchmark.errors import FitImpossible
-from benchmark.models.backbone import Backbone, built
-from benchmark.models.resnet import resnet18
-from benchmark.models.stages import Session
-from benchmark.seeding import generator, isolated
 
 SHORT = {"epochs": 3, "fidelity_from": 2, "entropy_from": 3}
 

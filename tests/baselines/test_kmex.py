@@ -10,13 +10,13 @@ import torch
 from sklearn.cluster import KMeans
 from torch import nn
 
-from baselines.kmex import KMEx, KMExModel
-from benchmark.data.dataset import Normalisation, Split
-from benchmark.errors import FitImpossible, UnknownName
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.seeding import generator
-from benchmark.similarity import SIMILARITIES
-from benchmark.types import Prototypes
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.data.dataset import Normalisation, Split
+from sembench.errors import FitImpossible, UnknownName
+from sembench.seeding import generator
+from sembench.similarity import SIMILARITIES
+from sembench.types import Prototypes
+from sembench_baselines.kmex import KMEx, KMExModel
 
 OF_DISTANCE = ("distance", "squared", "exp", "log", "log2")
 RULES = ("prp", "neon", "gxi")
@@ -142,7 +142,7 @@ def test_other_labels_do_not_move_the_prototypes_of_a_class(backbone, train, mod
 
 @pytest.mark.parametrize("size", [7, 64])
 def test_the_batches_of_the_fit_do_not_change_the_result(backbone, train, model, size, monkeypatch):
-    monkeypatch.setattr("baselines.kmex._FIT_BATCH", size)
+    monkeypatch.setattr("sembench_baselines.kmex._FIT_BATCH", size)
     found = fit(KMEx(), backbone, train)
     torch.testing.assert_close(found.prototypes.vectors, model.prototypes.vectors, rtol=1e-4, atol=1e-4)
 

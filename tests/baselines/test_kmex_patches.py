@@ -5,11 +5,11 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from baselines.kmex import KMEx
-from baselines.kmex_patches import KMExPatches, KMExPatchesModel
-from benchmark.errors import FitImpossible
-from benchmark.relevance.head import onto_active, prp
-from benchmark.types import Prototypes
+from sembench.errors import FitImpossible
+from sembench.relevance.prototypes import onto_active, prp
+from sembench.types import Prototypes
+from sembench_baselines.kmex import KMEx
+from sembench_baselines.kmex_patches import KMExPatches, KMExPatchesModel
 
 
 @pytest.fixture(scope="module")

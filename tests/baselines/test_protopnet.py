@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from baselines.protopnet import (
+from sembench.backbones.backbone import built, freeze
+from sembench.backbones.resnet import resnet10_narrow
+from sembench.errors import FitImpossible, SuiteInvalid
+from sembench.seeding import generator, isolated
+from sembench.similarity import log_similarity
+from sembench.training.stages import Session, train_in_stages
+from sembench_baselines.protopnet import (
     ProtoPNet,
     ProtoPNetModel,
     ProtoPNetParts,
@@ -13,12 +19,6 @@ from baselines.protopnet import (
     separation_cost,
     sparsity_cost,
 )
-from benchmark.errors import FitImpossible, SuiteInvalid
-from benchmark.models.backbone import built, freeze
-from benchmark.models.resnet import resnet10_narrow
-from benchmark.models.stages import Session, train_in_stages
-from benchmark.seeding import generator, isolated
-from benchmark.similarity import log_similarity
 
 SHORT = {"warm_epochs": 1, "joint_epochs": 2, "project_every": 1, "last_epochs": 1, "dimension": 16}
 RECIPES = {"images": ProtoPNet(**SHORT), "parts": ProtoPNetParts(**SHORT)}

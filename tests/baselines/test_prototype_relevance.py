@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.cnn import CNN
-from baselines.conversion import Embedding, KMExOf
-from baselines.kmex import KMEx, KMExModel
-from baselines.kmex_patches import KMExPatches, KMExPatchesModel
-from benchmark.errors import NotOffered
-from benchmark.figures.heat import difference
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.registry import EXPLAINERS
-from benchmark.types import Prototypes
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.errors import NotOffered
+from sembench.figures.overlay import difference
+from sembench.plugins.registry import EXPLAINERS
+from sembench.types import Prototypes
+from sembench_baselines.cnn import CNN
+from sembench_baselines.conversion import Embedding, KMExOf
+from sembench_baselines.kmex import KMEx, KMExModel
+from sembench_baselines.kmex_patches import KMExPatches, KMExPatchesModel
 
 SIDE = 8
 

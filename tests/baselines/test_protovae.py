@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from baselines.protovae import ProtoVAE, kl_to_prototypes, orthogonality
-from benchmark.errors import FitImpossible
-from benchmark.models.stages import Session
-from benchmark.seeding import generator
-from benchmark.similarity import log_similarity
+from sembench.errors import FitImpossible
+from sembench.seeding import generator
+from sembench.similarity import log_similarity
+from sembench.training.stages import Session
+from sembench_baselines.protovae import ProtoVAE, kl_to_prototypes, orthogonality
 
 SHORT = {"epochs": 2, "channels": (8, 16), "latent": 6, "prototypes_per_class": (1, 2, 3, 1, 2, 3, 1, 2, 3, 4)}
 RECIPES = {"conv": ProtoVAE(**SHORT), "backbone": ProtoVAE(**SHORT, encoder="backbone")}

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.blackbox import BlackBox
-from baselines.blocks import B4, B234
-from baselines.cnn import CNN
-from baselines.controls import Chance, Collapsed, Shuffled
-from baselines.kmex import KMEx
-from benchmark.errors import FitImpossible
-from benchmark.recipes import recipe as configured
-from benchmark.relevance.propagation import black_box_relevance
-from benchmark.seeding import generator
-from benchmark.types import OF_DATA, Capability, check_explanation
+from sembench.errors import FitImpossible
+from sembench.explainers.configuration import recipe as configured
+from sembench.relevance.propagation import black_box_relevance
+from sembench.seeding import generator
+from sembench.types import OF_DATA, Capability, check_explanation
+from sembench_baselines.blackbox import BlackBox
+from sembench_baselines.blocks import B4, B234
+from sembench_baselines.cnn import CNN
+from sembench_baselines.controls import Chance, Collapsed, Shuffled
+from sembench_baselines.kmex import KMEx
 
 RECIPES = {
     "blackbox": BlackBox(),

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.cost import PassCounter, hardware, peak_memory, tensor_count
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.relevance.propagation import black_box_relevance
-from benchmark.seeding import generator, isolated
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.cost import PassCounter, hardware, peak_memory, tensor_count
+from sembench.relevance.propagation import black_box_relevance
+from sembench.seeding import generator, isolated
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 

@@ -6,18 +6,17 @@ from typing import Literal
 import pytest
 import torch
 
-from benchmark.cache import Cache
-from benchmark.data.augmentation import Augmentation
-from benchmark.data.declaration import declares
-from benchmark.data.digits import digits
-from benchmark.data.licence import CC_BY_4
-from benchmark.errors import PluginBroken, SuiteInvalid
-from benchmark.loading import loader_of
-from benchmark.plan import plan
-from benchmark.registry import DATASETS
-from benchmark.results import read_result
-from benchmark.runner import Runner
-from benchmark.suite import parse_suite
+from sembench.data.augmentation import Augmentation
+from sembench.data.declaration import CC_BY_4, declares
+from sembench.data.sets.digits import digits
+from sembench.errors import PluginBroken, SuiteInvalid
+from sembench.plugins.registry import DATASETS
+from sembench.results.result import read_result
+from sembench.running.cache import Cache
+from sembench.running.datasets import loader_of
+from sembench.running.runner import Runner
+from sembench.suites.plan import plan
+from sembench.suites.suite import parse_suite
 
 SUITE = """
 name = "options"

@@ -4,19 +4,19 @@ import pytest
 import safetensors.torch
 import torch
 
-from benchmark.backbones import backbone_of
-from benchmark.cache import Cache
-from benchmark.data.dataset import Normalisation
-from benchmark.errors import BackboneUnfit, PluginBroken, SuiteInvalid
-from benchmark.inspection import inspect_network
-from benchmark.models.own import own_network
-from benchmark.models.wrapping import Rescale
-from benchmark.plan import plan, sources
-from benchmark.registry import BACKBONES
-from benchmark.results import read_result
-from benchmark.runner import Runner
-from benchmark.seeding import isolated
-from benchmark.suite import BackboneSpec, ExplainerSpec
+from sembench.backbones.custom import own_network
+from sembench.backbones.wrapping import Rescale
+from sembench.cli.inspection import inspect_network
+from sembench.data.dataset import Normalisation
+from sembench.errors import BackboneUnfit, PluginBroken, SuiteInvalid
+from sembench.plugins.registry import BACKBONES
+from sembench.results.result import read_result
+from sembench.running.black_box import backbone_of
+from sembench.running.cache import Cache
+from sembench.running.runner import Runner
+from sembench.seeding import isolated
+from sembench.suites.plan import plan, sources
+from sembench.suites.suite import BackboneSpec, ExplainerSpec
 
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3}
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)
@@ -132,7 +132,7 @@ def test_a_cell_knows_the_weights_by_content_and_the_network_by_its_code(tiny_su
     code = sources(first)["backbone"]
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     assert plan(suite)[0].identity != first.identity
-    from benchmark.plan import _source_hash
+    from sembench.suites.plan import _source_hash
 
     copied.write_text(own_file.read_text() + "\n# another\n")
     _source_hash.cache_clear()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.seeding import derive, generator, isolated, uniform_per_image
+from sembench.seeding import derive, generator, isolated, uniform_per_image
 
 
 def draw(seed=0, *names, indices, shape=(2, 3)):

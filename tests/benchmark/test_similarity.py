@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from benchmark.errors import UnknownName
-from benchmark.similarity import (
+from sembench.errors import UnknownName
+from sembench.similarity import (
     SIMILARITIES,
     distances,
     distances_of_cells,

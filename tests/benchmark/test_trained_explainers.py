@@ -2,12 +2,12 @@
 
 import pytest
 
-from baselines.protopnet import ProtoPNet
-from benchmark.cache import Cache
-from benchmark.plan import plan
-from benchmark.results import read_result
-from benchmark.runner import Runner
-from benchmark.suite import ExplainerSpec
+from sembench.results.result import read_result
+from sembench.running.cache import Cache
+from sembench.running.runner import Runner
+from sembench.suites.plan import plan
+from sembench.suites.suite import ExplainerSpec
+from sembench_baselines.protopnet import ProtoPNet
 
 QUICK = {"warm_epochs": 1, "joint_epochs": 2, "last_epochs": 1, "dimension": 16}
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from benchmark.errors import ContractBroken
-from benchmark.types import (
+from sembench.errors import ContractBroken
+from sembench.types import (
     SHARED,
     Batch,
     Explanation,

@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.kmex import KMEx
-from benchmark.data.digits import digits
-from benchmark.errors import NotOffered, SuiteInvalid, UnknownName
-from benchmark.models.backbone import Backbone
-from benchmark.plan import plan
-from benchmark.runner import Runner
-from benchmark.scorecard import Scorecard
-from benchmark.types import Explanation
-from benchmark.workbench import Workbench, exhibits, load
+from sembench.backbones.backbone import Backbone
+from sembench.data.sets.digits import digits
+from sembench.errors import NotOffered, SuiteInvalid, UnknownName
+from sembench.results.scorecard import Scorecard
+from sembench.running.runner import Runner
+from sembench.suites.plan import plan
+from sembench.types import Explanation
+from sembench.workbench import Workbench, exhibits, load
+from sembench_baselines.kmex import KMEx
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ class Silent:
 
 
 def test_a_cells_model_comes_from_the_cache_of_its_run(tiny_suite, tiny_cache, tmp_path):
-    from benchmark.cache import Cache
-    from benchmark.results import read_result
+    from sembench.results.result import read_result
+    from sembench.running.cache import Cache
 
     (cell,) = plan(tiny_suite, explainers=["kmex"])
     Runner(tmp_path, Cache(tiny_cache), tmp_path, "cpu", Silent()).run([cell])
@@ -135,7 +135,7 @@ def test_a_cells_model_comes_from_the_cache_of_its_run(tiny_suite, tiny_cache, t
 
 
 def test_loading_takes_a_suites_entry_by_its_label(tiny_suite, tiny_cache, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.workbench.load_suite", lambda name: tiny_suite)
+    monkeypatch.setattr("sembench.workbench.load_suite", lambda name: tiny_suite)
     found = load("b4", suite="tiny", cache=tiny_cache, data_root=tmp_path)
     assert found.name == "b4"
     assert found.model.points == "cell"

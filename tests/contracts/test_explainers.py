@@ -2,9 +2,9 @@
 
 import pytest
 
-from baselines.kmex import KMEx
-from benchmark.registry import EXPLAINERS
-from benchmark.testing import CHECKS, digits_case
+from sembench.plugins.registry import EXPLAINERS
+from sembench.testing import CHECKS, digits_case
+from sembench_baselines.kmex import KMEx
 
 CONVERTED = ("protopnet", "flint", "protovae", "b4", "kmex")
 NAMES = [

@@ -5,7 +5,6 @@ write values that moved under an old version.
 """
 
 import dataclasses
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,24 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.metrics.diversity import diversity
-from benchmark.metrics.robustness import relevance_order_curve
-from benchmark.registry import METRICS
-from benchmark.similarity import similarity
-from benchmark.types import Batch
+import scripted as script
+from sembench.evaluation.perturbation import relevance_order_curve
+from sembench.metrics.diversity import diversity
+from sembench.plugins.registry import METRICS
+from sembench.similarity import similarity
+from sembench.types import Batch
 
 GOLDEN = Path(__file__).with_name("metrics.json")
-NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("benchmark.")]
-
-
-def _load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = _load(Path(__file__).parents[1] / "reference" / "scripted.py")
+NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
 
 
 def numbers(*shape, salt=0):

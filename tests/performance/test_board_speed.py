@@ -4,29 +4,19 @@ Ten methods on ten data sets with five seeds and ten metrics each; accuracy on 3
 10,000, as on MNIST.
 """
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from benchmark.results import write_result
-from leaderboard.aggregate import aggregate
-from leaderboard.load import load
+import builders
+from sembench.results.result import write_result
+from sembench_leaderboard.entries.entry import aggregate
+from sembench_leaderboard.entries.load import load
 
 METHODS = ("blackbox", "b234", "b4", "cnn", "flint", "kmex", "protopnet", "protovae", "chance", "collapsed")
-WHOLE = "import sys; from pathlib import Path; from leaderboard.board import write_board; \
-from leaderboard.load import load; write_board(load([Path(sys.argv[1])]), Path(sys.argv[2]))"
-
-
-def builders():
-    """The builders of synthetic results that the tests of the board use."""
-    path = Path(__file__).parents[1] / "leaderboard" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("board_builders", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+WHOLE = "import sys; from pathlib import Path; from sembench_leaderboard.board.board import write_board; \
+from sembench_leaderboard.entries.load import load; write_board(load([Path(sys.argv[1])]), Path(sys.argv[2]))"
 
 
 @pytest.fixture(scope="module", params=[360, pytest.param(10_000, marks=pytest.mark.slow)])
@@ -34,7 +24,7 @@ def results(request, tmp_path_factory):
     """A folder of 500 results."""
     folder = tmp_path_factory.mktemp(f"results-{request.param}")
     datasets = [f"set-{'x' * place}" for place in range(1, 11)]
-    for result in builders().suite_of(METHODS, datasets, range(5), test=request.param):
+    for result in builders.suite_of(METHODS, datasets, range(5), test=request.param):
         write_result(folder, result)
     return folder
 

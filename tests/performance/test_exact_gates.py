@@ -2,18 +2,17 @@
 
 import tomllib
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
 
-from baselines.blocks import B234
-from sembench.bench import gates
-from sembench.bench.stage import FITS, TRAINED, Stage
-from sembench.bench.tally import tally
-from sembench.bench.workloads import METRICS, workloads
+from places import ROOT
+from sembench.testing import gates
+from sembench.testing.tally import tally
+from sembench_baselines.blocks import B234
+from stage import FITS, TRAINED, Stage
+from workloads import METRICS, workloads
 
-ROOT = Path(__file__).parents[2]
 TRAIN, TEST, EXPLAINED = (4, 200), (2, 100), (1, 20)  # passes and images of one reading, 50 images a batch
 CURVES = (2 * 9, 2 * 9 * 20)  # in relevance order and in random order, each of 8 points and the clean image
 NOTHING = (0, 0)

@@ -6,14 +6,14 @@
 import pytest
 import torch
 
-from baselines.kmex import KMEx
-from benchmark.data.digits import digits
-from benchmark.metrics.robustness import relevance_order_curve
-from benchmark.models.backbone import freeze
-from benchmark.models.resnet import resnet10_narrow
-from benchmark.relevance.propagation import black_box_relevance
-from benchmark.seeding import isolated
-from sembench.bench import gates
+from sembench.backbones.backbone import freeze
+from sembench.backbones.resnet import resnet10_narrow
+from sembench.data.sets.digits import digits
+from sembench.evaluation.perturbation import relevance_order_curve
+from sembench.relevance.propagation import black_box_relevance
+from sembench.seeding import isolated
+from sembench.testing import gates
+from sembench_baselines.kmex import KMEx
 
 STEPS = 32
 

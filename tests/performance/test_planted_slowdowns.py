@@ -6,15 +6,15 @@ import itertools
 import pytest
 import torch
 
-from baselines.kmex import KMEx, KMExModel
-from benchmark.evaluation import Evaluation
-from benchmark.metric import Meter, Scores
-from benchmark.metrics.accuracy import ACCURACY, accuracy
-from benchmark.metrics.faithfulness import LRP_KL, relevance_kl
-from sembench.bench import gates
-from sembench.bench.stage import Stage
-from sembench.bench.tally import Tally, tally
-from sembench.bench.workloads import workloads
+from sembench.evaluation.evaluation import Evaluation
+from sembench.metrics.accuracy import ACCURACY, accuracy
+from sembench.metrics.lrp_kl import LRP_KL, relevance_kl
+from sembench.metrics.metric import Meter, Scores
+from sembench.testing import gates
+from sembench.testing.tally import Tally, tally
+from sembench_baselines.kmex import KMEx, KMExModel
+from stage import Stage
+from workloads import workloads
 
 
 class Eager(KMExModel):

@@ -7,10 +7,10 @@ Limits are half as much again as what was measured on an idle and on a busy mach
 import pytest
 import torch
 
-from sembench.bench import gates
-from sembench.bench.stage import Stage
-from sembench.bench.tally import tally
-from sembench.bench.workloads import workloads
+from sembench.testing import gates
+from sembench.testing.tally import tally
+from stage import Stage
+from workloads import workloads
 
 PROPAGATED, SHARED = 16.0, 1.7  # through Zennit, forward and back (measured: 10); a pass shared by metrics (1.1)
 LIMITS = {

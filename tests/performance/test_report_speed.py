@@ -3,33 +3,21 @@
 Twenty methods on ten data sets with five seeds and ten metrics each, and 1,000 entries with one seed.
 """
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-from leaderboard.report_page import page
+import builders
+from sembench_leaderboard.report.page import page
 
-TESTS = Path(__file__).parents[1] / "leaderboard"
 MEGABYTE = 1e6
-
-
-def module(name):
-    """A module of the tests of the board."""
-    spec = importlib.util.spec_from_file_location(f"report_{name}", TESTS / f"{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
 
 
 @pytest.fixture(scope="module", params=[(20, 10, 5), (20, 50, 1)], ids=["seeds", "entries"])
 def results(request):
     methods, datasets, seeds = request.param
     names = ["blackbox", "kmex", "flint", "kmex(flint)", "chance", *[f"method-{n}" for n in range(methods - 5)]]
-    found = module("conftest").suite_of(names, [f"set-{'x' * place}" for place in range(datasets)], range(seeds))
+    found = builders.suite_of(names, [f"set-{'x' * place}" for place in range(datasets)], range(seeds))
     assert len(found) == 1000
     return found
 
@@ -42,7 +30,8 @@ def test_a_thousand_results_make_a_page_of_a_few_megabytes(benchmark, results):
 
 @pytest.mark.slow
 def test_a_reader_can_use_it_soon(benchmark, results, tmp_path):
-    browser = module("browser")
+    import browser
+
     command = browser.find_chromium()
     if command is None:
         pytest.skip("no Chromium or Chrome is installed (Debian: apt-get install chromium); the report is not opened")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sembench.bench.stage import Stage
-from sembench.bench.workloads import LeftOut, workloads
+from stage import Stage
+from workloads import LeftOut, workloads
 
 
 @pytest.fixture(scope="module")

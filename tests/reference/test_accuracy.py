@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.metrics.accuracy import ACCURACY, ACCURACY_GAP, ACCURACY_TRAIN, accuracy
+from sembench.metrics.accuracy import ACCURACY, ACCURACY_GAP, ACCURACY_TRAIN, accuracy
 
 COVERS = ("accuracy", "accuracy_train", "accuracy_gap")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from benchmark.metrics.alignment import ALIGNMENT_CLASS, ALIGNMENT_OUT, alignment
+from sembench.metrics.alignment import ALIGNMENT_CLASS, ALIGNMENT_OUT, alignment
 
 COVERS = ("alignment_class", "alignment_out")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from benchmark.metrics.attributes import (
+from sembench.metrics.attributes import (
     ATTRIBUTE_CORRELATION,
     ATTRIBUTES_CAPTURED,
     captured,

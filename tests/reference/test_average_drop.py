@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.metrics.average_drop import AVERAGE_DROP, AVERAGE_INCREASE, average_drop, average_increase, mask
+from sembench.evaluation.perturbation import mask
+from sembench.metrics.average_drop import AVERAGE_DROP, AVERAGE_INCREASE, average_drop, average_increase
 
 COVERS = ("average_drop", "average_increase")
 

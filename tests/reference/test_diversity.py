@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from benchmark.metrics.diversity import DIVERSITY, diversity
+from sembench.metrics.diversity import DIVERSITY, diversity
 
 COVERS = ("diversity",)
 

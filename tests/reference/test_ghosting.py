@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from benchmark.metrics.ghosting import GHOSTING, ghosting
+from sembench.metrics.ghosting import GHOSTING, ghosting
 
 COVERS = ("ghosting",)
 

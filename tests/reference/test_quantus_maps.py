@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from benchmark.metrics.quantus_maps import complexity, effective_complexity, sparseness
+from sembench.metrics.quantus_maps import complexity, effective_complexity, sparseness
 
 COVERS = ["sparseness", "complexity", "effective_complexity"]
 

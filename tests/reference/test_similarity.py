@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from benchmark.similarity import SIMILARITIES, similarity
+from sembench.similarity import SIMILARITIES, similarity
 
 EXAMPLES = settings(max_examples=40, derandomize=True, deadline=None, database=None)
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from baselines.kmex import KMEx, KMExModel
-from benchmark.conformance.report import CHECKS, examine, lines
-from benchmark.data.digits import digits
-from benchmark.testing import make_case
-from benchmark.types import Capability, Prototypes
+from sembench.data.sets.digits import digits
+from sembench.testing import make_case
+from sembench.testing.report import CHECKS, examine, lines
+from sembench.types import Capability, Prototypes
+from sembench_baselines.kmex import KMEx, KMExModel
 
 SLOW = 1.5
 FITS = itertools.count()
@@ -253,16 +253,16 @@ class Excepted(Wrong):
 
 
 def test_a_declared_exception_is_shown_with_its_reason(monkeypatch, case):
-    monkeypatch.setattr("benchmark.conformance.report.CHECKS", {"recipe": CHECKS["recipe"]})
+    monkeypatch.setattr("sembench.testing.report.CHECKS", {"recipe": CHECKS["recipe"]})
     (outcome,) = examine(Excepted(how="no JSON"), case)
     assert (outcome.state, outcome.said) == ("excepted", "its rate is not a number before the first fit")
 
 
 def test_the_report_names_promise_observation_and_where_to_read(monkeypatch, case):
-    monkeypatch.setattr("benchmark.conformance.report.CHECKS", {"recipe": CHECKS["recipe"]})
+    monkeypatch.setattr("sembench.testing.report.CHECKS", {"recipe": CHECKS["recipe"]})
     report = "\n".join(lines(examine(Wrong(how="no JSON"), case)))
     assert "broken      recipe              Wrong: hyper-parameters must be JSON" in report
-    assert "see benchmark/conformance/answers.py, check_recipe" in report
+    assert "see sembench.testing.answers.check_recipe" in report
     assert "0 of 1 promises kept, 1 broken" in report
 
 
@@ -270,6 +270,6 @@ def test_an_explainer_that_crashes_breaks_the_promise_that_was_checked(monkeypat
     def crash(explainer, case):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("benchmark.conformance.report.CHECKS", {"recipe": crash})
+    monkeypatch.setattr("sembench.testing.report.CHECKS", {"recipe": crash})
     (outcome,) = examine(Wrong(), case)
     assert (outcome.state, outcome.said) == ("broken", "ZeroDivisionError: division by zero")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.dataset import Dataset, make_dataset
-from benchmark.errors import DataMissing
-from benchmark.seeding import generator
+from sembench.data.dataset import Dataset, make_dataset
+from sembench.errors import DataMissing
+from sembench.seeding import generator
 
 
 @pytest.fixture(scope="session")

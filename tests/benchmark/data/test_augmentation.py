@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from benchmark.data.augmentation import Augmentation
-from benchmark.models.stages import Step
-from benchmark.seeding import generator
+from sembench.data.augmentation import Augmentation
+from sembench.seeding import generator
+from sembench.training.stages import Step
 
 
 def uniform(*shape):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.dataset import Normalisation, make_dataset, measure_normalisation, to_pixel_space
-from benchmark.errors import DataDamaged
-from benchmark.seeding import generator
-from benchmark.types import Capability
+from sembench.data.dataset import Normalisation, make_dataset, measure_normalisation, to_pixel_space
+from sembench.errors import DataDamaged
+from sembench.seeding import generator
+from sembench.types import Capability
 
 
 def uniform(name, *shape):

@@ -6,9 +6,9 @@ import re
 import pytest
 import torch
 
-from benchmark.data.files import PublishedFiles
-from benchmark.data.idx import read_idx
-from benchmark.errors import DataDamaged, DataMissing
+from sembench.data.files import PublishedFiles
+from sembench.data.idx import read_idx
+from sembench.errors import DataDamaged, DataMissing
 
 
 def read(idx):

@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.cache import Facts
-from benchmark.data import image_files
-from benchmark.data.dataset import make_dataset, measure_normalisation
-from benchmark.data.image_files import ImageFiles, decode
-from benchmark.data.memory import remembering
-from benchmark.errors import DataDamaged
+from sembench.data import image_files
+from sembench.data.dataset import make_dataset, measure_normalisation
+from sembench.data.image_files import ImageFiles, decode
+from sembench.data.memory import remembering
+from sembench.errors import DataDamaged
+from sembench.running.cache import Facts
 
 SIZE = 8
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from benchmark.cache import Facts
-from benchmark.data.memory import remembered, remembering
+from sembench.data.memory import remembered, remembering
+from sembench.running.cache import Facts
 
 
 class Work:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.data.dataset import make_dataset
-from benchmark.explainer import SelfExplainableModel
-from benchmark.figures.subject import Subject
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.types import Capability, Explanation, Prototypes
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.data.dataset import make_dataset
+from sembench.explainers.explainer import SelfExplainableModel
+from sembench.figures.subject import Subject
+from sembench.types import Capability, Explanation, Prototypes
 
 SIDE = 8
 QUARTERS = [(0, 0), (0, 1), (1, 0), (1, 1)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmark.errors import SembenchError, UnknownName
-from benchmark.figures.catalogue import FIGURES, draw
+from sembench.errors import SembenchError, UnknownName
+from sembench.figures.catalogue import FIGURES, draw
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -20,7 +20,7 @@ def test_attributions_alone_give_the_figures_that_apply_and_a_sentence_for_the_o
 
 
 def test_a_methods_own_reason_is_told(subject, models):
-    from benchmark.types import Capability
+    from sembench.types import Capability
 
     lacks = {Capability.SIMILARITIES: "it is a decision tree"}
     supports = frozenset({Capability.PROBABILITIES})
@@ -43,7 +43,7 @@ def test_figures_of_one_explainer_are_drawn_for_each(subject, models):
 def test_relevance_without_attributions_is_a_sentence_in_its_row(subject, models):
     from matplotlib.text import Text
 
-    from benchmark.types import Capability
+    from sembench.types import Capability
 
     mute = subject(models["attributions"], "mute", frozenset({Capability.PROBABILITIES}))
     (picture,) = draw("relevance", [subject(), mute]).pictures.values()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.figures import projection
-from benchmark.figures.colours import class_colour, ink_on, prototype_colours
-from benchmark.figures.heat import difference, overlay, stretched
-from benchmark.figures.projection import principal_components, project
+from sembench.figures import projection
+from sembench.figures.colours import class_colour, ink_on, prototype_colours
+from sembench.figures.overlay import difference, overlay, stretched
+from sembench.figures.projection import principal_components, project
 
 
 def test_heat_is_orange_for_and_blue_against_and_pale_where_nothing_is_relevant():

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from benchmark.errors import NotOffered
-from benchmark.figures.neighbours import neighbours
-from benchmark.metrics.ghosting import ghosting
-from benchmark.types import as_points
+from sembench.errors import NotOffered
+from sembench.figures.neighbours import neighbours
+from sembench.metrics.ghosting import ghosting
+from sembench.types import as_points
 
 
 def test_nearest_training_images_are_those_of_the_class_with_the_brightest_quarter(subject):

@@ -14,15 +14,15 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from PIL import Image
 
-from benchmark.errors import NotOffered
-from benchmark.figures.concepts import concepts, in_pixels
-from benchmark.figures.embedding import Cloud, cloud, embedding, placed
-from benchmark.figures.likeness import chosen, looks_like
-from benchmark.figures.picture import Picture
-from benchmark.figures.prototypes import prototypes
-from benchmark.figures.relevance import relevance_maps
-from benchmark.figures.subject import Subject
-from benchmark.types import Capability, Explanation, Prototypes
+from sembench.errors import NotOffered
+from sembench.figures.concepts import concepts, in_pixels
+from sembench.figures.embedding import Cloud, cloud, embedding, placed
+from sembench.figures.looks_like import chosen, looks_like
+from sembench.figures.picture import Picture
+from sembench.figures.prototypes import prototypes
+from sembench.figures.relevance import relevance_maps
+from sembench.figures.subject import Subject
+from sembench.types import Capability, Explanation, Prototypes
 
 
 def words(picture):
@@ -195,7 +195,7 @@ def test_a_model_without_prototype_relevance_is_shown_without_maps_and_says_so(s
 
 
 def test_a_kl_of_zero_below_a_map_that_is_the_black_boxs_own(subject, models):
-    from benchmark.relevance.propagation import black_box_relevance
+    from sembench.relevance.propagation import black_box_relevance
 
     class Same(models["image"]):
         def attribute(self, images, targets=None):
@@ -288,7 +288,7 @@ def test_explanation_maps_have_the_colour_of_each_cells_concept(subject, models)
 
 def test_a_long_legend_keeps_the_concepts_with_most_cells(subject, models, monkeypatch):
     """Of four cells of an image, one is bright and shows concept 0, three are dark and show concept 1."""
-    monkeypatch.setattr("benchmark.figures.concepts._MOST", 1)
+    monkeypatch.setattr("sembench.figures.concepts._MOST", 1)
     picture = concepts(subject(models["cell"], "cells"), images=[0, 3])
     assert [label for label in images(picture) if label.startswith("concept-")] == ["concept-1"]
     assert "the 1 with most cells in these images, of 2;" in " ".join(" ".join(words(picture)).split())

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmark.metrics.accuracy import ACCURACY, ACCURACY_GAP, ACCURACY_TRAIN, accuracy
+from sembench.metrics.accuracy import ACCURACY, ACCURACY_GAP, ACCURACY_TRAIN, accuracy
 
 
 def test_one_of_four_wrong_is_known():

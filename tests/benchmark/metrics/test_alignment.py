@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from benchmark.errors import ContractBroken
-from benchmark.metrics.alignment import ALIGNMENT_CLASS, ALIGNMENT_OUT, alignment
-from benchmark.types import Prototypes
+from sembench.errors import ContractBroken
+from sembench.metrics.alignment import ALIGNMENT_CLASS, ALIGNMENT_OUT, alignment
+from sembench.types import Prototypes
 
 EMBEDDINGS = torch.tensor([[1.0, 0.0], [3.0, 3.0], [0.0, 2.0], [0.0, -5.0], [-4.0, 0.0]])
 LABELS = torch.tensor([0, 0, 1, 1, 1])

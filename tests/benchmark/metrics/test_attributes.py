@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from benchmark.errors import ContractBroken
-from benchmark.metrics.attributes import (
+from sembench.errors import ContractBroken
+from sembench.metrics.attributes import (
     ATTRIBUTE_CORRELATION,
     ATTRIBUTES_CAPTURED,
     captured,
@@ -14,8 +14,8 @@ from benchmark.metrics.attributes import (
     correlation,
     correlation_error,
 )
-from benchmark.seeding import generator
-from benchmark.types import Capability
+from sembench.seeding import generator
+from sembench.types import Capability
 
 
 def planted(count=4000):

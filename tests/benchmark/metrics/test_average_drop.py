@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from benchmark.metrics.average_drop import average_drop, average_increase, mask
-from benchmark.registry import METRICS
+from sembench.evaluation.perturbation import mask
+from sembench.metrics.average_drop import average_drop, average_increase
+from sembench.plugins.registry import METRICS
 
 
 def test_what_is_lost_is_a_share_of_what_was_there():

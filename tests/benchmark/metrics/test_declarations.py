@@ -7,13 +7,13 @@ from typing import get_args
 
 import pytest
 
-from benchmark.metric import Metric
-from benchmark.registry import METRICS
-from benchmark.results import Unit
-from benchmark.types import Capability, Trait
+from places import TESTS
+from sembench.metrics.metric import Metric
+from sembench.plugins.registry import METRICS
+from sembench.results.result import Unit
+from sembench.types import Capability, Trait
 
-TESTS = Path(__file__).parents[2]
-NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("benchmark.")]
+NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
 
 
 def covered():

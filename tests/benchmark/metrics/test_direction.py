@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from benchmark.metrics.accuracy import accuracy
-from benchmark.metrics.alignment import alignment
-from benchmark.metrics.attributes import captured, correlation_error
-from benchmark.metrics.average_drop import average_drop, average_increase
-from benchmark.metrics.diversity import diversity
-from benchmark.metrics.faithfulness import relevance_kl
-from benchmark.metrics.ghosting import ghosting
-from benchmark.metrics.quantus_maps import complexity, effective_complexity, sparseness
-from benchmark.metrics.robustness import area_under_curve, relevance_order_curve
-from benchmark.registry import METRICS
+from sembench.evaluation.perturbation import area_under_curve, relevance_order_curve
+from sembench.metrics.accuracy import accuracy
+from sembench.metrics.alignment import alignment
+from sembench.metrics.attributes import captured, correlation_error
+from sembench.metrics.average_drop import average_drop, average_increase
+from sembench.metrics.diversity import diversity
+from sembench.metrics.ghosting import ghosting
+from sembench.metrics.lrp_kl import relevance_kl
+from sembench.metrics.quantus_maps import complexity, effective_complexity, sparseness
+from sembench.plugins.registry import METRICS
 
-NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("benchmark.")]
+NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
 
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 RIGHT, WRONG = LABELS.clone(), torch.tensor([0, 1, 0, 1, 2, 0])

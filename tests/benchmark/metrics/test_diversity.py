@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from benchmark.metrics.diversity import DIVERSITY, diversity
-from benchmark.similarity import similarity
+from sembench.metrics.diversity import DIVERSITY, diversity
+from sembench.similarity import similarity
 
 
 def random_matrix(size=9, seed=0):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from benchmark.errors import ContractBroken
-from benchmark.metrics.ghosting import GHOSTING, ghosting
+from sembench.errors import ContractBroken
+from sembench.metrics.ghosting import GHOSTING, ghosting
 
 SIMILARITIES = torch.tensor(
     [

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.metric import Scores
-from benchmark.registry import METRICS
+from sembench.metrics.metric import Scores
+from sembench.plugins.registry import METRICS
 
-NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("benchmark.")]
+NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
 KINDS = ["TinyModel", "TinyCellModel"]
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.applicability import offer
-from benchmark.metrics import quantus_maps
-from benchmark.metrics.quantus_maps import complexity, effective_complexity, sparseness
-from benchmark.recipes import recipe
-from benchmark.registry import METRICS
-from benchmark.testing import digits_case
+from sembench.explainers.configuration import recipe
+from sembench.metrics import quantus_maps
+from sembench.metrics.applicability import offer
+from sembench.metrics.quantus_maps import complexity, effective_complexity, sparseness
+from sembench.plugins.registry import METRICS
+from sembench.testing import digits_case
 
 MEASURES = (sparseness, complexity, effective_complexity)
 

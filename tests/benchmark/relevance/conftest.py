@@ -1,28 +1,17 @@
 """Small frozen ResNets with realistic batch-norm statistics, and images without sharp noise."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.models.resnet import resnet10_narrow
-from benchmark.seeding import generator, isolated
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.backbones.resnet import resnet10_narrow
+from sembench.seeding import generator, isolated
 
 SIDE = 33
 CLASSES = 5
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are faster on one thread, and much faster where other processes are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def smooth_images(count: int, name: str) -> torch.Tensor:

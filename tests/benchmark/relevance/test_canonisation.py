@@ -7,15 +7,15 @@ import torch
 import torchvision
 from torch import fx, nn
 
-from benchmark.backbones import adapt
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.models.tracing import probe_images
-from benchmark.models.wrapping import wrap
-from benchmark.relevance.canonisation import Depthwise, Gated, Sum, canonise, rules
-from benchmark.relevance.conservation import conserved_share, examine_relevance
-from benchmark.relevance.propagation import black_box_relevance, propagate
-from benchmark.seeding import generator, isolated
-from benchmark.types import Trait
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.backbones.tracing import probe_images
+from sembench.backbones.wrapping import wrap
+from sembench.relevance.canonisation import Depthwise, Gated, Sum, canonise, rules
+from sembench.relevance.conservation import conserved_share, examine_relevance
+from sembench.relevance.propagation import black_box_relevance, propagate
+from sembench.running.black_box import adapt
+from sembench.seeding import generator, isolated
+from sembench.types import Trait
 
 
 def noise(*shape):
@@ -117,7 +117,7 @@ def test_a_network_with_a_step_without_a_rule_says_so(own):
 def test_without_the_rules_relevance_is_lost_or_blown_up(own, monkeypatch):
     with isolated(0):
         backbone = wrap(own.Mobile(), image_size=32)
-    monkeypatch.setattr("benchmark.relevance.propagation.canonise", lambda network: None)
+    monkeypatch.setattr("sembench.relevance.propagation.canonise", lambda network: None)
     assert Trait.RELEVANCE in examine_relevance(backbone).lacks
 
 

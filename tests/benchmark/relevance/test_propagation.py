@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.models.backbone import Backbone
-from benchmark.relevance.propagation import black_box_relevance, propagate
+from sembench.backbones.backbone import Backbone
+from sembench.relevance.propagation import black_box_relevance, propagate
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -210,7 +210,7 @@ def test_the_seed_is_the_predicted_class_s_probability_on_its_logit(basic, image
         assert output is Backbone.forward
         return images[:, 0]
 
-    monkeypatch.setattr("benchmark.relevance.propagation.propagate", spy)
+    monkeypatch.setattr("sembench.relevance.propagation.propagate", spy)
     with torch.no_grad():
         logits = basic(images)
         black_box_relevance(basic, images)

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
-from benchmark.models.backbone import Backbone, freeze
-from benchmark.relevance.propagation import black_box_relevance
-from benchmark.seeding import isolated
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.relevance.propagation import black_box_relevance
+from sembench.seeding import isolated
 
 STABILISER = 1e-6
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.results import digest
-from leaderboard.submission.manifest import write_manifest
-
-RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
+from places import RESULTS
+from sembench.results.result import digest
+from sembench_leaderboard.submission.manifest import write_manifest
 
 
 class Submission:

@@ -1,17 +1,18 @@
 """What counts as recomputed: every value with the same weights, means within tolerance with others."""
 
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
-from benchmark.results import Result
-from leaderboard.submission.agreement import TOLERANCE, compare
-from leaderboard.submission.declared import declared
-from leaderboard.submission.report import lines
+from places import RESULTS
+from sembench.results.result import Result
+from sembench_leaderboard.submission.agreement import TOLERANCE, compare
+from sembench_leaderboard.submission.declared import declared
+from sembench_leaderboard.submission.verify import lines
 
 PATH = PurePosixPath("quick/digits/kmex/seed-0.json")
-SOURCE = Path(__file__).parents[3] / "leaderboard/results/quick/digits/kmex/seed-0.json"
+SOURCE = RESULTS / "quick/digits/kmex/seed-0.json"
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from benchmark.metric import Metric
-from benchmark.provenance import measure_of
-from benchmark.registry import EXPLAINERS, METRICS
-from leaderboard.submission.declared import Declared, declared, to_json
+from sembench.metrics.metric import Metric
+from sembench.metrics.scoring import measure_of
+from sembench.plugins.registry import EXPLAINERS, METRICS
+from sembench_leaderboard.submission.declared import Declared, declared, to_json
 
 
 def own(registry):
@@ -27,5 +27,5 @@ def test_the_file_is_what_the_registries_declare():
         kinds={name: kind for name, kind in kinds.items() if kind != "explainer"},
     )
     if os.environ.get("SEMBENCH_WRITE_DECLARED"):
-        Path(str(files("leaderboard") / "submission" / "declared.json")).write_text(to_json(made))
+        Path(str(files("sembench_leaderboard.submission") / "declared.json")).write_text(to_json(made))
     assert declared() == made, "set SEMBENCH_WRITE_DECLARED=1 and run this test to write declared.json anew"

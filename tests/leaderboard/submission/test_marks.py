@@ -4,12 +4,12 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from benchmark.errors import UnknownName
-from benchmark.results import read_result
-from leaderboard.board import board
-from leaderboard.submission.choice import choose
-from leaderboard.submission.marks import Recomputed, standing, write_marks
-from leaderboard.submission.validate import validate
+from sembench.errors import UnknownName
+from sembench.results.result import read_result
+from sembench_leaderboard.board.board import board
+from sembench_leaderboard.submission.marks import Recomputed, standing, write_marks
+from sembench_leaderboard.submission.validate import validate
+from sembench_leaderboard.submission.verify import choose
 
 PATHS = [PurePosixPath(f"quick/digits/kmex/seed-{seed}.json") for seed in range(20)]
 FIRST, SECOND = (PurePosixPath(f"quick/digits/mine/seed-{seed}.json") for seed in range(2))

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from benchmark.errors import ResultDamaged
-from benchmark.results import digest, read_result
-from leaderboard.submission.manifest import write_manifest
-from leaderboard.submission.marks import Recomputed, write_marks
-from leaderboard.submission.strict_json import MAX_DEPTH, parse
-from leaderboard.submission.validate import validate
+from places import RESULTS
+from sembench.errors import ResultDamaged
+from sembench.results.result import digest, read_result
+from sembench_leaderboard.submission.manifest import write_manifest
+from sembench_leaderboard.submission.marks import Recomputed, write_marks
+from sembench_leaderboard.submission.strict_json import MAX_DEPTH, parse
+from sembench_leaderboard.submission.validate import validate
 
-RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
 SOURCE = RESULTS / "quick/digits/kmex/seed-0.json"
 CONTENT = json.loads(SOURCE.read_text())
 
@@ -157,7 +157,7 @@ def test_a_likely_value_in_any_field_is_no_accident(leaf, data):
 @given(st.sampled_from(["manifests", "verified"]), st.data())
 def test_no_manifest_or_mark_is_an_accident(place, data):
     with entry(SOURCE.read_bytes()) as (folder, _):
-        written = write_manifest(folder, "quick", "kmex", "baselines.kmex:KMEx (sembench)")
+        written = write_manifest(folder, "quick", "kmex", "sembench_baselines.kmex:KMEx (sembench)")
         if place == "verified":
             told = {"created": "2026-01-01T00:00:00+00:00", "device": "cpu", "processor": "x", "torch": "2"}
             cell = Recomputed(**told, agreement="bit for bit", differences={"accuracy": 0.0})

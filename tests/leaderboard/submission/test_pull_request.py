@@ -2,12 +2,12 @@
 
 import subprocess
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[3]
+from places import ROOT
+
 RESULT = "leaderboard/results/quick/digits/mine/seed-0.json"
 MANIFEST = "leaderboard/results/manifests/quick/mine.json"
 BOARD = "leaderboard/boards/quick/board.md"
@@ -37,7 +37,7 @@ def test_a_submission_is_validated_and_not_held_to_boards_that_are_not_made_yet(
 @pytest.mark.parametrize("workflow", ["board", "tests"])
 def test_whatever_else_changes_is_held_to_the_boards(workflow):
     assert runs(workflow, RESULT, BOARD)
-    assert runs(workflow, "leaderboard/board.py")
+    assert runs(workflow, "leaderboard/sembench_leaderboard/board/board.py")
 
 
 @pytest.mark.parametrize("workflow", ["board", "tests"])
@@ -47,7 +47,7 @@ def test_the_main_branch_is_always_held_to_the_boards(workflow):
 
 
 def test_the_documents_ask_a_submission_for_results_alone():
-    for name in ("CONTRIBUTING.md", "benchmark/templates/explainer/README.md.txt"):
+    for name in ("CONTRIBUTING.md", "benchmark/sembench/plugins/templates/explainer/README.md.txt"):
         text = " ".join((ROOT / name).read_text("utf-8").split())
         assert "`leaderboard/results/` and changes nothing else" in text
 

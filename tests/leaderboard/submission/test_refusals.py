@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.errors import SembenchError
-from benchmark.suite import load_suite
-from leaderboard.submission import tree
-from leaderboard.submission.manifest import write_manifest
-from leaderboard.submission.marks import Recomputed, write_marks
-from leaderboard.submission.validate import validate
+from places import ROOT
+from sembench.errors import SembenchError
+from sembench.suites.suite import load_suite
+from sembench_leaderboard.submission import files as tree
+from sembench_leaderboard.submission.manifest import write_manifest
+from sembench_leaderboard.submission.marks import Recomputed, write_marks
+from sembench_leaderboard.submission.validate import validate
 
 MINE = "quick/digits/mine/seed-0.json"
 MANIFEST = "manifests/quick/mine.json"
-BIRDS = Path(__file__).parents[3] / "leaderboard/suites/birds.toml"
+BIRDS = ROOT / "leaderboard/suites/birds.toml"
 
 
 def scores(name, change):
@@ -524,7 +525,7 @@ def test_a_pipe_is_not_opened(submission):
 
 def accepted_too(s):
     """The base's kmex with a manifest and a mark, and all of the base in the submission."""
-    write_manifest(s.base, "quick", "kmex", "baselines.kmex:KMEx (sembench)")
+    write_manifest(s.base, "quick", "kmex", "sembench_baselines.kmex:KMEx (sembench)")
     write_marks(s.base, {Path("quick/digits/kmex/seed-0.json"): CELL})
     shutil.copytree(s.base, s.root, dirs_exist_ok=True)
 
@@ -579,7 +580,7 @@ def test_a_whole_tree_needs_a_base(submission):
 def test_a_manifest_of_the_base_stays_as_it_is(submission):
     accepted_too(submission)
     path = submission.root / "manifests/quick/kmex.json"
-    path.write_text(path.read_text().replace("baselines.kmex:KMEx", "mine:KMEx"))
+    path.write_text(path.read_text().replace("sembench_baselines.kmex:KMEx", "mine:KMEx"))
     suites = [load_suite(str(BIRDS))]
     (complaint,) = validate(submission.root, base=submission.base, suites=suites).complaints
     assert (complaint.file, complaint.problem) == (

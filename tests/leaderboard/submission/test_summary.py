@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from leaderboard.submission.complaint import Complaint
-from leaderboard.submission.summary import MOST, summary
-from leaderboard.submission.validate import Verdict
+from sembench_leaderboard.submission.complaint import Complaint
+from sembench_leaderboard.submission.summary import MOST, summary
+from sembench_leaderboard.submission.validate import Verdict
 
 
 def verdict(*complaints, entries=("kmex",)):

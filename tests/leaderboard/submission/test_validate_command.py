@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 
-import leaderboard.submission.validate as validator
+import sembench_leaderboard.submission.validate as validator
 
 
 def validate(*arguments):

@@ -1,0 +1,94 @@
+"""CNN-as-SEM: every convolutional classifier already compares its feature map with one prototype per class.
+
+A. Boubekki, L. Clemmensen: *Post-hoc Self-explanation of CNNs*, 2026. Theorem 1: the dot product of the feature map
+with a column of the classifier, averaged over cells, equals the logit, bias aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sembench.backbones.backbone import Backbone
+from sembench.data.dataset import Split
+from sembench.explainers.explainer import Explainer, SelfExplainableModel
+from sembench.relevance.propagation import Bias, black_box_relevance
+from sembench.types import Explanation, Prototypes, Trait
+
+
+class CNNAsSEM(SelfExplainableModel):
+    """The black box, read as a self-explainable model: its classifier's columns are the prototypes.
+
+    Args:
+        backbone: The network.
+        recipe: The hyper-parameters.
+    """
+
+    def __init__(self, backbone: Backbone, recipe: CNN) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.recipe = recipe
+        self.bias = recipe.bias
+
+    @property
+    def prototypes(self) -> Prototypes:
+        weight = self.backbone.classifier.weight
+        return Prototypes(weight, torch.arange(len(weight), device=weight.device))
+
+    def forward(self, images: Tensor) -> Explanation:
+        features = self.backbone.features(images)
+        embeddings = self.backbone.average(features)
+        similarities = embeddings @ self.prototypes.vectors.T
+        maps = torch.einsum("bdhw,pd->bphw", features, self.prototypes.vectors)
+        return Explanation(self.class_scores(similarities), similarities, maps, embeddings)
+
+    def class_scores(self, similarities: Tensor) -> Tensor:
+        """The transparent head: ``(B, P)`` to ``(B, C)``, the similarity itself."""
+        bias = self.backbone.classifier.bias
+        return similarities + bias if self.recipe.bias_in_score and bias is not None else similarities
+
+    def class_probabilities(self, explanation: Explanation) -> Tensor:
+        return explanation.class_scores.softmax(1)
+
+    def prototype_similarities(self) -> Tensor:
+        vectors = self.prototypes.vectors.double()
+        return vectors @ vectors.T
+
+    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
+        """The black box's own relevance map, of the class that this model predicts."""
+        if targets is None:
+            with torch.no_grad():
+                targets = self(images).predictions
+        return black_box_relevance(self.backbone, images, targets, bias=self.bias)
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """The relevance of the prototype's class: each class has one prototype, and its score is the similarity."""
+        return self.attribute(images, prototypes)
+
+
+@dataclass(frozen=True)
+class CNN(Explainer):
+    """CNN-as-SEM; nothing is fitted.
+
+    Attributes:
+        bias_in_score: Add the classifier's bias to the similarity. Off, as in the theorem: the class score is the
+            similarity itself. On, the entry is the black box exactly.
+        bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
+    """
+
+    needs = frozenset({Trait.LINEAR_HEAD})
+
+    bias_in_score: bool = False
+    bias: Bias = "share"
+
+    def __post_init__(self) -> None:
+        self.require_choices(bias=("share", "zero"))
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> CNNAsSEM:
+        return CNNAsSEM(backbone, self)
+
+    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> CNNAsSEM:
+        return CNNAsSEM(backbone, self)

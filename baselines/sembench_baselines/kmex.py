@@ -1,0 +1,197 @@
+"""KMEx: any trained classifier becomes self-explainable through class-wise k-means on its embedding.
+
+S. Gautam, A. Boubekki, M. Hoehne, M. Kampffmeyer: *Prototypical Self-Explainable Models Without Re-training*,
+TMLR 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from sembench.backbones.backbone import Backbone
+from sembench.data.dataset import Split
+from sembench.errors import FitImpossible
+from sembench.explainers.explainer import Explainer, SelfExplainableModel
+from sembench.relevance.propagation import Bias, propagate
+from sembench.relevance.prototypes import Rule, gxi, neon, onto_active, prp
+from sembench.similarity import largest_per_class, similarity, sum_per_class
+from sembench.types import Explanation, Prototypes
+from sembench_baselines.clustering import (
+    PAPER,
+    Flavour,
+    PerClass,
+    check_class_sizes,
+    check_starts,
+    classwise_kmeans,
+    prototypes_of_class,
+)
+
+Explained = Literal["nearest", "mean"]
+
+_FIT_BATCH = 256
+
+
+class Embeds(Protocol):
+    """What KMEx needs of a network: an embedding, and to know where it is."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to ``(B, D)``."""
+
+
+class KMExModel(SelfExplainableModel):
+    """A frozen backbone that decides for the class of the nearest prototype.
+
+    Args:
+        backbone: The network whose embedding is used.
+        prototypes: ``(P, D)`` with classes ``(P,)``; every class has at least one.
+        recipe: The hyper-parameters.
+    """
+
+    def __init__(self, backbone: Backbone, prototypes: Prototypes, recipe: KMEx) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.recipe = recipe
+        self.bias = recipe.bias
+        self.similarity = similarity(recipe.similarity)
+        self.register_buffer("vectors", prototypes.vectors.to(backbone.device))
+        self.register_buffer("classes", prototypes.classes.to(backbone.device))
+        self.vectors: Tensor
+        self.classes: Tensor
+
+    @property
+    def prototypes(self) -> Prototypes:
+        return Prototypes(self.vectors, self.classes)
+
+    def embed(self, images: Tensor) -> Tensor:
+        return self.backbone.embed(images)
+
+    def forward(self, images: Tensor) -> Explanation:
+        return self.explain(self.embed(images))
+
+    def explain(self, embeddings: Tensor) -> Explanation:
+        """What the transparent head says of embeddings ``(B, D)``.
+
+        Decisions are taken in float64: ``exp`` runs out of float32's range at a distance of 104, and would then call
+        every prototype equally far.
+        """
+        similarities = self.similarity(embeddings.double(), self.vectors.double())
+        scores = largest_per_class(similarities, self.classes, self.backbone.n_classes)
+        kind = embeddings.dtype
+        return Explanation(scores.to(kind), similarities.to(kind), embeddings=embeddings, decisions=scores.argmax(1))
+
+    def class_probabilities(self, explanation: Explanation) -> Tensor:
+        return sum_per_class(explanation.similarities.softmax(1), self.classes, self.backbone.n_classes)
+
+    def prototype_similarities(self) -> Tensor:
+        vectors = self.vectors.double()
+        return self.similarity(vectors, vectors)
+
+    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
+        return self.carried(images, lambda z: self.head_relevance(z, targets))
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        return self.carried(images, lambda z: self.prototype_relevance(z, prototypes))
+
+    def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
+        """Relevance of pixels ``(B, H, W)`` from relevance of what is compared with prototypes."""
+        return propagate(self.backbone, Backbone.embed, images, relevance, bias=self.bias)
+
+    def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        """Relevance of the embedding's channels ``(B, D)`` for one prototype ``(B,)`` each; it sums to 1."""
+        return self._channel_shares(embeddings, prototypes, self.classes[prototypes])
+
+    def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Relevance of the embedding's channels ``(B, D)``: the target's probability, shared out by the head rule.
+
+        The class score is the similarity of the class's nearest prototype, so that prototype takes all of the class's
+        relevance (``explained="mean"``: every prototype of the class the same part).
+        """
+        explanation = self.explain(embeddings)
+        chosen = explanation.predictions if targets is None else targets
+        own = self.classes[None] == chosen[:, None]
+        seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
+        if self.recipe.explained == "nearest":
+            nearest = explanation.similarities.masked_fill(~own, -torch.inf).argmax(1)
+            return (seed * self._channel_shares(embeddings, nearest, chosen)).to(embeddings.dtype)
+        rows, columns = own.nonzero(as_tuple=True)
+        shares = self._channel_shares(embeddings[rows], columns, chosen[rows])
+        total = torch.zeros_like(embeddings).index_add_(0, rows, shares)
+        return (seed * total / own.sum(1, keepdim=True)).to(embeddings.dtype)
+
+    def _channel_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
+        """Shares ``(B, D)`` of the active channels by the head rule, for one prototype index per row."""
+        return onto_active(self._rule_shares(embeddings, prototypes, targets), embeddings)
+
+    def _rule_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
+        vectors = self.vectors[prototypes]
+        if self.recipe.rule == "prp":
+            return prp(embeddings, vectors)
+        if self.recipe.rule == "gxi":
+            return gxi(embeddings, vectors, lambda z, p: self.similarity(z[:, None], p[:, None])[:, 0, 0])
+        return neon(embeddings, vectors, self.vectors, self.classes[None] != targets[:, None])
+
+
+@dataclass(frozen=True)
+class KMEx(Explainer):
+    """KMEx: class-wise k-means centroids of the embedding.
+
+    Attributes:
+        prototypes_per_class: One number, or one per class.
+        flavour: ``"kmeans"``, or ``"bisecting"`` ([K] Table 13).
+        n_init: Restarts of k-means.
+        similarity: See `sembench.similarity`; ``"distance"`` is the paper's.
+        rule: How relevance gets from a prototype to channels: ``"prp"``, ``"neon"`` or ``"gxi"``.
+        explained: ``"nearest"``: the most similar prototype of the class; ``"mean"``: all of its prototypes.
+        bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"paper": PAPER}
+
+    prototypes_per_class: PerClass = 5
+    flavour: Flavour = "kmeans"
+    n_init: int = 1
+    similarity: str = "distance"
+    rule: Rule = "prp"
+    explained: Explained = "nearest"
+    bias: Bias = "share"
+
+    def __post_init__(self) -> None:
+        similarity(self.similarity)
+        self.require_choices(
+            flavour=("kmeans", "bisecting"),
+            rule=("prp", "neon", "gxi"),
+            explained=("nearest", "mean"),
+            bias=("share", "zero"),
+        )
+        check_starts(self.n_init)
+        if self.rule == "gxi" and self.similarity == "cosine":
+            raise FitImpossible(
+                "rule 'gxi' has nothing to share out for the cosine, which does not change along the embedding; use "
+                "'prp' or 'neon'."
+            )
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
+        return KMExModel(backbone, self.centroids(backbone, train, generator=generator), self)
+
+    def centroids(self, backbone: Embeds, train: Split, *, generator: torch.Generator) -> Prototypes:
+        """Class-wise centroids of the training images' embeddings. One forward pass over the training split."""
+        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
+        check_class_sizes(train.labels, counts)
+        with torch.no_grad():
+            embeddings = torch.cat(
+                [backbone.embed(batch.images.to(backbone.device)).cpu() for batch in train.batches(_FIT_BATCH)]
+            )
+        points = [embeddings[train.labels == label] for label in range(train.n_classes)]
+        return classwise_kmeans(points, counts, flavour=self.flavour, n_init=self.n_init, generator=generator)
+
+    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> KMExModel:
+        return KMExModel(backbone, Prototypes(state["vectors"], state["classes"]), self)

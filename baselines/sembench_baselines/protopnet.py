@@ -1,0 +1,347 @@
+"""ProtoPNet: this looks like that. Prototypes are learned with the network and projected onto training data.
+
+C. Chen, O. Li, D. Tao, A. Barnett, C. Rudin, J. Su: *This Looks Like That: Deep Learning for Interpretable Image
+Recognition*, NeurIPS 2019. At the level of images as in [K] (average pool first), or of parts as in [C].
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import StepLR
+
+from sembench.backbones.backbone import Backbone
+from sembench.data.dataset import Split
+from sembench.errors import FitImpossible
+from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
+from sembench.relevance.propagation import Bias, propagate
+from sembench.relevance.prototypes import Explained, class_shares, onto_cells, prp
+from sembench.similarity import distances, log_similarity
+from sembench.training.stages import Session, Stage, Step, train_in_stages
+from sembench.types import Explanation, Prototypes, as_points
+from sembench_baselines.clustering import PAPER, PerClass, check_class_sizes, prototypes_of_class
+
+_PASS = 256
+
+
+def cluster_cost(squared_distances: Tensor, labels: Tensor, classes: Tensor) -> Tensor:
+    """Mean over images of the least squared distance to a prototype of their class: ``(B, P)`` to a scalar."""
+    return squared_distances.masked_fill(labels[:, None] != classes, torch.inf).amin(1).mean()
+
+
+def separation_cost(squared_distances: Tensor, labels: Tensor, classes: Tensor) -> Tensor:
+    """Mean over images of the least squared distance to a prototype of another class: ``(B, P)`` to a scalar.
+
+    It enters the loss with a negative weight: other classes' prototypes are pushed away.
+    """
+    return squared_distances.masked_fill(labels[:, None] == classes, torch.inf).amin(1).mean()
+
+
+def sparsity_cost(weight: Tensor, classes: Tensor) -> Tensor:
+    """The l1 norm of the last layer's weights ``(C, P)`` between prototypes and other classes."""
+    own = torch.arange(len(weight), device=weight.device)[:, None] == classes
+    return weight.masked_fill(own, 0).abs().sum()
+
+
+class ProtoPNetModel(SelfExplainableModel):
+    """A network whose last layer weighs similarities to prototypes.
+
+    Args:
+        network: A backbone of the right architecture; its blocks are taken over.
+        classes: Class of each prototype ``(P,)``.
+        recipe: The hyper-parameters.
+
+    Attributes:
+        vectors: Prototypes ``(P, D)``.
+        origins: Where the projection found each prototype: training image, row and column of the cell, ``(P, 3)``;
+            -1 before the first projection.
+    """
+
+    def __init__(self, network: Backbone, classes: Tensor, recipe: ProtoPNet) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.bias = recipe.bias
+        self.blocks = network.blocks
+        self.pool = nn.Identity() if recipe.parts else nn.AdaptiveAvgPool2d(1)
+        channels = recipe.dimension
+        self.add_on = nn.Sequential(
+            nn.Conv2d(network.channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.Sigmoid()
+        )
+        self.vectors = nn.Parameter(torch.rand(len(classes), channels))
+        self.register_buffer("classes", classes)
+        self.register_buffer("origins", torch.full((len(classes), 3), -1))
+        self.classes: Tensor
+        self.origins: Tensor
+        self.last = nn.Linear(len(classes), network.n_classes, bias=False)
+        own = torch.arange(network.n_classes)[:, None] == classes
+        self.last.weight.data = torch.where(own, 1.0, -0.5)
+
+    @property
+    def prototypes(self) -> Prototypes:
+        return Prototypes(self.vectors.detach(), self.classes)
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """What prototypes are compared with, ``(B, D, h, w)`` in (0, 1): one cell at the level of images."""
+        for block in self.blocks:
+            images = block(images)
+        return self.add_on(self.pool(images))  # type: ignore[no-any-return]
+
+    def squared_distances(self, features: Tensor) -> Tensor:
+        """``(B, D, h, w)`` to ``(B, P, h, w)``, exact."""
+        size, _, height, width = features.shape
+        squared = distances(as_points(features), self.vectors).square()
+        return squared.view(size, height, width, -1).permute(0, 3, 1, 2)
+
+    def embed(self, images: Tensor) -> Tensor:
+        features = self.feature_map(images)
+        return features if self.recipe.parts else features.flatten(1)
+
+    def forward(self, images: Tensor) -> Explanation:
+        features = self.feature_map(images)
+        maps = log_similarity(self.squared_distances(features))
+        similarities = maps.amax((2, 3))
+        scores = self.last(similarities)
+        if self.recipe.parts:
+            return Explanation(scores, similarities, maps, features)
+        return Explanation(scores, similarities, embeddings=features.flatten(1))
+
+    def class_probabilities(self, explanation: Explanation) -> Tensor:
+        return explanation.class_scores.softmax(1)
+
+    def prototype_similarities(self) -> Tensor:
+        vectors = self.vectors.detach().double()
+        return log_similarity(distances(vectors, vectors).square())
+
+    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
+        return propagate(
+            self, ProtoPNetModel.feature_map, images, lambda f: self.head_relevance(f, targets), bias=self.bias
+        )
+
+    def head_relevance(self, features: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Relevance of the feature map ``(B, D, h, w)``: the target's probability, shared out by the head.
+
+        Last layer: to the class's own prototypes by their share of the class score. Maximum: to the most similar cell.
+        Similarity: to the cell's channels by the prototype rule ``prp``.
+        """
+        maps = log_similarity(self.squared_distances(features))
+        similarities = maps.amax((2, 3))
+        scores = self.last(similarities)
+        chosen = scores.argmax(1) if targets is None else targets
+        seed = scores.softmax(1).gather(1, chosen[:, None])
+        own = chosen[:, None] == self.classes
+        shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
+        return self._onto_cells(features, maps, seed * shares)
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """One prototype's relevance, 1, put on its most similar cell by the prototype rule and carried down."""
+
+        def relevance(features: Tensor) -> Tensor:
+            maps = log_similarity(self.squared_distances(features))
+            return self._onto_cells(features, maps, F.one_hot(prototypes, len(self.classes)).to(features.dtype))
+
+        return propagate(self, ProtoPNetModel.feature_map, images, relevance, bias=self.bias)
+
+    def prototype_origins(self) -> Tensor:
+        return self.origins
+
+    def _onto_cells(self, features: Tensor, maps: Tensor, weights: Tensor) -> Tensor:
+        """Carries the relevance of prototypes ``(B, P)`` to the channels of their most similar cells."""
+        return onto_cells(features, maps, weights, lambda z, j: prp(z, self.vectors[j]))
+
+    @torch.no_grad()
+    def project(self, train: Split) -> None:
+        """Makes each prototype the nearest embedding (or patch) of a training image of its class, and notes which."""
+        device = self.vectors.device
+        least = torch.full((len(self.classes),), torch.inf, device=device)
+        found = self.vectors.detach().clone()
+        for batch in train.batches(_PASS):
+            features = self.feature_map(batch.images.to(device))
+            points, width = as_points(features), features.shape[3]
+            cells = features[0, 0].numel()
+            labels = batch.labels.to(device).repeat_interleave(cells)
+            squared = distances(points, self.vectors).square().masked_fill(labels[:, None] != self.classes, torch.inf)
+            smallest, at = squared.min(0)
+            nearer = smallest < least
+            least = torch.where(nearer, smallest, least)
+            found[nearer] = points[at[nearer]]
+            cell = at % cells
+            origins = torch.stack([batch.indices.to(device)[at // cells], cell // width, cell % width], 1)
+            self.origins[nearer] = origins[nearer]
+        self.vectors.copy_(found)
+
+
+@dataclass(frozen=True)
+class ProtoPNet(TrainedExplainer):
+    """ProtoPNet, at the level of images ([K]) or parts ([C]).
+
+    Stages: warm-up (add-on layers and prototypes), then joint training, interrupted every ``project_every`` epochs and
+    ended by a projection and the training of the last layer alone.
+
+    Attributes:
+        prototypes_per_class: One number, or one per class.
+        parts: Compare cells of the feature map and take the most similar one; else average-pool first.
+        dimension: Channels of the prototypes.
+        warm_epochs: Epochs of warm-up.
+        joint_epochs: Epochs of joint training.
+        project_every: Joint epochs between two projections.
+        last_epochs: Epochs of the last layer after each projection.
+        feature_rate: Adam's learning rate of the network in joint training.
+        prototype_rate: Learning rate of add-on layers and prototypes.
+        last_rate: Learning rate of the last layer.
+        weight_decay: L2 penalty of network and add-on layers.
+        decay_every: Joint epochs after which the learning rates fall to a tenth.
+        batch_size: Images per step.
+        cluster: Weight of `cluster_cost`.
+        separation: Weight of `separation_cost`, negative.
+        sparsity: Weight of `sparsity_cost`, in the last layer's stage.
+        explained: How relevance is shared among the class's prototypes: ``"score"`` by their part of the class score,
+            ``"nearest"`` all to the most similar one, ``"mean"`` evenly.
+        bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
+
+    Note:
+        The preset ``scratch`` has no warm-up: without pretrained weights there is nothing to protect from it [ours].
+
+        In the last layer's stage batch norm is in evaluation mode [ours]: its statistics would otherwise move on, and
+        the prototypes would no longer be embeddings of training images.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+        "quick": {"*": {}},
+        "scratch": {
+            name: {
+                "warm_epochs": 0, "joint_epochs": epochs, "project_every": epochs, "last_epochs": 1,
+                "decay_every": decay, "feature_rate": 1e-3, "last_rate": 1e-3, "batch_size": 128,
+            }
+            for name, (epochs, decay) in {"*": (2, 1), "quickdraw": (8, 6), "cifar10": (4, 3)}.items()
+        },
+        "paper": {
+            name: {
+                "warm_epochs": 5, "joint_epochs": epochs, "project_every": 10, "last_epochs": 5, "batch_size": 128,
+                "feature_rate": 1e-3, "prototype_rate": 1e-3, "last_rate": 1e-3, "decay_every": 5,
+                **PAPER.get(name, PAPER["*"]),
+            }
+            for name, epochs in {
+                "mnist": 15, "fashion-mnist": 15, "svhn": 15, "cifar10": 35, "stl10": 35, "quickdraw": 35, "celeba": 15,
+            }.items()
+        },
+    }  # fmt: skip
+
+    prototypes_per_class: PerClass = 5
+    parts: bool = False
+    dimension: int = 128
+    warm_epochs: int = 1
+    joint_epochs: int = 6
+    project_every: int = 6
+    last_epochs: int = 2
+    feature_rate: float = 3e-3
+    prototype_rate: float = 3e-3
+    last_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    decay_every: int = 4
+    batch_size: int = 32
+    cluster: float = 0.8
+    separation: float = -0.08
+    sparsity: float = 0.004
+    explained: Explained = "score"
+    bias: Bias = "share"
+
+    def __post_init__(self) -> None:
+        self.require_choices(explained=("score", "nearest", "mean"), bias=("share", "zero"))
+        for name in ("dimension", "project_every", "decay_every"):
+            if getattr(self, name) < 1:
+                raise FitImpossible(f"{name} is {getattr(self, name)}; at least 1 is needed.")
+        for name in ("warm_epochs", "joint_epochs", "last_epochs"):
+            if getattr(self, name) < 0:
+                raise FitImpossible(f"{name} is {getattr(self, name)}; it must be 0 or more.")
+        if self.batch_size < 2:
+            raise FitImpossible(f"batch_size is {self.batch_size}; at least 2 are needed.")
+
+    def train(self, backbone: Backbone, train: Split, session: Session) -> ProtoPNetModel:
+        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
+        check_class_sizes(train.labels, counts)
+        classes = torch.repeat_interleave(torch.arange(train.n_classes), torch.tensor(counts))
+        model = ProtoPNetModel(backbone.renewed(), classes, self).to(backbone.device)
+        train_in_stages(model, train, self.stages(model, train), session)
+        return model
+
+    def stages(self, model: ProtoPNetModel, train: Split) -> list[Stage]:
+        """Warm-up, then rounds of joint training, projection and last layer."""
+        add_on = [
+            {"params": list(model.add_on.parameters()), "lr": self.prototype_rate, "weight_decay": self.weight_decay},
+            {"params": [model.vectors], "lr": self.prototype_rate},
+        ]
+        features = {"params": list(model.blocks.parameters()), "lr": self.feature_rate}
+        warm = torch.optim.Adam([dict(group) for group in add_on], fused=True)
+        joint = torch.optim.Adam([*add_on, {**features, "weight_decay": self.weight_decay}], fused=True)
+        last = torch.optim.Adam(model.last.parameters(), lr=self.last_rate)
+        decay = StepLR(joint, self.decay_every, 0.1)
+        head = _LastLayer(model, train, self)
+
+        def loss(step: Step) -> dict[str, Tensor]:
+            return self.losses(model, step.batch.images, step.batch.labels)
+
+        def project() -> None:
+            model.eval()
+            model.project(train)
+
+        stages = [Stage("warm-up", self.warm_epochs, warm, loss, self.batch_size, [model])]
+        for start in range(0, max(1, self.joint_epochs), self.project_every):
+            epochs = min(self.project_every, self.joint_epochs - start)
+            stages += [
+                Stage("joint", epochs, joint, loss, self.batch_size, [model], decay, "epoch", finish=project),
+                Stage("last layer", self.last_epochs, last, head.loss, self.batch_size, [], begin=head.look),
+            ]
+        return stages
+
+    def losses(self, model: ProtoPNetModel, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The weighted terms of warm-up and joint training."""
+        squared = model.squared_distances(model.feature_map(images).float()).amin((2, 3))
+        return {
+            "cross-entropy": F.cross_entropy(model.last(log_similarity(squared)).float(), labels),
+            "cluster": self.cluster * cluster_cost(squared, labels, model.classes),
+            "separation": self.separation * separation_cost(squared, labels, model.classes),
+        }
+
+    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ProtoPNetModel:
+        model = ProtoPNetModel(copy.deepcopy(backbone), state["classes"].cpu(), self)
+        model.load_state_dict(state)
+        return model.to(backbone.device).eval().requires_grad_(False)
+
+
+class _LastLayer:
+    """Training of the last layer alone, a convex problem: similarities are computed once, not in every epoch."""
+
+    def __init__(self, model: ProtoPNetModel, train: Split, recipe: ProtoPNet) -> None:
+        self.model = model
+        self.train = train
+        self.sparsity = recipe.sparsity
+        self.similarities = torch.empty(0)
+
+    @torch.no_grad()
+    def look(self) -> None:
+        """Computes the similarities of all training images, one pass."""
+        device = self.model.vectors.device
+        seen = [self.model(batch.images.to(device)).similarities for batch in self.train.batches(_PASS)]
+        self.similarities = torch.cat(seen)
+
+    def loss(self, step: Step) -> dict[str, Tensor]:
+        """Cross-entropy and sparsity."""
+        scores = self.model.last(self.similarities[step.indices.to(step.device)]).float()
+        labels = step.split.labels[step.indices].to(step.device)
+        return {
+            "cross-entropy": F.cross_entropy(scores, labels),
+            "sparsity": self.sparsity * sparsity_cost(self.model.last.weight, self.model.classes),
+        }
+
+
+@dataclass(frozen=True)
+class ProtoPNetParts(ProtoPNet):
+    """ProtoPNet at the level of parts: the most similar cell decides, as in [C]."""
+
+    parts: bool = True

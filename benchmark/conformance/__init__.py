@@ -1,1 +1,0 @@
-"""What an explainer promises, and how each promise is checked; the public face is `benchmark.testing`."""

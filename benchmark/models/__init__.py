@@ -1,1 +1,0 @@
-"""Backbones, and how they are trained."""

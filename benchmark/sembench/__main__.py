@@ -1,0 +1,5 @@
+"""`python -m sembench` is `sembench`."""
+
+from sembench.cli.main import main
+
+main()

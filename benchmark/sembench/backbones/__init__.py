@@ -1,0 +1,1 @@
+"""Networks that are explained, and how a classifier becomes one."""

@@ -1,0 +1,209 @@
+"""Where are a network's blocks, its average pool and its linear layer? Found in the graph of its forward pass."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from sembench.backbones.tracing import Trace
+from sembench.errors import BackboneUnfit
+
+_STAGES = 4
+"""Blocks that are chosen by default, as many as a ResNet has stages: ``b4`` then means the last one."""
+
+_POOL_MODULES = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.MaxPool2d)
+_POOL_FUNCTIONS = {
+    F.adaptive_avg_pool2d, F.avg_pool2d, F.adaptive_max_pool2d, F.max_pool2d, torch.mean, torch.amax, "mean", "amax",
+}  # fmt: skip
+_WEIGHTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The parts of a network, as steps of its graph.
+
+    Attributes:
+        cuts: Last step of each block; that of the last block yields the last feature map.
+        names: What each block ends with, in the user's names.
+        classifier: The last step, a linear layer.
+        head: Steps between the last feature map and the classifier, in words.
+    """
+
+    cuts: tuple[fx.Node, ...]
+    names: tuple[str, ...]
+    classifier: fx.Node
+    head: tuple[str, ...]
+
+
+def dissect(trace: Trace, blocks: Sequence[str] | None = None) -> Anatomy:
+    """Finds the parts.
+
+    Args:
+        trace: The network's graph.
+        blocks: Submodules that the blocks end with, shallow to deep; the last block runs on to the last feature map.
+            By default the blocks are the stretches of one resolution that hold weights, the last four at most; what
+            comes before belongs to the first.
+
+    Raises:
+        BackboneUnfit: If there is no linear layer at the end or no feature map, or if a named block is not one.
+    """
+    classifier = _classifier(trace)
+    between, last = _head(trace, classifier)
+    usable = [node for node in _cuts(trace.module.graph) if _is_map(node)]
+    if last not in usable:
+        raise BackboneUnfit(
+            f"the last feature map, {trace.name(last)}, is one of several values that the rest of the network uses; "
+            "blocks need a place that everything passes through."
+        )
+    usable = usable[: usable.index(last) + 1]
+    cuts = _by_resolution(trace, usable) if blocks is None else _by_name(trace, blocks, usable)
+    return Anatomy(cuts, tuple(trace.name(node) for node in cuts), classifier, tuple(_words(trace, between)))
+
+
+def _classifier(trace: Trace) -> fx.Node:
+    """The step that yields the logits. Raises `BackboneUnfit` unless it is a linear layer."""
+    (output,) = (node for node in trace.module.graph.nodes if node.op == "output")
+    node = output.args[0]
+    while isinstance(node, fx.Node) and isinstance(_module(trace.module, node), (nn.Identity, nn.Dropout)):
+        node = node.args[0]
+    if not isinstance(node, fx.Node) or not isinstance(_module(trace.module, node), nn.Linear):
+        last = _words(trace, [node])[0] if isinstance(node, fx.Node) else type(node).__name__
+        raise BackboneUnfit(
+            f"the last step is {last}, not a linear layer (nn.Linear) that gives the logits; take a softmax off, or "
+            "look inside a module that stays whole."
+        )
+    return node
+
+
+def _head(trace: Trace, classifier: fx.Node) -> tuple[list[fx.Node], fx.Node]:
+    """The steps between the last feature map and the classifier, and the step that yields that map.
+
+    The map is what the last pooling takes; without one, the last value of two spatial dimensions.
+    """
+    between: list[fx.Node] = []
+    node = _tensors(classifier)[0]
+    flat: list[fx.Node] | None = None
+    while True:
+        inputs = _tensors(node)
+        if _is_pool(trace.module, node) and _is_map(inputs[0]):
+            return [*between, node][::-1], inputs[0]
+        if flat is None and _is_map(node):
+            flat, at = list(between), node
+        many_cells = _is_map(node) and _cells(node) > 1
+        if len(inputs) != 1 or (many_cells and isinstance(_module(trace.module, node), _WEIGHTS)):
+            break
+        between.append(node)
+        node = inputs[0]
+    if flat is None:
+        raise BackboneUnfit(
+            f"there is no feature map (B, D, h, w) before the last linear layer; the way back ends at "
+            f"{trace.name(node)}. Explanations need a convolutional network."
+        )
+    return flat[::-1], at
+
+
+def _by_resolution(trace: Trace, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
+    """One step for each resolution: the deepest of those that lie least deep within modules.
+
+    A stretch without weights, as of a pooling alone, belongs to the next one, and the last of all to the one before.
+    """
+    weights = _weights_so_far(trace.module)
+    groups = [list(group) for _, group in itertools.groupby(usable, _cells)]
+    ends = []
+    for group in groups[:-1]:
+        shallowest = min(trace.depth(node) for node in group)
+        ends.append([node for node in group if trace.depth(node) == shallowest][-1])
+    cuts: list[fx.Node] = []
+    for node in ends:
+        if weights[node] > (weights[cuts[-1]] if cuts else 0):
+            cuts.append(node)
+    if cuts and weights[usable[-1]] == weights[cuts[-1]]:
+        cuts.pop()
+    return tuple([*cuts, usable[-1]][-_STAGES:])
+
+
+def _weights_so_far(module: fx.GraphModule) -> dict[fx.Node, int]:
+    """How many modules with weights have run once a step is done."""
+    counts = itertools.accumulate(_has_weights(_module(module, node)) for node in module.graph.nodes)
+    return dict(zip(module.graph.nodes, counts, strict=True))
+
+
+def _by_name(trace: Trace, names: Sequence[str], usable: list[fx.Node]) -> tuple[fx.Node, ...]:
+    cuts = []
+    for name in names:
+        node = trace.outputs.get(name)
+        if node is None:
+            inside = [path for path in trace.opaque if name.startswith(f"{path}.")]
+            near = difflib.get_close_matches(name, trace.outputs, n=3, cutoff=0.5)
+            why = f"it lies inside {inside[0]!r}, which stays whole" if inside else f"near matches: {near or 'none'}"
+            raise BackboneUnfit(f"block {name!r} is no step of the network ({why}).")
+        if node not in usable:
+            raise BackboneUnfit(
+                f"block {name!r} cannot end a block: its output is {_shape(node)}, and everything after it has to "
+                "depend on that alone, up to the last feature map. Accepted are among others "
+                f"{', '.join(dict.fromkeys(trace.name(n) for n in usable[-8:]))}."
+            )
+        cuts.append(node)
+    order = [usable.index(node) for node in cuts]
+    if not cuts or sorted(set(order)) != order:
+        raise BackboneUnfit(f"blocks have to be named shallow to deep, each once; got {', '.join(names) or 'none'}.")
+    return (*cuts[:-1], usable[-1])
+
+
+def _cuts(graph: fx.Graph) -> list[fx.Node]:
+    """The steps that everything passes through: nothing computed before them is used after them."""
+    nodes = [node for node in graph.nodes if node.op not in ("get_attr", "output")]
+    place = {node: index for index, node in enumerate(graph.nodes)}
+    cuts, furthest = [], -1
+    for node in nodes:
+        if node.op != "placeholder" and furthest <= place[node]:
+            cuts.append(node)
+        furthest = max([furthest, *(place[user] for user in node.users)])
+    return cuts
+
+
+def _module(module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    return module.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def _has_weights(module: nn.Module | None) -> bool:
+    return module is not None and any(isinstance(part, _WEIGHTS) for part in module.modules())
+
+
+def _is_pool(module: fx.GraphModule, node: fx.Node) -> bool:
+    called = _module(module, node)
+    return isinstance(called, _POOL_MODULES) if called is not None else node.target in _POOL_FUNCTIONS
+
+
+def _shape(node: fx.Node) -> tuple[int, ...] | None:
+    shape: tuple[int, ...] | None = node.meta.get("shape")
+    return shape
+
+
+def _cells(node: fx.Node) -> int:
+    return math.prod((_shape(node) or ())[2:])
+
+
+def _tensors(node: fx.Node) -> list[fx.Node]:
+    """The tensors that a step takes; not the sizes."""
+    return [source for source in node.all_input_nodes if _shape(source) is not None]
+
+
+def _is_map(node: fx.Node) -> bool:
+    shape = _shape(node)
+    return shape is not None and len(shape) == 4 and node.op != "placeholder"
+
+
+def _words(trace: Trace, nodes: Sequence[fx.Node]) -> list[str]:
+    called = [_module(trace.module, node) for node in nodes]
+    return [
+        type(module).__name__ if module is not None else getattr(node.target, "__name__", str(node.target))
+        for node, module in zip(nodes, called, strict=True)
+    ]

@@ -1,0 +1,140 @@
+"""A black box as the explainers see it: blocks, average pool, linear classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from sembench.backbones.feature_cache import Recollection
+from sembench.cost import PassCounter
+from sembench.errors import FitImpossible
+from sembench.types import Trait
+
+
+class Backbone(nn.Module):
+    """A convolutional classifier in the form blocks - average pool - linear layer.
+
+    Attributes:
+        blocks: The stages whose outputs explainers may use, in order; the first one holds the stem.
+        pool: From the last feature map to the embedding: average pooling to one cell, if not said otherwise.
+        classifier: The linear layer; its weight ``(C, D)`` are the columns ``w_k`` of [C].
+        channels: Channels of the last feature map.
+        lacks: For each trait that the network does not have, a sentence why.
+        factory: Makes another one with initial weights, drawn from the global stream; see `built`.
+        recollection: Feature maps that it has computed before, for a frozen network that many entries look at.
+    """
+
+    factory: Callable[[], Backbone] | None = None
+    recollection: Recollection | None = None
+
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        classifier: nn.Linear,
+        *,
+        pool: nn.Module | None = None,
+        channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.pool = nn.AdaptiveAvgPool2d(1) if pool is None else pool
+        self.classifier = classifier
+        self.channels = classifier.in_features if channels is None else channels
+        self.lacks: dict[Trait, str] = {}
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """What explainers and metrics may rely on."""
+        return frozenset(Trait) - set(self.lacks)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, ``C``."""
+        return self.classifier.out_features
+
+    @property
+    def dimension(self) -> int:
+        """Channels of the embedding, ``D``."""
+        return self.classifier.in_features
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.classifier.weight.device
+
+    def renewed(self) -> Backbone:
+        """The same architecture with its initial weights, on the same device: where a training of one's own starts.
+
+        Raises:
+            FitImpossible: If this backbone does not know how it was made.
+        """
+        if self.factory is None:
+            raise FitImpossible(
+                "this backbone cannot be made anew with its initial weights, because it does not know how it was made; "
+                "make it by sembench.backbones.backbone.built(factory)."
+            )
+        fresh = built(self.factory).to(self.device)
+        return fresh.to(memory_format=torch.channels_last)
+
+    def feature_maps(self, images: Tensor) -> list[Tensor]:
+        """Outputs ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
+        if self.recollection is None or torch.is_grad_enabled() or self.training or self._hooked():
+            return self._through_blocks(images)
+        return self.recollection.maps(images, self._through_blocks)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last feature map ``F (B, D, h, w)``. One forward pass."""
+        if self.recollection is not None:
+            return self.feature_maps(images)[-1]
+        for block in self.blocks:
+            images = block(images)
+        return images
+
+    def _through_blocks(self, images: Tensor) -> list[Tensor]:
+        maps = []
+        for block in self.blocks:
+            images = block(images)
+            maps.append(images)
+        return maps
+
+    def _hooked(self) -> bool:
+        """Whether somebody other than a counter listens to the blocks: then every pass has to be made."""
+        hooks = (
+            hook
+            for module in self.blocks.modules()
+            for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+        )
+        return any(not isinstance(getattr(hook, "__self__", None), PassCounter) for hook in hooks)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The embedding ``z (B, D)``, input of the linear layer: the last feature map, pooled. One forward pass."""
+        return self.average(self.features(images))
+
+    def average(self, features: Tensor) -> Tensor:
+        """``(B, D, h, w)`` to ``(B, D)``."""
+        return self.pool(features).flatten(1)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(B, C)``. One forward pass."""
+        return self.classifier(self.embed(images))  # type: ignore[no-any-return]
+
+
+def built(factory: Callable[[], Backbone]) -> Backbone:
+    """A backbone that can be made anew, because it remembers its factory."""
+    backbone = factory()
+    backbone.factory = factory
+    return backbone
+
+
+def freeze(backbone: Backbone) -> Backbone:
+    """The same backbone in evaluation mode, without gradients for its weights, in channels-last memory order."""
+    backbone.to(memory_format=torch.channels_last)
+    return backbone.eval().requires_grad_(False)
+
+
+def every_pass_made(backbone: Backbone) -> AbstractContextManager[None]:
+    """Inside this context the network recalls nothing: for measuring time."""
+    return nullcontext() if backbone.recollection is None else backbone.recollection.paused()

@@ -1,0 +1,67 @@
+"""torchvision's ResNets as backbones: as published, and a narrow one for small images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+from torchvision import models
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+from sembench.backbones.backbone import Backbone
+from sembench.backbones.one_cell import quick_on_one_cell
+from sembench.errors import SuiteInvalid
+
+
+class _HalfWidth(ResNet):  # type: ignore[misc]
+    """torchvision's ResNet with half the channels in every stage."""
+
+    def _make_layer(self, block: Any, planes: int, *args: Any, **options: Any) -> Any:
+        return super()._make_layer(block, planes // 2, *args, **options)
+
+
+def _as_backbone(network: ResNet, n_classes: int) -> Backbone:
+    """The four residual stages as blocks, the stem in front of the first, with a fresh linear layer."""
+    quick_on_one_cell(network)
+    stem = (network.conv1, network.bn1, network.relu, network.maxpool)
+    blocks = [nn.Sequential(*stem, *network.layer1), network.layer2, network.layer3, network.layer4]
+    channels = network.inplanes
+    return Backbone(blocks, nn.Linear(channels, n_classes))
+
+
+def _resnet(block: type[nn.Module], layers: Sequence[int], imagenet: Any, n_classes: int, weights: str) -> Backbone:
+    network = ResNet(block, list(layers))
+    if weights == "imagenet":
+        try:
+            network.load_state_dict(imagenet.get_state_dict(progress=False, check_hash=True))
+        except (OSError, RuntimeError) as error:  # not there, or not what its name says
+            raise SuiteInvalid(
+                f"ImageNet weights could not be fetched from {imagenet.url}: {error}. Put the file into torch's hub "
+                "folder (torch.hub.get_dir() + '/checkpoints'), or use weights = 'none'."
+            ) from error
+    elif weights != "none":
+        raise SuiteInvalid(f"unknown backbone weights {weights!r}; accepted are 'none' and 'imagenet'.")
+    return _as_backbone(network, n_classes)
+
+
+def resnet10_narrow(n_classes: int, *, weights: str = "none") -> Backbone:
+    """One basic block a stage and half of ResNet18's channels (32, 64, 128, 256): for small images and short runs."""
+    if weights != "none":
+        raise SuiteInvalid(f"resnet10-narrow has no published weights; got {weights!r}, accepted is 'none'.")
+    return _as_backbone(_HalfWidth(BasicBlock, [1, 1, 1, 1]), n_classes)
+
+
+def resnet18(n_classes: int, *, weights: str = "none") -> Backbone:
+    """ResNet18 (He et al., CVPR 2016), randomly initialised from the global stream, or with ImageNet weights."""
+    return _resnet(BasicBlock, (2, 2, 2, 2), models.ResNet18_Weights.IMAGENET1K_V1, n_classes, weights)
+
+
+def resnet34(n_classes: int, *, weights: str = "none") -> Backbone:
+    """ResNet34, the backbone of [K] and [C]; stages of 64, 128, 256 and 512 channels."""
+    return _resnet(BasicBlock, (3, 4, 6, 3), models.ResNet34_Weights.IMAGENET1K_V1, n_classes, weights)
+
+
+def resnet50(n_classes: int, *, weights: str = "none") -> Backbone:
+    """ResNet50, bottleneck blocks; stages of 256, 512, 1024 and 2048 channels."""
+    return _resnet(Bottleneck, (3, 4, 6, 3), models.ResNet50_Weights.IMAGENET1K_V1, n_classes, weights)

@@ -1,0 +1,69 @@
+"""torchvision's classifiers by name: ``densenet121``, ``efficientnet-b0``, ``vgg16``, ...; any that can be wrapped."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torchvision import models
+
+from sembench.backbones.backbone import Backbone
+from sembench.backbones.weights import load_weights, read_weights
+from sembench.backbones.wrapping import wrap
+from sembench.errors import SuiteInvalid
+
+# GoogLeNet's side branches serve its training only; its published weights hold them all the same.
+_OPTIONS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": True}}
+_SIDE_BRANCHES = ("aux1.", "aux2.")
+
+
+def named(name: str) -> Callable[..., Backbone]:
+    """The factory behind a name: torchvision's, with ``-`` for ``_``. Raises ``LookupError`` if it has none."""
+    own = name.replace("-", "_")
+    if own not in models.list_models(module=models):
+        raise LookupError(name)
+    return functools.partial(torchvision_backbone, own)
+
+
+def torchvision_backbone(
+    name: str, n_classes: int, *, image_size: int, weights: str = "none", blocks: Sequence[str] | None = None
+) -> Backbone:
+    """A classifier of torchvision as a backbone, see `sembench.backbones.wrapping.wrap`.
+
+    Args:
+        name: Torchvision's name of it.
+        n_classes: Classes of the data set.
+        image_size: Height and width of the images, pixels.
+        weights: ``"none"``: drawn from the global stream; ``"imagenet"``: torchvision's first published ones; or a
+            file. If they are for another number of classes, the linear layer is drawn anew.
+        blocks: Submodules that the blocks end with.
+
+    Raises:
+        SuiteInvalid: If the weights cannot be had.
+        BackboneUnfit: If the network cannot be wrapped.
+    """
+    return wrap(_network(name, n_classes, weights), image_size=image_size, blocks=blocks, n_classes=n_classes)
+
+
+def _network(name: str, n_classes: int, weights: str) -> nn.Module:
+    options = _OPTIONS.get(name, {})
+    if weights == "none":
+        return models.get_model(name, num_classes=n_classes, **options)  # type: ignore[no-any-return]
+    if weights == "imagenet":
+        published = models.get_model_weights(name)["IMAGENET1K_V1"]
+        try:
+            return models.get_model(name, weights=published, progress=False)  # type: ignore[no-any-return]
+        except (OSError, RuntimeError) as error:
+            raise SuiteInvalid(
+                f"ImageNet weights could not be fetched from {published.url}: {error}. Put the file into torch's hub "
+                "folder (torch.hub.get_dir() + '/checkpoints'), or use weights = 'none'."
+            ) from error
+    state = {k: v for k, v in read_weights(Path(weights)).items() if not k.startswith(_SIDE_BRANCHES)}
+    heads = sorted(key for key, value in state.items() if key.endswith("weight") and value.ndim == 2)
+    rows = len(state[heads[-1]]) if heads else n_classes
+    network: nn.Module = models.get_model(name, num_classes=rows, **options)
+    load_weights(network, state, weights)
+    return network

@@ -1,0 +1,16 @@
+"""What commands say that is no result."""
+
+from __future__ import annotations
+
+import typer
+
+
+def say(text: str) -> None:
+    """Tells the user something that is no result."""
+    typer.echo(text, err=True)
+
+
+def say_left_out(reasons: dict[str, str]) -> None:
+    """Names the data sets that were left out, each with its licence."""
+    for name, reason in reasons.items():
+        say(f"left out, its licence is not free: {name} ({reason})")

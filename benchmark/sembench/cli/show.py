@@ -1,0 +1,136 @@
+"""The command that draws what models say: `show`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sembench.cli.options import RUNS, SuiteOption
+
+if TYPE_CHECKING:
+    from sembench.suites.plan import Cell
+    from sembench.workbench import Exhibit
+
+
+class Shown(StrEnum):
+    """Which figures there are."""
+
+    PROTOTYPES = "prototypes"
+    LOOKS_LIKE = "looks-like"
+    RELEVANCE = "relevance"
+    CONCEPTS = "concepts"
+    EMBEDDING = "embedding"
+    CURVES = "curves"
+    ABLATIONS = "ablations"
+
+
+def show(
+    figure: Annotated[Shown, typer.Argument(help="Which figure.")],
+    suite: SuiteOption = "quick",
+    explainer: Annotated[list[str], typer.Option(help="Show this entry (repeatable); all by default.")] = [],  # noqa: B006
+    dataset: Annotated[list[str], typer.Option(help="Only on this data set (repeatable).")] = [],  # noqa: B006
+    seed: Annotated[list[int], typer.Option(help="This seed (repeatable); the first by default.", min=0)] = [],  # noqa: B006
+    image: Annotated[list[int], typer.Option(help="Show this test image (repeatable).", min=0)] = [],  # noqa: B006
+    count: Annotated[int | None, typer.Option(help="How many images, prototypes or points to show.", min=1)] = None,
+    label: Annotated[list[int], typer.Option(help="prototypes: only of this class (repeatable).", min=0)] = [],  # noqa: B006
+    projection: Annotated[str | None, typer.Option(help="embedding: umap or pca.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of results, with its cache.")] = RUNS,
+    cache: Annotated[Path | None, typer.Option(help="Folder of models.", show_default="RESULTS/cache")] = None,
+    data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    out: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("figures"),
+) -> None:
+    """Draw what models say (PNG, SVG). A model that is not in the cache is trained and fitted first.
+
+    curves and ablations are drawn from results alone, all seeds together.
+    """
+    if figure in (Shown.CURVES, Shown.ABLATIONS):
+        from sembench_leaderboard.commands.charts import figure_files
+        from sembench_leaderboard.entries.load import load
+        from sembench_leaderboard.files import write
+
+        for path in write(figure_files(figure.value, load([results], suite=suite), explainer, dataset), out):
+            typer.echo(path)
+        return
+    from sembench.suites.plan import check_names, plan
+    from sembench.suites.suite import load_suite
+
+    cells = plan(load_suite(suite), explainers=explainer, datasets=dataset, seeds=seed)
+    check_names(cells)
+    typer.echo("loading torch ...")
+    amount = "nearest" if figure is Shown.PROTOTYPES else "count"
+    options = {"images": image or None, amount: count, "classes": label or None, "method": projection}
+    given = {name: value for name, value in options.items() if value is not None}
+    gallery = Gallery(cache or results / "cache", data_root, device, out, typer.echo)
+    apart = figure is Shown.PROTOTYPES and not explainer
+    if not gallery.show(figure.value, cells, every_seed=bool(seed), apart=apart, **given):
+        raise typer.Exit(1)
+
+
+_NAMED = 3  # explainers that a file name lists
+
+
+class Gallery:
+    """Draws cells.
+
+    Args:
+        cache: Store of trained backbones and fitted models.
+        data_root: Folder of data sets.
+        device: Where models go.
+        out: Folder for pictures; they go to ``<out>/<suite>/<data set>/seed-<n>/<figure>-<explainers>``.
+        say: Told what takes time, what was written, and why a figure does not apply.
+    """
+
+    def __init__(self, cache: Path, data_root: Path, device: str, out: Path, say: Callable[[object], None]) -> None:
+        self.cache, self.data_root, self.device, self.out, self.say = cache, data_root, device, out, say
+
+    def show(
+        self, figure: str, cells: Sequence[Cell], *, every_seed: bool, apart: bool = False, **options: Any
+    ) -> list[Path]:
+        """Writes a figure of these cells, one for each data set and seed.
+
+        Args:
+            figure: Its name.
+            cells: The cells, grouped by data set and seed, as `sembench.suites.plan.plan` returns them.
+            every_seed: Whether to draw all seeds, or the first one on each data set.
+            apart: Whether each explainer has a picture of its own.
+            **options: Those of the figure.
+
+        Returns:
+            The files; none where the figure applies to none of the explainers.
+
+        Raises:
+            SembenchError: If a model cannot be made, or the figure does not take the options.
+        """
+        from sembench.workbench import exhibits
+
+        files: list[Path] = []
+        seen: set[str] = set()
+        for (dataset, seed), group in groupby(cells, key=lambda cell: (cell.dataset, cell.seed)):
+            own = list(group)
+            if dataset in seen and not every_seed:
+                continue
+            seen.add(dataset)
+            found = exhibits(own, self.cache, self.data_root, self.device, self.say)
+            folder = self.out / own[0].suite / dataset / f"seed-{seed}"
+            for some in [[one] for one in found] if apart else [found]:
+                files += self._draw(figure, some, folder, options)
+        return files
+
+    def _draw(self, figure: str, found: Sequence[Exhibit], folder: Path, options: dict[str, Any]) -> list[Path]:
+        from sembench.figures.catalogue import draw
+
+        drawn, files = draw(figure, found, **options), []
+        for reason in drawn.reasons.values():
+            self.say(reason)
+        for names, picture in drawn.pictures.items():
+            who = f"{len(names)}-explainers" if len(names) > _NAMED else "-".join(names)
+            files += picture.write_files(folder, f"{figure}-{who}")
+        for file in files:
+            self.say(file)
+        return files

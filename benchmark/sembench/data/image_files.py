@@ -1,0 +1,125 @@
+"""Images that stay in their files until they are asked for, for data sets that do not fit in memory decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sembench.data.memory import remembered
+from sembench.errors import DataDamaged
+
+Box = tuple[int, int, int, int]
+"""Left, upper, right and lower edge of what is shown of an image, pixels; the last two lie outside."""
+
+BUDGET = 512 * 1024**2
+"""Decoded images of one split are kept if all of them fit in this, bytes."""
+
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+class ImageFiles:
+    """Image files as if they were a uint8 tensor ``(N, 3, size, size)``: indexed by a tensor, they are decoded.
+
+    Each image is decoded, converted to RGB, cropped to its box and resized (bilinear with antialiasing, the aspect
+    ratio not kept), by a few threads at once. A split that fits in the budget is decoded once and kept.
+
+    Args:
+        paths: The files.
+        size: Height and width that images are resized to, pixels.
+        boxes: What is shown of each image; everything if ``None``.
+        budget: Bytes of decoded images that may be kept.
+    """
+
+    dtype = torch.uint8
+
+    def __init__(
+        self, paths: Sequence[Path], size: int, boxes: Sequence[Box] | None = None, budget: int = BUDGET
+    ) -> None:
+        self.paths = tuple(paths)
+        self.boxes = None if boxes is None else tuple(boxes)
+        self.shape = (len(self.paths), 3, size, size)
+        self._budget = budget
+        fits = len(self.paths) * 3 * size * size <= budget
+        self._kept = torch.empty(self.shape, dtype=torch.uint8) if fits else None
+        self._decoded = torch.zeros(len(self.paths), dtype=torch.bool)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, indices: slice) -> ImageFiles: ...
+
+    @overload
+    def __getitem__(self, indices: Tensor) -> Tensor: ...
+
+    def __getitem__(self, indices: slice | Tensor) -> ImageFiles | Tensor:
+        """A slice is a shorter list of files; a tensor of positions (or a mask) gives decoded images.
+
+        Raises:
+            DataDamaged: If a file is no image, or cut short.
+        """
+        if isinstance(indices, slice):
+            boxes = None if self.boxes is None else self.boxes[indices]
+            return ImageFiles(self.paths[indices], self.shape[-1], boxes, self._budget)
+        positions = torch.arange(len(self))[indices]
+        if self._kept is None:
+            return self._decode(positions)
+        fresh = positions[~self._decoded[positions]].unique()
+        if len(fresh):
+            self._kept[fresh] = self._decode(fresh)
+            self._decoded[fresh] = True
+        return self._kept[positions]
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All images in order, decoded ``size`` at a time."""
+        return (self[part] for part in torch.arange(len(self)).split(size))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the files' bytes, their order and boxes, in hexadecimal; names and places do not count."""
+        content = remembered("sha256 of all files in order", self.paths, self._content)
+        return hashlib.sha256(f"{content} {self.boxes}".encode()).hexdigest()
+
+    def _content(self) -> str:
+        total = hashlib.sha256()
+        for path in self.paths:
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+        return total.hexdigest()
+
+    def _decode(self, positions: Tensor) -> Tensor:
+        images = torch.empty((len(positions), *self.shape[1:]), dtype=torch.uint8)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for place, image in enumerate(pool.map(self._image, positions.tolist())):
+                images[place] = image
+        return images
+
+    def _image(self, position: int) -> Tensor:
+        box = None if self.boxes is None else self.boxes[position]
+        return decode(self.paths[position], self.shape[-1], box)
+
+
+def decode(path: Path, size: int, box: Box | None = None) -> Tensor:
+    """One image file as uint8 ``(3, size, size)``; a box is clipped to the image.
+
+    Raises:
+        DataDamaged: If the file is no image, or cut short, or none of it lies in the box.
+    """
+    try:
+        with Image.open(path) as image:
+            colour = image.convert("RGB")
+        left, upper, right, lower = box or (0, 0, *colour.size)
+        inside = max(0, left), max(0, upper), min(colour.width, right), min(colour.height, lower)
+        resized = colour.resize((size, size), Image.Resampling.BILINEAR, inside)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataDamaged(f"{path} is damaged: {error}. Delete it and fetch it again.") from error
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)

@@ -1,0 +1,1 @@
+"""What the metrics of one run share: passes, attributions, curves."""

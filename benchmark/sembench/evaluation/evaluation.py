@@ -1,0 +1,204 @@
+"""What the metrics of one cell share: one pass over each split, one attribution, one pair of curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sembench.backbones.backbone import every_pass_made
+from sembench.cost import PassCounter
+from sembench.data.dataset import Split
+from sembench.errors import ContractBroken
+from sembench.evaluation.perturbation import mask, relevance_order_curve
+from sembench.evaluation.reference import Reference
+from sembench.explainers.explainer import SelfExplainableModel
+from sembench.metrics.metric import Meter, SplitName
+from sembench.seeding import generator
+from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape
+
+
+class Evaluation:
+    """One fitted model under measurement; everything that several metrics need is computed once.
+
+    Args:
+        model: The fitted model, in evaluation mode.
+        reference: Its black box on the data set.
+        name: Name of the entry, for messages.
+
+    Attributes:
+        counter: Counts the entry's forward passes while it is open; what the black box costs is not the entry's.
+    """
+
+    def __init__(self, model: SelfExplainableModel, reference: Reference, name: str) -> None:
+        self.model = model
+        self.reference = reference
+        self.name = name
+        self.counter = PassCounter(model)
+        self.dataset = reference.dataset
+        self.seed = reference.seed
+        self.settings = reference.settings
+        self.variants = reference.settings.variants
+
+    @property
+    def sample(self) -> Batch:
+        """The explained test images, on the CPU."""
+        return self.reference.sample
+
+    @property
+    def reference_relevance(self) -> Tensor:
+        """The black box's relevance maps of the sample under the model's setting of biases, ``(n, H, W)``."""
+        with self.counter.paused():
+            return self.reference.relevance(self.model.bias)
+
+    @property
+    def reference_correct(self) -> Tensor:
+        """1 where the black box is right on a test image, ``(N,)``."""
+        with self.counter.paused():
+            return self.reference.correct
+
+    @cached_property
+    def other_images(self) -> Tensor:
+        """For each image of the sample the position of another one ``(n,)``: a seeded cyclic order of the sample."""
+        order = torch.randperm(len(self.sample), generator=generator(self.seed, self.dataset.name, "other images"))
+        other = torch.empty_like(order)
+        other[order] = order.roll(1)
+        return other
+
+    def run_passes(self, meters: Iterable[Meter]) -> None:
+        """Shows every batch of a split to the meters that asked for it: one forward pass a split, or none.
+
+        Raises:
+            ContractBroken: If an explanation has a wrong shape or is not finite.
+        """
+        meters = list(meters)
+        splits: dict[SplitName, Split] = {"train": self.dataset.train, "test": self.dataset.test}
+        for split_name, split in splits.items():
+            watching = [meter for meter in meters if split_name in meter.observes]
+            for batch in split.batches(self.settings.batch_size) if watching else ():
+                explanation = self.explain(batch)
+                for meter in watching:
+                    meter.observe(split_name, batch.to(explanation.class_scores.device), explanation)
+
+    def explain(self, batch: Batch) -> Explanation:
+        """The model's checked explanation of a batch. One forward pass."""
+        with torch.no_grad():
+            explanation = self.model(batch.images.to(self.reference.backbone.device))
+        check_explanation(explanation, len(batch), self.dataset.n_classes, self.model.prototypes, self.name)
+        return explanation  # type: ignore[no-any-return]
+
+    def similarity_maps(self, explanation: Explanation) -> Tensor:
+        """The similarity maps of a model that compares cells. Raises `ContractBroken` if it gave none."""
+        if explanation.similarity_maps is None:
+            raise ContractBroken(f"{self.name} compares cells (points = 'cell') but gives no similarity_maps.")
+        return explanation.similarity_maps
+
+    def embeddings(self, explanation: Explanation) -> Tensor:
+        """The embeddings of an explanation. Raises `ContractBroken` if it has none."""
+        embeddings = explanation.embeddings
+        if embeddings is None:
+            raise ContractBroken(f"{self.name} declares embeddings but its explanations hold none.")
+        size, dimension = len(explanation.class_scores), self.model.prototypes.vectors.shape[1]
+        check_shape("embeddings", embeddings, (size, dimension, *embeddings.shape[2:]), self.name)
+        check_finite("embeddings", embeddings, self.name)
+        return embeddings
+
+    def prototype_similarities(self) -> Tensor:
+        """The model's checked similarities between prototypes ``(P, P)``, on the CPU. Raises `ContractBroken`."""
+        similarities, count = self.model.prototype_similarities().cpu(), len(self.model.prototypes)
+        check_shape("prototype_similarities", similarities, (count, count), self.name)
+        check_finite("prototype_similarities", similarities, self.name)
+        return similarities
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Class probabilities of any number of images, in batches, on the model's device.
+
+        Raises:
+            ContractBroken: If they have a wrong shape or are not finite.
+        """
+        with torch.no_grad():
+            chunks = [self.model.probabilities(chunk) for chunk in images.split(self.settings.batch_size)]
+        probabilities = torch.cat(chunks)
+        check_shape("probabilities", probabilities, (len(images), self.dataset.n_classes), self.name)
+        check_finite("probabilities", probabilities, self.name)
+        return probabilities
+
+    @cached_property
+    def relevance(self) -> Tensor:
+        """The model's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image.
+
+        Raises:
+            ContractBroken: If they have a wrong shape or are not finite.
+        """
+        device = self.reference.backbone.device
+        chunks = self.sample.images.split(self.settings.batch_size)
+        maps = torch.cat([self.model.attribute(chunk.to(device)).detach().cpu() for chunk in chunks])
+        check_shape("relevance", maps, (len(self.sample), *self.sample.images.shape[2:]), self.name)
+        check_finite("relevance", maps, self.name)
+        return maps
+
+    @cached_property
+    def relevance_order_curves(self) -> tuple[Tensor, Tensor]:
+        """Curves in relevance order and in random order, each ``(n, steps + 1)``, under the same noise.
+
+        Images in random order are the same for every entry, and their passes are recalled; those in an entry's own
+        order never come back, and are not remembered.
+        """
+        everyone, relevance = torch.arange(len(self.sample)), self.relevance
+        with every_pass_made(self.reference.backbone):
+            ordered = self._curve(relevance, everyone)
+        return ordered, self._curve(self.reference.random_order, everyone)
+
+    @cached_property
+    def decisions(self) -> tuple[Tensor, Tensor]:
+        """Decided classes of the sample and its class probabilities, ``(n,)`` and ``(n, C)``, on the CPU. One pass."""
+        found = [
+            self.explain(self.dataset.test.batch(part)) for part in self.sample.indices.split(self.settings.batch_size)
+        ]
+        probabilities = torch.cat([self.model.class_probabilities(explanation).cpu() for explanation in found])
+        check_finite("probabilities", probabilities, self.name)
+        return torch.cat([explanation.predictions.cpu() for explanation in found]), probabilities
+
+    @cached_property
+    def masked_probabilities(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Probability of the decided class on the sample as it is, masked by its maps, and by those of other images.
+
+        Each ``(n,)``; a single image has no other. Two forward passes of the sample beyond that of `decisions`.
+        """
+        targets, probabilities = self.decisions
+        images, maps = self.sample.images, self.relevance
+        black = self.dataset.test.normalisation(torch.zeros(1, 3, 1, 1))
+
+        def decided(of_classes: Tensor) -> Tensor:
+            return of_classes.gather(1, targets[:, None])[:, 0]
+
+        def masked(relevance: Tensor) -> Tensor:
+            return decided(self.predict(mask(images, relevance, black).to(self.reference.backbone.device)).cpu())
+
+        with every_pass_made(self.reference.backbone):
+            own, other = masked(maps), masked(maps[self.other_images]) if len(images) > 1 else None
+        return decided(probabilities), own, other
+
+    @cached_property
+    def decided_curves(self) -> tuple[Tensor, Tensor]:
+        """The same curves, but of the class that the model decides for where that is not the most probable one.
+
+        One forward pass of the sample, and ``steps + 1`` of these images, often none, for each order.
+        """
+        targets, probabilities = self.decisions
+        chosen = (targets != probabilities.argmax(1)).nonzero()[:, 0]
+        ordered, random = (curve.clone() for curve in self.relevance_order_curves)
+        if len(chosen):
+            with every_pass_made(self.reference.backbone):
+                ordered[chosen] = self._curve(self.relevance, chosen, targets)
+                random[chosen] = self._curve(self.reference.random_order, chosen, targets)
+        return ordered, random
+
+    def _curve(self, order: Tensor, chosen: Tensor, targets: Tensor | None = None) -> Tensor:
+        """The relevance-order curves of some images of the sample, by position, on the CPU."""
+        device = self.reference.backbone.device
+        parts = (part[chosen].to(device) for part in (self.sample.images, order, self.reference.noise))
+        followed = None if targets is None else targets[chosen].to(device)
+        return relevance_order_curve(self.predict, *parts, steps=self.settings.steps, targets=followed).cpu()

@@ -1,0 +1,105 @@
+"""A black box on a data set, as every entry that is paired with it sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sembench.backbones.backbone import Backbone
+from sembench.data.dataset import Dataset, Split
+from sembench.relevance.propagation import Bias, black_box_relevance
+from sembench.seeding import generator, uniform_per_image
+from sembench.types import Batch
+
+
+def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor:
+    """Which test images are explained: class-balanced, seeded, in data set order.
+
+    Args:
+        test: The test split.
+        count: Images to draw; as many from each class as possible, at most the whole split.
+        seed: Seed of the run.
+        name: Name of the data set.
+
+    Returns:
+        Sorted data set indices ``(min(count, N),)``.
+    """
+    order = torch.randperm(len(test), generator=generator(seed, name, "explained images"))
+    return test.in_turn(order, count)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a cell is evaluated.
+
+    Attributes:
+        explained_images: Test images that are explained.
+        steps: Points of the relevance-order curve beyond the clean image.
+        batch_size: Images per forward pass; changes no score beyond rounding.
+        variants: Whether to compute the metrics' variants too.
+    """
+
+    explained_images: int = 100
+    steps: int = 32
+    batch_size: int = 100
+    variants: bool = False
+
+
+class Reference:
+    """What is known of a black box on a data set: computed once, shared by every entry that is paired with it.
+
+    Args:
+        backbone: The black box.
+        dataset: The data set.
+        seed: Seed of the run.
+        settings: How cells are evaluated.
+    """
+
+    def __init__(self, backbone: Backbone, dataset: Dataset, seed: int, settings: Settings) -> None:
+        self.backbone = backbone
+        self.dataset = dataset
+        self.seed = seed
+        self.settings = settings
+        self._relevance: dict[Bias, Tensor] = {}
+
+    @cached_property
+    def correct(self) -> Tensor:
+        """1 where the black box is right on a test image, else 0: ``(N,)``, float64. One pass over the test split."""
+        device, size = self.backbone.device, self.settings.batch_size
+        with torch.no_grad():
+            hits = [
+                (self.backbone(b.images.to(device)).argmax(1).cpu() == b.labels).double()
+                for b in self.dataset.test.batches(size)
+            ]
+        return torch.cat(hits)
+
+    @cached_property
+    def sample(self) -> Batch:
+        """The explained test images, on the CPU."""
+        count = self.settings.explained_images
+        indices = explained_sample(self.dataset.test, count, seed=self.seed, name=self.dataset.name)
+        return self.dataset.test.batch(indices)
+
+    def relevance(self, bias: Bias) -> Tensor:
+        """The black box's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image, once."""
+        if bias not in self._relevance:
+            chunks = self.sample.images.to(self.backbone.device).split(self.settings.batch_size)
+            maps = [black_box_relevance(self.backbone, chunk, bias=bias).cpu() for chunk in chunks]
+            self._relevance[bias] = torch.cat(maps)
+        return self._relevance[bias]
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """White noise per image: uniform in pixel space, then normalised; ``(n, 3, H, W)``."""
+        shape = self.sample.images.shape[1:]
+        pixels = uniform_per_image(self.seed, self.dataset.name, "noise", indices=self.sample.indices, shape=shape)
+        return self.dataset.test.normalisation(pixels)
+
+    @cached_property
+    def random_order(self) -> Tensor:
+        """Random numbers per pixel that order the pixels of the random curve, ``(n, H, W)``."""
+        shape = self.sample.images.shape[2:]
+        return uniform_per_image(self.seed, self.dataset.name, "random order", indices=self.sample.indices, shape=shape)

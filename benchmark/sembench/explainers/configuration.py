@@ -1,0 +1,53 @@
+"""Which recipe is meant by a name and some hyper-parameters? One place knows how recipes are made of settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from sembench.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
+from sembench.explainers.explainer import Explainer
+from sembench.plugins.registry import EXPLAINERS
+
+
+def recipe(name: str, parameters: Mapping[str, Any], dataset: str) -> Explainer:
+    """An explainer's recipe for a data set.
+
+    Args:
+        name: Name in the registry.
+        parameters: Hyper-parameters that are not the default; ``preset`` may name a set of them.
+        dataset: Name of the data set, which a preset may depend on.
+
+    Raises:
+        UnknownName, PluginBroken: If there is no such explainer, or it makes no recipe even of its own defaults.
+        SuiteInvalid: If it does not take these hyper-parameters.
+    """
+    make: Any = EXPLAINERS.get(name)
+    given = dict(parameters)
+    if isinstance(make, functools.partial):  # a recipe with some of its hyper-parameters settled, such as ``b34``
+        make, given = make.func, {**make.keywords, **given}
+    configured = getattr(make, "configured", None)
+    try:
+        made = make(**given) if configured is None else configured(dataset, **given)
+    except SembenchError:
+        raise
+    except Exception as error:
+        said = f"{name}: {in_one_line(error)}. Hyper-parameters of {name} are: {_accepted(make)}."
+        if parameters:
+            raise SuiteInvalid(said) from error
+        raise PluginBroken(f"{said} None was given: repair its defaults, or name hyper-parameters.") from error
+    if not isinstance(made, Explainer):
+        raise PluginBroken(f"{name} makes a {type(made).__name__}, not an Explainer.")
+    return made
+
+
+def _accepted(make: Any) -> str:
+    """Names of hyper-parameters. The recipe that was asked for cannot be made, so a class is not called again."""
+    try:
+        whole = isinstance(make, type) and dataclasses.is_dataclass(make)
+        names = [field.name for field in dataclasses.fields(make) if field.init] if whole else make().hyperparameters()
+    except Exception:  # noqa: BLE001 - the error that is on its way matters, not this one
+        return "not known"
+    return ", ".join(names) or "none"

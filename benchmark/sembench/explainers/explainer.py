@@ -1,0 +1,251 @@
+"""A recipe, and what it makes: the two types that every method of the benchmark is written in."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from sembench.errors import FitImpossible, NotOffered, SuiteInvalid
+from sembench.seeding import isolated
+from sembench.training.stages import Session
+from sembench.types import Capability, Explanation, Prototypes, Trait
+
+if TYPE_CHECKING:
+    from sembench.backbones.backbone import Backbone
+    from sembench.data.dataset import Split
+
+
+class SelfExplainableModel(nn.Module, ABC):
+    """A fitted classifier that decides through prototypes: what `Explainer.fit` returns.
+
+    A model that explains a frozen network keeps it in the attribute ``backbone``: its weights are stored once, by
+    the runner, and not with the model.
+
+    Attributes:
+        points: What one comparison is about. ``"image"``: an image activates its most similar prototype.
+            ``"cell"``: every cell of the feature map does.
+        bias: Whether biases take a share of the relevance that ``attribute`` propagates. The black box's maps are
+            computed under the same setting: maps compare only within one.
+    """
+
+    points: ClassVar[Literal["image", "cell"]] = "image"
+    bias: Literal["share", "zero"] = "share"
+
+    @property
+    @abstractmethod
+    def prototypes(self) -> Prototypes:
+        """The prototypes, ``(P, D)`` with classes ``(P,)``; none (``P = 0``) for a model without."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Explanation:
+        """What does the model say of these normalised images ``(B, 3, H, W)``? Costs one forward pass."""
+
+    @abstractmethod
+    def class_probabilities(self, explanation: Explanation) -> Tensor:
+        """The model's class probabilities ``(B, C)`` from an explanation, without another forward pass."""
+
+    @abstractmethod
+    def prototype_similarities(self) -> Tensor:
+        """The model's own similarity of every prototype to every other and itself, ``(P, P)``, float64."""
+
+    @abstractmethod
+    def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
+        """How much does each pixel matter for a class?
+
+        Args:
+            images: Normalised images ``(B, 3, H, W)``.
+            targets: Classes to explain ``(B,)``; by default those that the method explains by its definition,
+                the predicted ones.
+
+        Returns:
+            Relevance ``(B, H, W)``, signed, summed over colour channels.
+        """
+
+    def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
+        """How much does each pixel matter for the similarity of each image to one prototype? Optional, for figures.
+
+        Args:
+            images: Normalised images ``(B, 3, H, W)``.
+            prototypes: Index of the explained prototype of each image ``(B,)``, int64.
+
+        Returns:
+            Relevance ``(B, H, W)``, signed, summed over colour channels; of no particular scale.
+
+        Raises:
+            NotOffered: If the method has no relevance of single prototypes.
+        """
+        raise NotOffered(f"{type(self).__name__} does not offer the relevance of single prototypes")
+
+    def decode(self, vectors: Tensor) -> Tensor:
+        """Normalised images ``(K, 3, H, W)`` of vectors in prototype space ``(K, D)``. Optional, for figures.
+
+        Raises:
+            NotOffered: If the method has no way from prototypes back to images.
+        """
+        raise NotOffered(f"{type(self).__name__} does not offer decoded images of prototypes")
+
+    def prototype_origins(self) -> Tensor:
+        """Where each prototype was taken from: training image, row and column of the cell, ``(P, 3)``. Optional.
+
+        Raises:
+            NotOffered: If prototypes are not taken from training images.
+        """
+        raise NotOffered(f"{type(self).__name__} does not take its prototypes from training images")
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The points that are compared with prototypes: ``(B, D)``, or ``(B, D, h, w)`` where they are cells."""
+        embeddings = self(images).embeddings
+        if embeddings is None:
+            raise NotImplementedError(f"{type(self).__name__} has no embedding")
+        return embeddings  # type: ignore[no-any-return]
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Class probabilities ``(B, C)`` of normalised images. Costs one forward pass."""
+        return self.class_probabilities(self(images))
+
+    def _repr_html_(self) -> str:
+        prototypes, weights = self.prototypes, sum(tensor.numel() for tensor in self.state_dict().values())
+        counts = f"{len(prototypes)} prototypes of {prototypes.vectors.shape[1]} channels, {weights:,} numbers in all"
+        return f"<b>{html.escape(type(self).__name__)}</b>: {counts}; its points are {self.points}s"
+
+    def fitted_state(self) -> dict[str, Tensor]:
+        """Everything that the fit found, without the frozen backbone: what is stored and hashed."""
+        return {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
+
+
+@dataclass(frozen=True)
+class Explainer(ABC):
+    """A recipe: hyper-parameters, and how to fit a model with them.
+
+    Subclass as a frozen dataclass whose fields are the hyper-parameters; they become the entry's provenance and part
+    of its cache key for nothing.
+
+    Attributes:
+        kind: ``"explainer"``; ``"control"`` for an entry with a known answer; ``"reference"`` for the black box.
+        supports: What a fitted model can show.
+        lacks: For a capability that is not in ``supports``, a sentence why, shown on the board.
+        needs: What a network must be for the recipe to be fitted to it at all.
+        attribution_needs: What it must be for the model's relevance maps.
+        presets: Named sets of hyper-parameters, for each data set that they are meant for (``"*"``: for any); what a
+            set does not name keeps its default.
+        exceptions: For a promise that the method cannot keep by its nature, named as in `sembench.testing.CHECKS`, a
+            sentence why, shown on the board.
+    """
+
+    kind: ClassVar[Literal["explainer", "control", "reference"]] = "explainer"
+    supports: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    lacks: ClassVar[Mapping[Capability, str]] = {}
+    needs: ClassVar[frozenset[Trait]] = frozenset()
+    attribution_needs: ClassVar[frozenset[Trait]] = frozenset({Trait.RELEVANCE})
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    exceptions: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def configured(cls, dataset: str, *, preset: str | None = None, **parameters: Any) -> Self:
+        """The recipe for a data set: the given hyper-parameters over those of the preset, if one is named.
+
+        Raises:
+            SuiteInvalid: If there is no such preset, or none for this data set.
+        """
+        if preset is None:
+            return cls(**parameters)
+        if preset not in cls.presets:
+            known = ", ".join(cls.presets) or "none"
+            raise SuiteInvalid(f"{cls.__name__} has no preset {preset!r}; its presets are: {known}.")
+        columns = cls.presets[preset]
+        if dataset not in columns and "*" not in columns:
+            raise SuiteInvalid(
+                f"preset {preset!r} of {cls.__name__} says nothing of data set {dataset!r}, only of "
+                f"{', '.join(columns)}; name the hyper-parameters, or take another preset."
+            )
+        return cls(**{**columns.get("*", {}), **columns.get(dataset, {}), **parameters})
+
+    def obstacle(self, backbone: Backbone) -> str | None:
+        """Why the recipe cannot be fitted to this network, in a sentence; ``None`` where it can."""
+        missing = sorted(self.needs - backbone.traits)
+        return backbone.lacks[missing[0]] if missing else None
+
+    @abstractmethod
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """Fits a model. Leaves the backbone as it was, and draws from ``generator`` only.
+
+        Args:
+            backbone: The trained black box, frozen and in evaluation mode.
+            train: The training split.
+            generator: The only source of randomness, on the CPU.
+
+        Raises:
+            FitImpossible: If the data does not allow these hyper-parameters.
+        """
+
+    @abstractmethod
+    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> SelfExplainableModel:
+        """The model that ``fit`` made, from its `SelfExplainableModel.fitted_state`."""
+
+    def require_choices(self, **accepted: tuple[str, ...]) -> None:
+        """Raises `FitImpossible` unless each named hyper-parameter has one of the accepted values."""
+        for name, values in accepted.items():
+            if getattr(self, name) not in values:
+                raise FitImpossible(f"{name} is {getattr(self, name)!r}; accepted are {', '.join(values)}.")
+
+    def hyperparameters(self) -> dict[str, object]:
+        """The recipe's fields by name, defaults resolved."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainedExplainer(Explainer):
+    """A recipe that trains a network of its own, from the architecture of the backbone that it is given.
+
+    Its training can be killed at any moment: `resume` goes on from the session's checkpoint.
+    """
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """Trains from start to end, without checkpoints; see `Explainer.fit`."""
+        return self.resume(backbone, train, Session(draw_seed(generator)))
+
+    def resume(self, backbone: Backbone, train: Split, session: Session) -> SelfExplainableModel:
+        """Trains from the start, or from the session's checkpoint, on random streams of its own.
+
+        Raises:
+            FitImpossible: If the data does not allow these hyper-parameters, or the training diverges.
+        """
+        with isolated(session.seed):
+            return self.train(backbone, train, session)
+
+    @abstractmethod
+    def train(self, backbone: Backbone, train: Split, session: Session) -> SelfExplainableModel:
+        """Builds a network (from the global streams, which are seeded and isolated here) and trains it."""
+
+
+@dataclass(frozen=True)
+class Conversion(Explainer):
+    """A recipe that makes a new model of another recipe's fitted one, without training that again.
+
+    Attributes:
+        of: Name of the other explainer in the registry.
+        base: Its recipe.
+    """
+
+    of: str
+    base: Explainer
+
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """Fits the other model and converts it; see `Explainer.fit`."""
+        return self.convert(self.base.fit(backbone, train, generator=generator).eval(), train, generator=generator)
+
+    @abstractmethod
+    def convert(self, model: SelfExplainableModel, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:
+        """The new model. Leaves the fitted one as it was; it may keep it inside."""
+
+
+def draw_seed(generator: torch.Generator) -> int:
+    """A seed for a training, drawn from a fit's generator."""
+    return int(torch.randint(2**62, (), generator=generator))

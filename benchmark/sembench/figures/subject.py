@@ -1,0 +1,111 @@
+"""What is a figure of? A fitted model under its name, its black box, the data, and what it does not offer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sembench.backbones.backbone import Backbone
+from sembench.data.dataset import Dataset, Split
+from sembench.errors import NotOffered
+from sembench.explainers.explainer import SelfExplainableModel
+from sembench.types import SHARED, Batch, Capability, Explanation, Trait, check_explanation, check_finite, check_shape
+
+_BATCH = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A fitted model as figures see it.
+
+    Attributes:
+        name: What it is called.
+        model: The model, in evaluation mode.
+        backbone: The black box that it is paired with.
+        dataset: The data that it is shown on.
+        supports: What it can show, see `sembench.explainers.explainer.Explainer`.
+        lacks: Why it cannot show something, in words.
+    """
+
+    name: str
+    model: SelfExplainableModel
+    backbone: Backbone
+    dataset: Dataset
+    supports: frozenset[Capability]
+    lacks: Mapping[Capability | Trait, str]
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the model is the black box itself."""
+        return False
+
+    def require(self, capability: Capability) -> None:
+        """Raises `NotOffered`, with the method's own reason if it gives one, unless the model can show this."""
+        if capability not in self.supports:
+            reason = self.lacks.get(capability, f"it does not offer {capability.value}")
+            raise NotOffered(f"{self.name}: {reason}.")
+
+    def require_maps(self) -> None:
+        """Raises `NotOffered` unless the model compares cells with prototypes."""
+        self.require(Capability.SIMILARITIES)
+        if self.explain(self.dataset.test.batch(torch.arange(1))).similarity_maps is None:
+            raise NotOffered(f"{self.name}: it compares whole images with prototypes, so it has no explanation map.")
+
+    def explain(self, batch: Batch) -> Explanation:
+        """The model's checked explanation of a batch. Raises `ContractBroken`."""
+        with torch.no_grad():
+            explanation: Explanation = self.model(batch.images.to(self.backbone.device))
+        check_explanation(explanation, len(batch), self.dataset.n_classes, self.model.prototypes, self.name)
+        return explanation
+
+    def explanations(self, split: Split) -> Iterator[tuple[Batch, Explanation]]:
+        """Every batch of a split with its explanation. One forward pass over the split."""
+        for batch in split.batches(_BATCH):
+            yield batch, self.explain(batch)
+
+    def relevance(self, batch: Batch) -> NDArray[np.float64]:
+        """The model's relevance maps ``(B, H, W)``. Raises `NotOffered` or `ContractBroken`."""
+        self.require(Capability.ATTRIBUTION)
+        return self._checked(self.model.attribute(batch.images.to(self.backbone.device)), batch)
+
+    def prototype_relevance(self, batch: Batch, prototypes: Tensor) -> NDArray[np.float64]:
+        """Relevance maps ``(B, H, W)`` of one prototype per image. Raises `NotOffered` or `ContractBroken`."""
+        device = self.backbone.device
+        return self._checked(self.model.attribute_prototypes(batch.images.to(device), prototypes.to(device)), batch)
+
+    def _checked(self, relevance: Tensor, batch: Batch) -> NDArray[np.float64]:
+        check_shape("relevance", relevance, (len(batch), *batch.images.shape[2:]), self.name)
+        check_finite("relevance", relevance, self.name)
+        return np.asarray(relevance.detach().cpu().numpy(), dtype=np.float64)
+
+    def class_name(self, label: int, width: int = 24) -> str:
+        """Name of a class as pictures show it, or ``shared`` for prototypes that belong to none.
+
+        Names of folders lose their number and underscores; long ones are cut to ``width`` characters.
+        """
+        if label == SHARED:
+            return "shared"
+        name = re.sub(r"^\d+\.", "", self.dataset.classes[label]).replace("_", " ") or self.dataset.classes[label]
+        return name if len(name) <= width else f"{name[: width - 1].rstrip()}…"
+
+
+def pixels(split: Split, index: int) -> NDArray[np.float32]:
+    """One image of a split in pixel space, ``(H, W, 3)`` in [0, 1]."""
+    return np.asarray(as_pixels(split.load(torch.tensor([index])))[0])
+
+
+def as_pixels(images: Tensor) -> NDArray[np.float32]:
+    """``(B, 3, H, W)`` in [0, 1] to ``(B, H, W, 3)``, whatever lies outside cut off."""
+    return np.asarray(images.detach().cpu().float().clamp(0, 1).permute(0, 2, 3, 1).numpy(), dtype=np.float32)
+
+
+def in_pixel_space(images: Tensor, split: Split) -> NDArray[np.float32]:
+    """Normalised images ``(B, 3, H, W)`` back in pixel space, ``(B, H, W, 3)``."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (split.normalisation.mean, split.normalisation.std))
+    return as_pixels(images.detach().cpu() * std + mean)

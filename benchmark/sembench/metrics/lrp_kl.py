@@ -1,0 +1,105 @@
+"""Does the model look where the black box looks?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sembench.metrics.metric import Meter, Metric, Scores
+from sembench.seeding import uniform_per_image
+from sembench.types import Capability, Trait
+
+Normalisation = Literal["abs", "positive", "softmax"]
+
+_EPSILON = 1e-12
+
+
+def _log_abs(relevance: Tensor) -> Tensor:
+    mass = relevance.abs() + _EPSILON
+    return mass.log() - mass.sum(1, keepdim=True).log()
+
+
+def _log_positive(relevance: Tensor) -> Tensor:
+    return _log_abs(relevance.clamp(min=0))
+
+
+def _log_softmax(relevance: Tensor) -> Tensor:
+    return relevance.log_softmax(1)
+
+
+_NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "abs": _log_abs, "positive": _log_positive, "softmax": _log_softmax,
+}  # fmt: skip
+
+
+def relevance_kl(
+    relevance: Tensor, reference: Tensor, *, normalise: Normalisation = "abs", reverse: bool = False
+) -> Tensor:
+    """How far is a relevance map from that of the black box?
+
+    ``D_KL(r || r_BB) = sum_x r(x) log(r(x) / r_BB(x))`` over pixels, both maps made distributions.
+
+    Args:
+        relevance: Maps of the model ``(N, H, W)``, any sign.
+        reference: Maps of the black box ``(N, H, W)``.
+        normalise: ``"abs"`` (primary): ``(|r| + 1e-12) / sum``; ``"positive"``: negative relevance counts as none;
+            ``"softmax"``: over pixels.
+        reverse: Compute ``D_KL(r_BB || r)`` instead.
+
+    Returns:
+        ``(N,)``, float64, nats, in [0, inf): 0 is best. It means something only beside its chance level.
+
+    Raises:
+        ValueError: If shapes differ, a value is not finite, or the normalisation is unknown.
+
+    References:
+        [K] Eqs. 2-3.
+    """
+    if normalise not in _NORMALISATIONS:
+        raise ValueError(f"unknown normalisation {normalise!r}; accepted are {', '.join(_NORMALISATIONS)}.")
+    if relevance.ndim != 3 or relevance.shape != reference.shape:
+        raise ValueError(
+            f"relevance {tuple(relevance.shape)} and reference {tuple(reference.shape)} must both be (N, H, W). "
+            "Sum over colour channels first."
+        )
+    if not bool(torch.isfinite(relevance).all() and torch.isfinite(reference).all()):
+        raise ValueError("relevance maps hold NaN or infinite values; every pixel must be finite.")
+    log_p, log_q = (_NORMALISATIONS[normalise](r.flatten(1).double()) for r in (relevance, reference))
+    if reverse:
+        log_p, log_q = log_q, log_p
+    return (log_p.exp() * (log_p - log_q)).sum(1).clamp(min=0)
+
+
+class _Faithfulness(Meter):
+    def scores(self) -> Scores:
+        evaluation = self.evaluation
+        relevance, reference = evaluation.relevance.cpu(), evaluation.reference_relevance.cpu()
+        others = relevance[evaluation.other_images]
+        chance = relevance_kl(others, reference) if len(others) > 1 else None  # a single image has no other
+        variants, details = {}, {}
+        if evaluation.variants:
+            noise = uniform_per_image(
+                evaluation.seed, evaluation.dataset.name, "random map",
+                indices=evaluation.sample.indices, shape=relevance.shape[1:],
+            )  # fmt: skip
+            variants = {
+                "reverse": relevance_kl(relevance, reference, reverse=True),
+                "positive": relevance_kl(relevance, reference, normalise="positive"),
+                "softmax": relevance_kl(relevance, reference, normalise="softmax"),
+            }
+            details = {"random map": relevance_kl(noise, reference)}
+        return Scores(relevance_kl(relevance, reference), chance, variants, details)
+
+
+LRP_KL = Metric(
+    name="lrp_kl", title="LRP-KL", direction="lower", lower=0, upper=None, per="explained image",
+    meter=_Faithfulness, requires=frozenset({Capability.ATTRIBUTION, Trait.RELEVANCE}), version=1,
+    reference="[K] Eqs. 2-3", unit="nats",
+    chance_is="the model's map of another image against the black box's map of this one",
+    variants=("reverse", "positive", "softmax"),
+    cost="one attribution per explained image; the black box's maps are computed once",
+    note="Kullback-Leibler divergence of the model's relevance map from the black box's LRP map.",
+)  # fmt: skip

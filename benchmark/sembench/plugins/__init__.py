@@ -1,0 +1,1 @@
+"""Registries, and how plugins are found, loaded and begun."""

@@ -1,0 +1,83 @@
+"""How do plugins get in that are not installed? By module name or by file; what they register counts as theirs.
+
+A plugin registers at import, with the decorators of `sembench.plugins.registry`::
+
+    from sembench.plugins.registry import EXPLAINERS
+
+    @EXPLAINERS.register("mine")
+    @dataclass(frozen=True)
+    class Mine(Explainer): ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from sembench.errors import NameTaken, PluginBroken
+
+
+def load_plugins(specs: Iterable[str]) -> None:
+    """Imports plugins, each once.
+
+    Args:
+        specs: Names of modules, found in the working folder too, or paths of Python files.
+
+    Raises:
+        PluginBroken: If there is no such module or file, or it fails.
+        NameTaken: If it registers a name that is in use.
+    """
+    for spec in specs:
+        try:
+            if spec.endswith(".py"):
+                _load_file(Path(spec))
+            elif not all(part.isidentifier() for part in spec.split(".")) or Path(spec).is_file():
+                raise PluginBroken(
+                    f"plugin {spec!r} is neither the name of a module (my_method) nor the path of a Python file "
+                    "(path/to/my_method.py)."
+                )
+            else:
+                _load_module(spec)
+        except (NameTaken, PluginBroken):
+            raise
+        except Exception as error:
+            raise PluginBroken(
+                f"plugin {spec!r} does not load: {type(error).__name__}: {error}. Repair it, or leave it out."
+            ) from error
+
+
+def _load_file(path: Path) -> None:
+    path = path.resolve()
+    if not path.is_file():
+        raise PluginBroken(f"plugin {path} is no file. Give the path of a Python file, or the name of a module.")
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None:
+        if loaded.__file__ == str(path):
+            return
+        raise PluginBroken(f"plugin {path}: a module called {path.stem} is loaded already; rename the file.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise PluginBroken(f"plugin {path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+
+
+def _load_module(name: str) -> None:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    importlib.invalidate_caches()
+    if importlib.util.find_spec(name) is None:
+        raise PluginBroken(
+            f"plugin {name!r} is no module that can be imported here. Install its package, start in the folder that "
+            f"holds it, or give a path: --plugin path/to/{name}.py."
+        )
+    importlib.import_module(name)

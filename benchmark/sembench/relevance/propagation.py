@@ -1,0 +1,87 @@
+"""Which pixels does a network's output rest on? Layer-wise relevance propagation through Zennit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from zennit.composites import EpsilonPlusFlat
+from zennit.torchvision import ResNetCanonizer
+
+from sembench.backbones.backbone import Backbone
+from sembench.relevance.canonisation import canonise, rules
+
+Bias = Literal["share", "zero"]
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def propagate(
+    network: Network,
+    output: Callable[[Network, Tensor], Tensor],
+    images: Tensor,
+    relevance: Callable[[Tensor], Tensor],
+    *,
+    bias: Bias = "share",
+) -> Tensor:
+    """Carries relevance from an output of a network down to the pixels.
+
+    The composite is ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged, residual sums as layers; networks
+    of other architectures are canonised by `sembench.relevance.canonisation`. All of it is put on a copy: Zennit 1.0
+    does not undo its changes to the last bit, and an error halfway must leave no hook behind.
+
+    Args:
+        network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
+        output: What to start from, as a function of network and images, e.g. ``Backbone.forward`` for logits, or
+            ``Backbone.embed``.
+        images: Normalised images ``(B, 3, H, W)``.
+        relevance: From the output's value to the relevance put on it, of the same shape.
+        bias: ``"share"`` (primary, Zennit's default): biases take part of the relevance. ``"zero"``: they take none,
+            and the sum over pixels equals the sum put on the output.
+
+    Returns:
+        ``(B, H, W)``, signed, summed over colour channels. Costs one forward and one backward pass.
+
+    References:
+        S. Bach et al., PLOS ONE 2015 (LRP); C. Anders et al., 2021 (Zennit); [K] section 4.2.
+    """
+    composite = EpsilonPlusFlat(
+        layer_map=rules(), canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None
+    )
+    with torch.inference_mode(False), torch.enable_grad():
+        copied = copy.deepcopy(network)
+        canonise(copied)
+        inputs = images.detach().clone().requires_grad_()
+        with composite.context(copied):
+            value = output(copied, inputs)
+            start = relevance(value.detach())
+            (pixels,) = torch.autograd.grad(value, inputs, grad_outputs=start)
+    return pixels.sum(1).detach()
+
+
+def black_box_relevance(
+    backbone: Backbone, images: Tensor, targets: Tensor | None = None, *, bias: Bias = "share"
+) -> Tensor:
+    """The black box's relevance map: the target class's probability, put on its logit and propagated.
+
+    Args:
+        backbone: The network.
+        images: Normalised images ``(B, 3, H, W)``.
+        targets: Classes ``(B,)``; by default the predicted ones.
+        bias: See `propagate`.
+
+    Returns:
+        ``(B, H, W)``.
+
+    References:
+        [K] section 4.2; the seed is our reading.
+    """
+
+    def seed(logits: Tensor) -> Tensor:
+        chosen = logits.argmax(1) if targets is None else targets
+        start = torch.zeros_like(logits)
+        return start.scatter_(1, chosen[:, None], logits.softmax(1).gather(1, chosen[:, None]))
+
+    return propagate(backbone, Backbone.forward, images, seed, bias=bias)

@@ -1,0 +1,181 @@
+"""How does relevance get from a prototype to the channels of an embedding? Three rules; each conserves the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sembench.similarity import distances
+from sembench.types import as_points
+
+Rule = Literal["prp", "neon", "gxi"]
+Explained = Literal["score", "nearest", "mean"]
+
+_PRP_EPSILON = 1e-12
+_NEON_EPSILON = 1e-12
+
+
+def prp(embeddings: Tensor, prototypes: Tensor) -> Tensor:
+    """Share of each channel in the closeness to a prototype: ``1 / ((z_c - p_c)^4 + 1e-12)``, normalised.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+
+    Returns:
+        Shares ``(B, D)``, non-negative, summing to 1 per row.
+
+    References:
+        S. Gautam et al.: This looks more like that, Pattern Recognition 2023 (PRP); the power as in their code.
+    """
+    weights = 1 / ((embeddings - prototypes).double().pow(4) + _PRP_EPSILON)
+    return (weights / weights.sum(1, keepdim=True)).to(embeddings.dtype)
+
+
+def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor) -> Tensor:
+    """Shares by neuralised k-means: why this prototype and not a rival?
+
+    ``h_j = |z - p_j|^2 - |z - p|^2`` is linear in ``z`` and splits over channels around the midpoint of ``p`` and
+    ``p_j``: ``h_j = sum_c 2 (p_c - p_jc) (z_c - (p_c + p_jc) / 2)``. The rivals are pooled by a soft minimum, with the
+    inverse of the image's smallest ``|h_j|`` as stiffness.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+        others: All prototypes ``(P, D)``.
+        rivals: Which of them are rivals, ``(B, P)``, boolean, at least one a row.
+
+    Returns:
+        Shares ``(B, D)``, signed, summing to 1 per row.
+
+    Note:
+        Rivals are the prototypes of other classes [ours]: the class is what is explained, and copies of the explained
+        prototype (as in the control ``collapsed``) would otherwise divide zero by zero.
+
+    References:
+        J. Kauffmann et al.: From clustering to cluster explanations via neural networks, TNNLS 2022.
+    """
+    z, p, r = embeddings.double(), prototypes.double(), others.double()
+    h = distances(z, r).square() - (z - p).square().sum(1, keepdim=True)
+    h = torch.where(h.abs() < _NEON_EPSILON, _NEON_EPSILON, h)
+    stiffness = 1 / h.abs().masked_fill(~rivals, torch.inf).amin(1, keepdim=True)
+    pooled = (-stiffness * h).masked_fill(~rivals, -torch.inf).softmax(1) / h
+    total = pooled.sum(1, keepdim=True) * p * (2 * z - p) - 2 * z * (pooled @ r) + pooled @ r.square()
+    return total.to(embeddings.dtype)
+
+
+def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
+    """Hands the shares of channels that are off to those that are on, in proportion, so that none is lost below.
+
+    A channel behind a ReLU that is 0 in the average is 0 in every cell: no activation there can carry relevance down,
+    and what a rule puts on it would vanish. Measured on the digits, ``prp`` puts .72 of its relevance on such
+    channels, because there the image and the prototype agree best. The map's shape does not depend on this, its sum
+    does. Under signed shares (``neon``) what is left may sum to less than 0; the signs of the map then turn.
+
+    Args:
+        shares: ``(B, D)``, summing to 1 per row.
+        embeddings: ``(B, D)``.
+
+    Returns:
+        ``(B, D)``, 0 where the embedding is 0, summing to 1 per row; all 0 where every channel is off.
+    """
+    kept = torch.where(embeddings == 0, 0, shares.double())
+    return (kept / _stabilised(kept)).to(shares.dtype)
+
+
+def epsilon_shares(parts: Tensor) -> Tensor:
+    """Each part's share of its row's sum, ``(B, K)`` to ``(B, K)``: the epsilon rule of LRP for a linear layer."""
+    return parts / _stabilised(parts)
+
+
+def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: Explained) -> Tensor:
+    """How is a class's relevance shared among its prototypes, where a linear layer weighs similarities?
+
+    Args:
+        weights: The layer's weights from each prototype to the image's target class, ``(B, P)``.
+        similarities: ``(B, P)``.
+        own: Which prototypes are of the target class, ``(B, P)``, boolean, at least one a row.
+        explained: ``"score"`` by their part of the class score, ``"nearest"`` all to the most similar one, ``"mean"``
+            evenly.
+
+    Returns:
+        ``(B, P)``, 0 for other classes' prototypes, rows summing to 1.
+    """
+    if explained == "mean":
+        return own / own.sum(1, keepdim=True)
+    if explained == "nearest":
+        nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
+        return F.one_hot(nearest, similarities.shape[1]).to(similarities.dtype)
+    return epsilon_shares(torch.where(own, weights * similarities, 0.0))
+
+
+def spread(
+    weights: Tensor, points: Tensor, shares: Callable[[Tensor, Tensor], Tensor], rows: Tensor | None = None
+) -> Tensor:
+    """Carries the relevance of prototypes to the channels of the points that they were compared with.
+
+    Args:
+        weights: Relevance of each prototype for each image, ``(B, P)``; where it is 0 nothing is computed.
+        points: ``(M, D)``: embeddings of the images, or of their cells.
+        shares: From points ``(n, D)`` and prototype indices ``(n,)`` to shares of the channels ``(n, D)``, summing to
+            1 per row: `prp`, say.
+        rows: For each image and prototype the position of the compared point, ``(B, P)``; by default image ``i`` was
+            compared with every prototype as point ``i``.
+
+    Returns:
+        Relevance of the points' channels ``(M, D)``, of the same sum as the weights.
+    """
+    images, prototypes = weights.nonzero(as_tuple=True)
+    at = images if rows is None else rows[images, prototypes]
+    parts = weights[images, prototypes, None] * shares(points[at], prototypes)
+    return torch.zeros_like(points).index_add_(0, at, parts.to(points.dtype))
+
+
+def onto_cells(features: Tensor, maps: Tensor, weights: Tensor, shares: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Carries the relevance of prototypes to the channels of their most similar cells.
+
+    Args:
+        features: ``(B, D, h, w)``.
+        maps: How similar each cell is to each prototype, ``(B, P, h, w)``.
+        weights: Relevance of each prototype for each image, ``(B, P)``.
+        shares: As for `spread`.
+
+    Returns:
+        Relevance of the feature map ``(B, D, h, w)``, of the same sum as the weights.
+    """
+    size, channels, height, width = features.shape
+    cells = maps.flatten(2).argmax(2)
+    rows = torch.arange(size, device=cells.device)[:, None] * (height * width) + cells
+    relevance = spread(weights, as_points(features), shares, rows)
+    return relevance.view(size, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _stabilised(parts: Tensor) -> Tensor:
+    """Row sums ``(B, 1)``, kept away from 0 relative to the size of their parts."""
+    total = parts.sum(1, keepdim=True)
+    floor = 1e-12 * parts.abs().sum(1, keepdim=True).clamp(min=1e-300)
+    return torch.where(total.abs() < floor, floor, total)
+
+
+def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Shares by gradient times input of the similarity, normalised to sum to 1.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+        similarity: From ``(B, D)`` and ``(B, D)`` to ``(B,)``, row by row.
+
+    Returns:
+        Shares ``(B, D)``, signed, summing to 1 per row; large where positive and negative parts nearly cancel, even
+        where the gradient vanishes (an image that embeds onto its prototype).
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        z = embeddings.detach().double().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(similarity(z, prototypes.detach().double().clone()).sum(), z)
+    product = gradient * z.detach()
+    product = torch.where((product == 0).all(1, keepdim=True), 1.0, product)
+    return (product / _stabilised(product)).to(embeddings.dtype)

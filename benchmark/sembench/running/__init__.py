@@ -1,0 +1,1 @@
+"""From a plan to results: data, black box, model, scores, files."""

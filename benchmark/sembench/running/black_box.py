@@ -1,0 +1,80 @@
+"""From the settings of a suite, or from a module at hand, to a backbone that has been looked over."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from sembench.backbones.backbone import Backbone, built, freeze
+from sembench.backbones.wrapping import Rescale, wrap
+from sembench.data.dataset import Normalisation
+from sembench.errors import SuiteInvalid
+from sembench.plugins.registry import BACKBONES
+from sembench.relevance.conservation import examine_relevance
+
+
+def adapt(
+    network: nn.Module, *, image_size: int, blocks: Sequence[str] | None = None, n_classes: int | None = None
+) -> Backbone:
+    """Your own trained classifier as a frozen backbone; the module itself stays as it is.
+
+    What does not fit an explainer or a metric stands in ``lacks`` of the result, with the reason.
+
+    Args:
+        network: A classifier from ``(B, 3, H, W)`` to logits ``(B, C)`` that ends in ``nn.Linear``. Its images are
+            those that you pass on: normalise them as it wants them.
+        image_size: Height and width of the images, pixels.
+        blocks: Submodules that the blocks end with; found if left out.
+        n_classes: Classes that are needed, if not those of the module: its last layer is then drawn anew, from the
+            global stream.
+
+    Raises:
+        BackboneUnfit: If the network does not have this form; says where it departs from it.
+    """
+    make = functools.partial(wrap, network, image_size=image_size, blocks=blocks, n_classes=n_classes)
+    return examine_relevance(freeze(built(make)))
+
+
+def backbone_of(
+    spec: Mapping[str, Any], n_classes: int | None, *, image_size: int, normalisation: Normalisation
+) -> Backbone:
+    """The backbone that a suite asks for, with its initial weights, drawn from the global stream.
+
+    Args:
+        spec: See `sembench.suites.suite.BackboneSpec`.
+        n_classes: Classes of the data set, ``C``; ``None`` for those of a network of the user's.
+        image_size: Height and width of its images, pixels.
+        normalisation: How its images come.
+
+    Raises:
+        SuiteInvalid: If these settings do not go together.
+        BackboneUnfit: If the network cannot be wrapped.
+    """
+    return examine_relevance(built(functools.partial(_made, dict(spec), n_classes, image_size, normalisation)))
+
+
+def _made(spec: Mapping[str, Any], n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:
+    name, factory = spec["name"], BACKBONES.get(spec["name"])
+    options: dict[str, Any] = {"weights": spec["weights"]}
+    accepted = inspect.signature(factory).parameters
+    if "image_size" in accepted:
+        options["image_size"] = image_size
+    if spec.get("blocks"):
+        if "blocks" not in accepted:
+            raise SuiteInvalid(f"the blocks of backbone {name!r} are fixed; leave out blocks = {list(spec['blocks'])}.")
+        options["blocks"] = spec["blocks"]
+    backbone: Backbone = factory(n_classes, **options)
+    outputs = getattr(backbone, "outputs", n_classes)
+    if spec.get("frozen") and outputs != n_classes:
+        raise SuiteInvalid(
+            f"backbone {name!r} is frozen, but tells {outputs} classes apart where the data set has {n_classes}. Leave "
+            "out frozen, and a new linear layer is trained with the rest."
+        )
+    if spec.get("mean"):
+        wanted = Normalisation(tuple(spec["mean"]), tuple(spec["std"]))
+        backbone.blocks[0] = nn.Sequential(Rescale(normalisation, wanted), backbone.blocks[0])
+    return backbone

@@ -1,0 +1,104 @@
+"""Where do trained and fitted models go? Into a content-addressed store of safetensors files, never pickle.
+
+What was found out about the files of data sets lies beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from sembench.errors import CacheDamaged
+from sembench.files import write_atomically
+from sembench.results.result import digest
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of names, shapes, types and values, in hexadecimal; independent of device and memory layout."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of models; the key of a model is the hash of everything that it depends on.
+
+    Attributes:
+        root: The folder; made when first written to.
+    """
+
+    root: Path
+
+    def path(self, kind: str, key: Mapping[str, Any]) -> Path:
+        """Where the model of this kind with this key lies."""
+        return self.root / kind / f"{digest(key)}.safetensors"
+
+    def save(self, kind: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Stores tensors and JSON facts, whole or not at all. Raises `DiskFull`."""
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {"facts": json.dumps(facts), "sha256": tensors_sha256(plain)}
+        write_atomically(self.path(kind, key), safetensors.torch.save(plain, metadata))
+
+    def load(self, kind: str, key: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Tensors (on the CPU) and facts; ``None`` where nothing is stored.
+
+        Raises:
+            CacheDamaged: If the file is not what was written.
+        """
+        path = self.path(kind, key)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if tensors_sha256(tensors) != metadata["sha256"]:
+                raise CacheDamaged(f"{path}: the stored tensors do not match their checksum.")
+            return tensors, json.loads(metadata["facts"])
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise CacheDamaged(f"{path} cannot be read: {error}.") from error
+
+    def discard(self, kind: str, key: Mapping[str, Any]) -> None:
+        """Removes a model; it may be absent."""
+        self.path(kind, key).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Short facts by key in one JSON file, e.g. the checksums of files that were verified once.
+
+    Attributes:
+        path: The file; made when first written to.
+    """
+
+    path: Path
+
+    def recall(self, key: str) -> str | None:
+        """The fact under a key, ``None`` where there is none."""
+        fact = self._all().get(key)
+        return fact if isinstance(fact, str) else None
+
+    def keep(self, key: str, fact: str) -> None:
+        """Puts a fact under a key. Raises `DiskFull`."""
+        write_atomically(self.path, json.dumps({**self._all(), key: fact}, indent=1, sort_keys=True).encode())
+
+    def _all(self) -> dict[str, Any]:
+        """All facts; none where the file is missing or damaged, since every fact can be found out again."""
+        try:
+            facts = json.loads(self.path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}

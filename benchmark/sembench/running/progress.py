@@ -1,0 +1,117 @@
+"""How is a person told? A live line at a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from sembench.errors import first_line
+from sembench.results.result import Result, Scored, wrong_fields
+from sembench.suites.plan import Cell
+
+
+def summary_of(result: Result) -> str:
+    """A result in one line: the mean of every score."""
+    parts = [
+        f"{name} {sum(score.values) / len(score.values):.4g}" if isinstance(score, Scored) else f"{name} n/a"
+        for name, score in result.scores.items()
+    ]
+    return ", ".join(parts)
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line; one of pydantic with the fields that it is about."""
+    if isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error.title}: {wrong_fields(error, 'the whole')}"
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
+class PlainReporter:
+    """One line per event, for logs.
+
+    Args:
+        stream: Where lines go.
+        total: Cells of the run.
+        done: Cells that were there already.
+    """
+
+    def __init__(self, stream: TextIO, total: int, done: int) -> None:
+        self._stream = stream
+        self._total = total
+        self._done = done
+        self._started = time.perf_counter()
+
+    def _line(self, text: str) -> None:
+        elapsed = time.perf_counter() - self._started
+        self._stream.write(f"[{elapsed:7.1f} s] {text}\n")
+        self._stream.flush()
+
+    def phase(self, cell: Cell, text: str) -> None:
+        """A line per phase."""
+        self._line(f"{cell.name}: {text}")
+
+    def note(self, text: str) -> None:
+        """A line per note."""
+        self._line(f"note: {text}")
+
+    def finished(self, cell: Cell, result: Result, seconds: float) -> None:
+        """A line with the result's means."""
+        self._done += 1
+        self._line(f"{cell.name}: done in {seconds:.1f} s ({self._done}/{self._total}): {summary_of(result)}")
+
+    def failed(self, cell: Cell, error: Exception) -> None:
+        """A line with the reason."""
+        self._line(f"{cell.name}: FAILED: {reason_of(error)}")
+
+
+class LiveReporter:
+    """A progress bar, with a line above it per finished cell.
+
+    Args:
+        progress: rich's progress display, running.
+        total: Cells of the run.
+        done: Cells that were there already.
+    """
+
+    def __init__(self, progress: Progress, total: int, done: int) -> None:
+        self._progress = progress
+        self._task: TaskID = progress.add_task("starting", total=total, completed=done)
+
+    def phase(self, cell: Cell, text: str) -> None:
+        """Changes the text beside the bar."""
+        self._progress.update(self._task, description=escape(f"{cell.name}: {text}"))
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(f"note: {escape(text)}", style="yellow")
+
+    def finished(self, cell: Cell, result: Result, seconds: float) -> None:
+        """A line above the bar, and a step of the bar."""
+        self._progress.console.print(
+            f"[green]done[/] {escape(cell.name)} ({seconds:.1f} s) {escape(summary_of(result))}"
+        )
+        self._progress.advance(self._task)
+
+    def failed(self, cell: Cell, error: Exception) -> None:
+        """A line above the bar, and a step of the bar."""
+        text = escape(f"{cell.name}: {reason_of(error)}")
+        self._progress.console.print(f"[red]failed[/] {text}")
+        self._progress.advance(self._task)
+
+
+@contextmanager
+def reporter_for(stream: TextIO, total: int, done: int) -> Iterator[PlainReporter | LiveReporter]:
+    """The reporter that suits a stream: live at a terminal, plain elsewhere."""
+    if not stream.isatty():
+        yield PlainReporter(stream, total, done)
+        return
+    columns = (BarColumn(24), TextColumn("{task.completed:.0f}/{task.total:.0f}"), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=Console(file=stream)) as progress:
+        yield LiveReporter(progress, total, done)

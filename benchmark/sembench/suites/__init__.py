@@ -1,0 +1,1 @@
+"""Suite files, and the plan that follows from one."""

@@ -1,0 +1,149 @@
+"""What may a computation cost at most? Gates on exact counts, and on ratios that are measured within one process.
+
+No gate knows an absolute time: a slow or a busy machine turns none of them red. Each is a function of something
+measured, so that a test can plant a slowdown and see it caught.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from sembench.errors import SembenchError
+from sembench.testing.tally import Tally
+
+
+class TooCostly(SembenchError):
+    """A computation costs more than its gate lets through, or other than what is written down for it."""
+
+
+def exact_passes(what: str, found: Tally, *, passes: int, images: int) -> None:
+    """Lets a computation through that makes exactly these forward passes.
+
+    Args:
+        what: Its name, for the message.
+        found: Its counts.
+        passes: Forward passes that it needs.
+        images: Images in all passes together.
+
+    Raises:
+        TooCostly: If it makes others. If fewer, the gate is to be lowered, so that the gain is kept.
+    """
+    if (found.passes, found.images) == (passes, images):
+        return
+    more = (found.passes, found.images) > (passes, images)
+    remedy = "Find the pass that is not needed." if more else "If it is as right as before, lower what is expected."
+    raise TooCostly(
+        f"{what}: {found.passes} forward passes of {found.images} images in all, where {passes} of {images} are "
+        f"expected. {remedy}"
+    )
+
+
+def no_loop_over_images(what: str, few: Tally, many: Tally) -> None:
+    """Lets a computation through that takes as many steps for many images as for few, if both fill one batch.
+
+    Args:
+        what: Its name, for the message.
+        few: Its counts on some images.
+        many: Its counts on more of them.
+
+    Raises:
+        TooCostly: If operations or forward passes grow with the number of images.
+    """
+    if many.passes > few.passes or many.operations > few.operations:
+        raise TooCostly(
+            f"{what}: {few.operations} operations and {few.passes} forward passes on few images, {many.operations} and "
+            f"{many.passes} on many, all in one batch. Work on the whole batch instead of looping over its images."
+        )
+
+
+def bytes_per_image(what: str, few: Tally, many: Tally, *, images: int, at_most: int) -> float:
+    """Lets a computation through whose memory hardly grows with the number of images, the batch being the same.
+
+    Args:
+        what: Its name, for the message.
+        few: Its counts on some images.
+        many: Its counts on more of them.
+        images: How many more.
+        at_most: Bytes that may be held for each further image.
+
+    Returns:
+        The bytes held for each further image.
+
+    Raises:
+        TooCostly: If they are more.
+    """
+    grown = (many.peak_bytes - few.peak_bytes) / images
+    if grown > at_most:
+        raise TooCostly(
+            f"{what}: holds {grown:,.0f} bytes for each further image, where {at_most:,} are expected at most. Keep "
+            "what the result needs of a batch, not the batch."
+        )
+    return grown
+
+
+def ratio(function: Callable[[], object], baseline: Callable[[], object], *, repetitions: int = 5) -> float:
+    """How many times the processor time of a baseline does a computation take?
+
+    Both run in turn, on one thread. The least of each counts: whatever disturbs a run can only prolong it. Processor
+    time leaves out what other programs take.
+    """
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    with _one_thread():
+        for _ in range(repetitions):
+            for measured in (True, False):
+                started = time.process_time()
+                (function if measured else baseline)()
+                seconds[measured].append(time.process_time() - started)
+    return min(seconds[True]) / max(min(seconds[False]), 1e-9)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def within(
+    what: str,
+    function: Callable[[], object],
+    baseline: Callable[[], object],
+    *,
+    at_most: float,
+    repetitions: int = 5,
+    tries: int = 3,
+) -> float:
+    """Lets a computation through that takes at most so many times the processor time of a baseline.
+
+    Args:
+        what: Its name, for the message.
+        function: The computation.
+        baseline: What it is compared with: the forward passes that it cannot do without.
+        at_most: The largest ratio that passes.
+        repetitions: Of both, in turn.
+        tries: A ratio above the limit is measured again so often: a disturbance passes, a slowdown stays.
+
+    Returns:
+        The least ratio that was measured.
+
+    Raises:
+        TooCostly: If every try is above the limit.
+    """
+    for warm_up in (function, baseline):
+        warm_up()
+    found: list[float] = []
+    while len(found) < tries:
+        found.append(ratio(function, baseline, repetitions=repetitions))
+        if found[-1] <= at_most:
+            return min(found)
+    raise TooCostly(
+        f"{what}: takes {min(found):.3g} times as long as its forward passes in the best of {tries} measurements, "
+        f"where {at_most:g} is the limit. Look for work that is done twice, or one image at a time."
+    )

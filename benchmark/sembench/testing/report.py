@@ -1,0 +1,93 @@
+"""Which promises does an explainer keep? One outcome per check, in words: kept, broken, excepted, or not checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sembench.errors import SembenchError
+from sembench.explainers.explainer import Explainer
+from sembench.testing import answers, honesty, independence
+from sembench.testing import side_effects as traces
+from sembench.testing.case import Case
+
+Check = Callable[[Explainer, Case], str | None]
+"""Raises `ContractBroken` where a promise is broken; returns a reason where there was nothing to check."""
+
+_ALL: Sequence[Check] = (
+    answers.check_recipe,
+    answers.check_capabilities,
+    answers.check_shapes,
+    answers.check_single_prototypes,
+    answers.check_finite_values,
+    answers.check_probabilities,
+    answers.check_transparent_head,
+    answers.check_conservation,
+    independence.check_batch_size,
+    independence.check_order,
+    independence.check_modes,
+    independence.check_device,
+    independence.check_determinism,
+    independence.check_repetition,
+    independence.check_round_trip,
+    traces.check_backbone_untouched,
+    traces.check_no_hook,
+    traces.check_no_global_draw,
+    traces.check_batch_untouched,
+    traces.check_model_untouched,
+    honesty.check_test_data_unseen,
+    honesty.check_better_than_chance,
+    honesty.check_time,
+)
+
+CHECKS: Mapping[str, Check] = {check.__name__.removeprefix("check_"): check for check in _ALL}
+"""All checks by name; each takes a recipe and a case."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one check.
+
+    Attributes:
+        check: Its name.
+        state: ``"kept"``, ``"broken"``, ``"excepted"`` (the recipe declares why) or ``"not checked"``.
+        said: What was seen, or why it was not checked.
+        read: Where to read about the promise.
+    """
+
+    check: str
+    state: Literal["kept", "broken", "excepted", "not checked"]
+    said: str
+    read: str
+
+
+def examine(explainer: Explainer, case: Case) -> list[Outcome]:
+    """Runs every check on a recipe. An explainer that fails in any other way breaks the promise that was checked."""
+    outcomes = []
+    for name, check in CHECKS.items():
+        read = f"{check.__module__}.{check.__name__}"
+        if name in explainer.exceptions:
+            outcomes.append(Outcome(name, "excepted", explainer.exceptions[name], read))
+            continue
+        try:
+            idle = check(explainer, case)
+        except SembenchError as error:
+            outcomes.append(Outcome(name, "broken", str(error), read))
+        except Exception as error:  # noqa: BLE001 - whatever a plugin does, the other checks go on
+            outcomes.append(Outcome(name, "broken", f"{type(error).__name__}: {error}", read))
+        else:
+            promise = (check.__doc__ or "").strip().partition("\n")[0]
+            outcomes.append(Outcome(name, "not checked" if idle else "kept", idle or promise, read))
+    return outcomes
+
+
+def lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """The outcomes for a person: a line each, broken promises with where to read about them, and a sum."""
+    text = []
+    for outcome in outcomes:
+        text.append(f"  {outcome.state:<12}{outcome.check:<20}{outcome.said}")
+        if outcome.state == "broken":
+            text.append(f"  {'':<32}see {outcome.read}")
+    counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("kept", "broken")}
+    return [*text, f"  {counts['kept']} of {len(outcomes)} promises kept, {counts['broken']} broken"]

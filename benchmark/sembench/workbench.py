@@ -1,0 +1,225 @@
+"""A workbench for notebooks and scripts: fit or load an explainer, let it explain, draw it, score it.
+
+::
+
+    bench = Workbench("digits", image_size=40)
+    network = bench.train("resnet10-narrow", epochs=8)      # or a Backbone of your own
+    kmex = bench.fit("kmex", network, prototypes_per_class=5)
+    kmex.explain(bench.test(0, 1, 2))
+    kmex.draw("prototypes")
+    kmex.score("accuracy", "ghosting", "lrp_kl")
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sembench.backbones.backbone import Backbone, built, freeze
+from sembench.data.dataset import Dataset
+from sembench.errors import NotOffered, SuiteInvalid
+from sembench.evaluation.evaluation import Evaluation
+from sembench.evaluation.reference import Reference, Settings
+from sembench.explainers.configuration import recipe
+from sembench.explainers.explainer import Explainer
+from sembench.figures.catalogue import draw
+from sembench.figures.picture import Picture
+from sembench.figures.subject import Subject
+from sembench.metrics.applicability import offer
+from sembench.metrics.scoring import score
+from sembench.plugins.registry import BACKBONES, DATASETS, METRICS
+from sembench.results.scorecard import Scorecard
+from sembench.running.cache import Cache, tensors_sha256
+from sembench.running.preparation import Preparation, deterministic, device_of, recipe_of
+from sembench.seeding import derive, generator, isolated
+from sembench.suites.plan import Cell, plan
+from sembench.suites.suite import load_suite
+from sembench.training.classifier import Training, train_backbone
+from sembench.training.stages import Session
+from sembench.types import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit(Subject):
+    """A fitted explainer that can be asked, drawn and scored.
+
+    Attributes:
+        recipe: How it was fitted.
+        reference: Its black box on the data set, shared by all that are paired with it.
+    """
+
+    recipe: Explainer
+    reference: Reference
+
+    @classmethod
+    def of(cls, name: str, recipe: Explainer, model: Any, reference: Reference) -> Exhibit:
+        """An exhibit of a fitted model."""
+        dataset, backbone = reference.dataset, reference.backbone
+        offered = offer(recipe, backbone, dataset.supports)
+        return cls(name, model, backbone, dataset, offered.capabilities, offered.lacks, recipe, reference)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the recipe is the black box's."""
+        return self.recipe.kind == "reference"
+
+    def draw(self, figure: str, *beside: Subject, **options: Any) -> Picture:
+        """A figure of this explainer, of others beside it if named; see `sembench.figures.catalogue.FIGURES`.
+
+        Raises:
+            UnknownName: If there is no such figure.
+            NotOffered: If it does not apply to one of them; the message says why.
+        """
+        drawn = draw(figure, [self, *beside], **options)
+        if drawn.reasons:
+            raise NotOffered("; ".join(drawn.reasons.values()))
+        if len(drawn.pictures) > 1:
+            raise NotOffered(f"a figure {figure!r} shows one explainer; draw the others on their own.")
+        return next(iter(drawn.pictures.values()))
+
+    def score(self, *metrics: str) -> Scorecard:
+        """Scores by metric: the named ones, or all that are registered.
+
+        Raises:
+            UnknownName: If there is no such metric.
+        """
+        names = metrics or tuple(METRICS.names())
+        evaluation = Evaluation(self.model, self.reference, self.name)
+        offered = offer(self.recipe, self.backbone, self.dataset.supports)
+        return Scorecard(score(offered, [METRICS.get(name) for name in names], evaluation))
+
+    def _repr_html_(self) -> str:
+        settings = ", ".join(f"{key} = {value}" for key, value in self.recipe.hyperparameters().items()) or "none"
+        return (
+            f"<b>{escape(self.name)}</b> on {escape(self.dataset.name)}<br>{self.model._repr_html_()}<br>"
+            f"hyper-parameters: {escape(settings)}<br>offers: {escape(', '.join(sorted(self.supports)))}"
+        )
+
+
+class Workbench:
+    """A data set, and what is fitted to it.
+
+    Args:
+        dataset: Name of a data set in the registry, or one of your own.
+        data_root: Folder of data sets, for a name.
+        seed: Decides every draw.
+        device: ``"cpu"``, ``"cuda"``, ``"mps"``.
+        **options: Options of the named data set, ``image_size`` for example.
+
+    Raises:
+        UnknownName, SuiteInvalid: If there is no such data set or device, or it does not take these options.
+    """
+
+    def __init__(
+        self, dataset: str | Dataset, *, data_root: Path | str = "data", seed: int = 0, device: str = "cpu",
+        **options: Any,
+    ) -> None:  # fmt: skip
+        self.device = device_of(device)
+        self.seed = seed
+        try:
+            named = isinstance(dataset, str)
+            self.dataset: Dataset = DATASETS.get(dataset)(Path(data_root), **options) if named else dataset  # type: ignore[arg-type,assignment]
+        except TypeError as error:
+            raise SuiteInvalid(f"{dataset}: {error}.") from error
+        self._references: dict[str, Reference] = {}
+
+    def train(self, backbone: str = "resnet10-narrow", *, weights: str = "none", epochs: int = 8,
+              learning_rate: float = 0.05, momentum: float = 0.9, weight_decay: float = 5e-4,
+              batch_size: int = 32) -> Backbone:  # fmt: skip
+        """A registered backbone, trained on the data set's training split and frozen."""
+        recipe = Training(epochs, learning_rate, momentum, weight_decay, batch_size)
+        with deterministic(self.device):
+            with isolated(derive(self.seed, self.dataset.name, "backbone")):
+                network = built(partial(BACKBONES.get(backbone), self.dataset.n_classes, weights=weights))
+            session = Session(derive(self.seed, self.dataset.name, "training"))
+            train_backbone(network.to(self.device), self.dataset.train, recipe, session)
+        return freeze(network)
+
+    def fit(
+        self, explainer: str | Explainer, backbone: Backbone, *, name: str | None = None, **parameters: Any
+    ) -> Exhibit:
+        """An explainer, fitted to a backbone: a registered one by name with its hyper-parameters, or a recipe.
+
+        The backbone that is given stays as it is; the explainer holds a frozen copy.
+
+        Raises:
+            UnknownName, SuiteInvalid: If there is no such explainer, or it does not take these hyper-parameters.
+            FitImpossible: If the data does not allow them.
+        """
+        made = recipe(explainer, parameters, self.dataset.name) if isinstance(explainer, str) else explainer
+        reference = self._reference(backbone)
+        with deterministic(self.device):
+            source = generator(self.seed, self.dataset.name, "fit")
+            model = made.fit(reference.backbone, self.dataset.train, generator=source).to(self.device).eval()
+        label = name or (explainer if isinstance(explainer, str) else type(made).__name__)
+        return Exhibit.of(label, made, model, reference)
+
+    def _reference(self, backbone: Backbone) -> Reference:
+        """A frozen copy of the network as black box on the data set, one for all that are fitted to these weights."""
+        key = tensors_sha256(backbone.state_dict())
+        if key not in self._references:
+            frozen = freeze(copy.deepcopy(backbone).to(self.device))
+            self._references[key] = Reference(frozen, self.dataset, self.seed, Settings())
+        return self._references[key]
+
+    def test(self, *indices: int) -> Batch:
+        """Test images by position."""
+        return self.dataset.test.batch(torch.tensor(indices, dtype=torch.int64))
+
+    def _repr_html_(self) -> str:
+        data = self.dataset
+        sizes = f"{len(data.train):,} training and {len(data.test):,} test images, {data.n_classes} classes"
+        return f"<b>{escape(data.name)}</b>: {sizes}, {data.train.image_size} pixels; {escape(data.licence)}"
+
+
+def load(
+    explainer: str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
+    cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
+) -> Exhibit:  # fmt: skip
+    """The explainer of a suite's cell, from the cache of a run, or trained and fitted where it is not there.
+
+    Args:
+        explainer: Its label in the suite.
+        suite: Name of the suite, or a TOML file.
+        dataset: Label of the data set; the suite's first one by default.
+        seed: The seed; the suite's first one by default.
+        cache: Folder of trained models.
+        data_root: Folder of data sets.
+        device: Where the model goes.
+    """
+    cells = plan(load_suite(suite), explainers=[explainer], datasets=[dataset] if dataset else (),
+                 seeds=[seed] if seed is not None else ())  # fmt: skip
+    return exhibits(cells[:1], Path(cache), Path(data_root), device)[0]
+
+
+def exhibits(
+    cells: Sequence[Cell], cache: Path, data_root: Path, device: str, say: Callable[[str], None] = lambda text: None
+) -> list[Exhibit]:
+    """The explainers of cells, from the cache or made anew as a run would; ``say`` is told what takes time.
+
+    Raises:
+        SembenchError: What a run of these cells would raise.
+    """
+    where = device_of(device)
+    preparation, found = Preparation(Cache(cache), data_root, where, say), []
+    with deterministic(where):
+        for cell in cells:
+            report = partial(_report, say, cell.name)
+            with isolated(derive(cell.seed, cell.named("dataset"), "global streams")):
+                made = recipe_of(cell)
+                data = preparation.dataset(cell, report)
+                trained = preparation.black_box(cell, data, report)
+                fitted = preparation.model(cell, made, trained, data, report)
+            found.append(Exhibit.of(cell.entry, made, fitted.model, trained.reference))
+    return found
+
+
+def _report(say: Callable[[str], None], who: str, text: str) -> None:
+    say(f"{who}: {text}")

@@ -1,0 +1,1 @@
+"""The board of a suite: tables and radar charts."""

@@ -1,0 +1,114 @@
+"""What does one choice in a method's design cost and buy? The plain entry's profile beside those of its variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from matplotlib import style
+
+from sembench.errors import SembenchError
+from sembench.results.result import Result
+from sembench_leaderboard.drawing.pens import Pen, pens
+from sembench_leaderboard.drawing.radar import REFERENCE
+from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
+from sembench_leaderboard.entries.entry import aggregate
+from sembench_leaderboard.entries.profile import AXES, Outline, averages, gaps, outlines
+from sembench_leaderboard.entries.selection import Method, differing, find, in_words, name_of
+from sembench_leaderboard.tables.escape import one_line
+
+AVERAGE = "average over data sets"
+_RADIUS, _PER_ROW = 1.15, 3
+_INITIALS = "TAERD"
+_KEY = "; ".join(f"{letter} = {axis.name} ({axis.ends})" for letter, axis in zip(_INITIALS, AXES, strict=True)) + "."
+_CAPTION = (
+    "A panel for each hyper-parameter: entries that differ from the plain one (dashed) in it alone; colours start anew "
+    "in every panel. Larger is better on every axis; centre and circle have fixed meanings."
+)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One hyper-parameter of one explainer.
+
+    Attributes:
+        explainer: Its name in the registry.
+        parameter: The hyper-parameter.
+        plain: Label of the plain entry, and its value.
+        variants: Value of the hyper-parameter by label of the entry.
+    """
+
+    explainer: str
+    parameter: str
+    plain: tuple[str, str]
+    variants: Mapping[str, str]
+
+
+def ablations(results: Sequence[Result]) -> list[Ablation]:
+    """The hyper-parameters in which entries differ from the plain entry of their explainer, and only in these."""
+    found: dict[tuple[str, str], Ablation] = {}
+    cells = [result for result in results if result.kind == "explainer"]
+    for name, dataset in sorted({(name_of(cell), cell.dataset) for cell in cells}):
+        own = [cell for cell in cells if cell.dataset == dataset and name_of(cell) == name]
+        plain = find(Method((name,)), own)
+        if isinstance(plain, str):
+            continue  # several entries and none of them plain: nothing to compare with
+        for other in own:
+            keys = differing(plain[0], other)
+            if len(keys) == 1:
+                (key,) = keys
+                value, changed = (in_words(cell.hyperparameters.get(key)) for cell in (plain[0], other))
+                known = found.get((name, key), Ablation(name, key, (plain[0].explainer, value), {}))
+                found[name, key] = replace(known, variants={**known.variants, other.explainer: changed})
+    return list(found.values())
+
+
+def rendered(results: Iterable[Result]) -> dict[str, bytes]:
+    """Radars of the ablations as PNG and SVG by path: for each data set, and on average where there are several.
+
+    Raises:
+        SembenchError: If no entry differs from the plain one of its explainer in one hyper-parameter.
+    """
+    results = list(results)
+    files: dict[str, bytes] = {}
+    for suite in sorted({result.suite for result in results}):
+        own = [result for result in results if result.suite == suite]
+        panels = ablations(own)
+        if not panels:
+            continue
+        by_dataset = outlines(aggregate(own))
+        shown = dict(by_dataset) | ({AVERAGE: averages(by_dataset)} if len(by_dataset) > 1 else {})
+        with style.context(["default", STYLE]):
+            for dataset, group in shown.items():
+                name = "average" if dataset == AVERAGE else dataset
+                files |= sheet(suite, dataset, panels, group).rendered(f"{suite}/ablations-{name}")
+    if not files:
+        raise SembenchError(
+            "no entry differs from the plain entry of its explainer in one hyper-parameter; "
+            "`sembench run --suite ablations` makes results that do."
+        )
+    return files
+
+
+def sheet(suite: str, dataset: str, panels: Sequence[Ablation], group: Sequence[Outline]) -> Sheet:
+    """A radar for each hyper-parameter on one data set; entries without a profile there are left out."""
+    known = {outline.explainer: outline for outline in group}
+    drawn = {label for panel in panels for label in (panel.plain[0], *panel.variants) if label in known}
+    broken = [f"{one_line(name)} ({', '.join(gaps(known[name]))})" for name in sorted(drawn) if gaps(known[name])]
+    caption = [_KEY, _CAPTION, *([f"Broken where a measure does not apply: {'; '.join(broken)}."] if broken else [])]
+    legend: dict[str, Pen] = {f"{name} (plain)": REFERENCE for name in dict.fromkeys(p.plain[0] for p in panels)}
+    grid = Grid(len(panels), min(_PER_ROW, len(panels)), 2 * _RADIUS + 0.9, _RADIUS + 0.75, _RADIUS + 0.3, _RADIUS,
+                label=0.48, title=9)  # fmt: skip
+    own = [pens([label for label in panel.variants if label in known]) for panel in panels]
+    for pen in own:
+        legend |= pen
+    whole = Sheet(f"Suite {one_line(suite)}: one choice at a time, {one_line(dataset)}", caption,
+                  {one_line(name): pen for name, pen in legend.items()}, grid)  # fmt: skip
+    for place, (panel, pen) in enumerate(zip(panels, own, strict=True)):
+        radar = whole.panel(place, one_line(f"{panel.parameter} (plain: {panel.plain[1]})"))
+        radar.frame(list(_INITIALS), size=9)
+        if panel.plain[0] in known:
+            radar.outline(known[panel.plain[0]], REFERENCE)
+        for label, look in pen.items():
+            radar.outline(known[label], look)
+    return whole

@@ -1,0 +1,115 @@
+"""Tables and charts in a folder: what is written for each suite, and whether it is up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from sembench.results.result import Result
+from sembench_leaderboard.board import csv, page, tex
+from sembench_leaderboard.entries.entry import Entry, aggregate
+from sembench_leaderboard.entries.profile import outlines
+from sembench_leaderboard.files import stale, write
+
+_CHARTS = {
+    "radar.png": "Radar chart: the profile of every explainer on five axes, one panel per data set",
+    "radar-small-multiples.png": "Radar charts: one per explainer, the others in grey",
+    "radar-conversions.png": "Radar charts: each conversion beside the model that it is made of",
+    "radar-controls.png": "Radar chart of the controls, entries with a known answer",
+}
+FILES = ("board.md", "board.csv", "board.tex", *(f"{Path(n).stem}.{ext}" for n in _CHARTS for ext in ("png", "svg")))
+
+
+Trust = Mapping[tuple[str, str], str]
+"""How far entries are trusted, in words, by suite and entry; see `sembench_leaderboard.submission.marks.standing`."""
+
+
+def board(results: Iterable[Result], trust: Trust = MappingProxyType({})) -> dict[str, bytes]:
+    """The files of all suites: content by path relative to the folder of the board, ``<suite>/<file>``.
+
+    Two calls with the same results give the same bytes; charts also depend on the version of matplotlib.
+
+    Raises:
+        ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
+    """
+    results = list(results)
+    files: dict[str, bytes] = {}
+    for suite in sorted({result.suite for result in results}):
+        own = [result for result in results if result.suite == suite]
+        files |= {f"{suite}/{name}": content for name, content in _suite(suite, own, aggregate(own), trust).items()}
+    return files
+
+
+def _suite(suite: str, results: Sequence[Result], entries: Sequence[Entry], trust: Trust) -> dict[str, bytes]:
+    drawn = _drawn(suite, entries)
+    embedded = {name: text for name, text in _CHARTS.items() if name in drawn}
+    texts = {
+        "board.md": page.page(
+            suite, results, entries, embedded, {e: said for (s, e), said in trust.items() if s == suite}
+        ),
+        "board.csv": csv.to_csv(entries),
+        "board.tex": tex.document(suite, entries),
+    }
+    return {name: text.encode() for name, text in texts.items()} | drawn
+
+
+def _drawn(suite: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """The charts; matplotlib is imported only if there is something to draw."""
+    profiles = outlines(entries)
+    if not profiles:
+        return {}
+    from sembench_leaderboard.board.radar_chart import charts
+
+    return charts(suite, profiles)
+
+
+def write_board(results: Iterable[Result], out: Path, trust: Trust = MappingProxyType({})) -> list[Path]:
+    """Writes the board of every suite to ``<out>/<suite>/`` and removes its charts that have nothing to show any more.
+
+    Args:
+        results: Results as `load` returns them.
+        out: Folder of the board, created where missing.
+        trust: How far entries are trusted, by suite and entry.
+
+    Returns:
+        The files, in the order in which they were written.
+
+    Raises:
+        ResultsMixed: If the seeds of an entry do not belong together; nothing is written then.
+        DiskFull: If there is no room left; files written before are whole.
+    """
+    files = board(results, trust)
+    paths = write(files, out)
+    for name in _left_over(files, out):
+        (out / name).unlink()
+    return paths
+
+
+def check_board(
+    results: Iterable[Result],
+    out: Path,
+    trust: Trust = MappingProxyType({}),
+    note: Callable[[str], None] | None = None,
+) -> list[str]:
+    """Which files of the board are missing, differ from what the results give, or have nothing to show any more?
+
+    Args:
+        results: Results as `load` returns them.
+        out: Folder of the board.
+        trust: How far entries are trusted, by suite and entry.
+        note: Is told of every chart that was not compared, and why.
+
+    Returns:
+        Paths relative to ``out``, sorted; empty if the board is up to date.
+    """
+    files = board(results, trust)
+    return sorted([*stale(files, out, note), *_left_over(files, out)])
+
+
+def _left_over(files: Iterable[str], out: Path) -> list[str]:
+    """Files of an older board of these suites that the new one does not have."""
+    wanted = set(files)
+    suites = {name.split("/")[0] for name in wanted}
+    possible = (f"{suite}/{name}" for suite in sorted(suites) for name in FILES)
+    return [name for name in possible if name not in wanted and (out / name).is_file()]

@@ -1,0 +1,213 @@
+"""The tables of a board: scores, costs, all data sets side by side, variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from statistics import fmean
+
+from sembench.results.result import Kind, Measure, Result
+from sembench_leaderboard.entries.entry import KINDS, Entry, column
+from sembench_leaderboard.tables import numbers
+from sembench_leaderboard.tables.table import COMPARED, NOTHING, SECTIONS, Cell, Column, Kinds, Row, Table
+
+
+def score_tables(entries: Sequence[Entry], kinds: Kinds) -> list[Table]:
+    """The scores of one data set: a table for predictions, for explanations and for prototypes.
+
+    A chance level that is the same for all entries is a row; one that was measured for each entry is a column beside
+    its score.
+
+    Args:
+        entries: All entries of one data set; columns are the same whatever is shown.
+        kinds: The kinds of entries to show.
+    """
+    measures = {e.metric: e.measure for e in sorted(entries, key=lambda e: column(e.metric))}
+    tables = []
+    for section in dict.fromkeys(SECTIONS.values()):
+        metrics = [metric for metric, measure in measures.items() if SECTIONS[measure.per] == section]
+        if metrics and any(entry.kind in kinds for entry in entries):
+            tables.append(_score_table(section, metrics, entries, kinds))
+    return tables
+
+
+def _score_table(section: str, metrics: Sequence[str], entries: Sequence[Entry], kinds: Kinds) -> Table:
+    chances = {m: {e.chance for e in entries if e.metric == m and e.value is not None} for m in metrics}
+    measures = {e.metric: e.measure for e in entries}
+    columns: list[Column] = []
+    for metric in metrics:
+        columns.append(head(measures[metric]))
+        if len(chances[metric]) > 1:
+            columns.append(Column("by chance"))
+    notes: list[str] = []
+    rows = []
+    for label, own in by_row(entries, kinds).items():
+        cells: list[Cell] = []
+        for metric in metrics:
+            cells += _cells(own.get(metric), notes, beside=len(chances[metric]) > 1)
+        rows.append(Row(label, tuple(cells)))
+    same = {metric: next(iter(found)) for metric, found in chances.items() if len(found) == 1}
+    if any(level is not None for level in same.values()):
+        cells = []
+        for metric in metrics:
+            level = same.get(metric)
+            if len(chances[metric]) > 1:
+                cells += [Cell(""), Cell("")]
+            else:
+                cells.append(Cell(NOTHING if level is None else numbers.alone(level, measures[metric])))
+        rows.append(Row("by chance", tuple(cells), aside=True))
+    return Table(section, tuple(columns), tuple(rows), tuple(notes))
+
+
+def _cells(entry: Entry | None, notes: list[str], *, beside: bool) -> list[Cell]:
+    """The cell of a score, and of its chance level where that stands beside it."""
+    cell = score_cell(entry, notes)
+    if not beside:
+        return [cell]
+    if entry is None:
+        return [cell, Cell(NOTHING)]
+    if entry.value is None:
+        return [cell, Cell("")]
+    return [cell, Cell(NOTHING if entry.chance is None else numbers.alone(entry.chance, entry.measure))]
+
+
+def score_cell(entry: Entry | None, notes: list[str]) -> Cell:
+    """Mean and interval of a score; why there is none goes to the notes, once."""
+    if entry is None:
+        return Cell(NOTHING)
+    if entry.value is None or entry.low is None or entry.high is None:
+        reason = entry.reason or ""
+        if reason not in notes:
+            notes.append(reason)
+        return Cell("n/a", notes.index(reason))
+    return Cell(numbers.with_interval(entry.value, entry.low, entry.high, entry.measure))
+
+
+def head(measure: Measure) -> Column:
+    """Head of a measure's column."""
+    return Column(measure.title, measure.direction, numbers.unit(measure))
+
+
+def name(explainer: str, kind: Kind) -> str:
+    """How an entry is called in tables."""
+    return f"{explainer} (reference)" if kind == "reference" else explainer
+
+
+def by_row(entries: Iterable[Entry], kinds: Kinds) -> dict[str, dict[str, Entry]]:
+    """Entries of these kinds by row label, then metric. A label names the seeds only where entries differ in them."""
+    entries = list(entries)
+    differ = len({entry.seeds for entry in entries}) > 1
+    rows: dict[str, dict[str, Entry]] = {}
+    for entry in entries:
+        if entry.kind in kinds:
+            label = name(entry.explainer, entry.kind) + (f", seeds {' '.join(map(str, entry.seeds))}" if differ else "")
+            rows.setdefault(label, {})[entry.metric] = entry
+    return rows
+
+
+# (title, unit, field of `Cost`, factor from the field's unit)
+_COLUMNS = (
+    ("Fit", "s", "fit_seconds", 1.0),
+    ("Fit", "images", "fit_images", 1.0),
+    ("Classify", "ms", "predict_seconds_per_image", 1e3),
+    ("Explain", "ms", "explain_seconds_per_image", 1e3),
+    ("Explain", "images", "explain_images", 1.0),
+    ("Evaluation", "passes", "evaluation_passes", 1.0),
+    ("Memory", "MiB", "peak_memory_bytes", 2.0**-20),
+    ("Own parameters", "", "own_parameters", 1.0),
+    ("Hyper-parameters", "", "hyperparameters", 1.0),
+)
+
+EXPLANATION = (
+    "Means over seeds. *Fit* is what an entry costs beyond the training of its black box; *classify* and *explain* are "
+    "per image. *Images* count how often an image goes through the network, *passes* how often the network is called. "
+    "*Memory* is the peak of the process so far. Counts compare across machines; seconds only within one run on one "
+    "machine. `—`: the entry does not explain images."
+)
+
+
+def cost_table(results: Iterable[Result]) -> Table:
+    """What the entries of one data set cost, in the order of the board."""
+    cells: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda r: (KINDS.index(r.kind), r.explainer, r.seed)):
+        cells.setdefault(name(result.explainer, result.kind), []).append(result)
+    columns = tuple(Column(title, unit=unit) for title, unit, _, _ in _COLUMNS)
+    rows = []
+    for label, own in cells.items():
+        rows.append(Row(label, tuple(_cell(own, field, factor) for *_, field, factor in _COLUMNS)))
+    return Table("Cost", columns, tuple(rows))
+
+
+def _cell(results: Iterable[Result], field: str, factor: float) -> Cell:
+    values = [getattr(result.cost, field) for result in results]
+    if any(value is None for value in values):
+        return Cell(NOTHING)
+    mean = factor * fmean(values)
+    return Cell(f"{mean:,.0f}" if mean >= 100 or mean.is_integer() else f"{mean:.3g}")
+
+
+MEASURES = ("accuracy", "accuracy_gap", "lrp_kl", "ro_auroc", "ro_auroc_gain", "ghosting", "diversity")
+"""What the radar chart shows, and what it needs to be read: accuracy itself and the gain over random order."""
+
+
+def overview_tables(entries: Sequence[Entry]) -> list[Table]:
+    """A table per measure: a row per method, a column per data set, mean and interval; no controls.
+
+    Args:
+        entries: All entries of a suite.
+
+    Returns:
+        No table for a suite of one data set: its own tables say the same.
+    """
+    datasets = sorted({entry.dataset for entry in entries})
+    if len(datasets) < 2:
+        return []
+    shown = sorted({entry.metric for entry in entries if entry.metric in MEASURES}, key=column)
+    return [_table([entry for entry in entries if entry.metric == metric], datasets) for metric in shown]
+
+
+def _table(entries: Sequence[Entry], datasets: Sequence[str]) -> Table:
+    """The table of one measure."""
+    title = head(entries[0].measure)
+    notes: list[str] = []
+    rows = []
+    for kind in COMPARED:
+        for explainer in sorted({entry.explainer for entry in entries if entry.kind == kind}):
+            own = {entry.dataset: entry for entry in entries if entry.explainer == explainer}
+            cells = tuple(score_cell(own.get(dataset), notes) for dataset in datasets)
+            rows.append(Row(name(explainer, kind), cells))
+    columns = tuple(Column(dataset, title.direction, title.unit) for dataset in datasets)
+    return Table(title.title, columns, tuple(rows), tuple(notes))
+
+
+def variant_tables(entries: Sequence[Entry]) -> list[Table]:
+    """One table per metric with variants: do other definitions of the metric leave the order of entries alone?
+
+    The last row counts the pairs of explainers that a variant puts in the same order as the primary definition, out of
+    the pairs that the primary tells apart.
+    """
+    tables = []
+    for metric in sorted({entry.metric for entry in entries if entry.variants}, key=column):
+        scored = [entry for entry in entries if entry.metric == metric and entry.value is not None]
+        names = sorted({name for entry in scored for name in entry.variants})
+        measure = scored[0].measure
+        rows = []
+        for label, own in by_row(scored, KINDS).items():
+            values = [own[metric].value, *(own[metric].variants.get(name) for name in names)]
+            cells = (Cell(NOTHING if value is None else numbers.alone(value, measure)) for value in values)
+            rows.append(Row(label, tuple(cells)))
+        kept = (Cell(_pairs_kept(scored, name)) for name in names)
+        rows.append(Row("pairs in the same order", (Cell(""), *kept), aside=True))
+        columns = (head(measure), *(Column(name) for name in names))
+        tables.append(Table(measure.title, columns, tuple(rows)))
+    return tables
+
+
+def _pairs_kept(entries: Iterable[Entry], variant: str) -> str:
+    explainers = [e for e in entries if e.kind == "explainer" and variant in e.variants]
+    products = [
+        (a.value - b.value) * (a.variants[variant] - b.variants[variant])
+        for a, b in combinations(explainers, 2)
+        if a.value is not None and b.value is not None and a.value != b.value
+    ]
+    return f"{sum(product > 0 for product in products)} of {len(products)}" if products else NOTHING

@@ -1,0 +1,56 @@
+"""How does the board go into other programs? One row per number, every field, full precision."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sembench_leaderboard.entries.entry import Entry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MEASURE = ("title", "direction", "lower", "upper", "unit", "per", "version", "reference", "chance_is", "note")
+
+FIELDS = (
+    "suite", "dataset", "explainer", "kind", "metric", "variant", "status", "reason", "value", "low", "high", "chance",
+    "seeds", "units", "crossed", *_MEASURE,
+)  # fmt: skip
+
+
+def rows(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """The board in long form: a row per entry with ``variant`` empty, then one for each of its variants.
+
+    A variant has a value only: its interval and its chance level are not computed. What is not known is ``None``.
+    """
+    listing = []
+    for entry in entries:
+        listing.append(_row(entry, ""))
+        for name, value in entry.variants.items():
+            listing.append(_row(replace(entry, value=value, low=None, high=None, chance=None), name))
+    return listing
+
+
+def _row(entry: Entry, variant: str) -> dict[str, Any]:
+    values = vars(entry) | {name: getattr(entry.measure, name) for name in _MEASURE}
+    values |= {"variant": variant, "status": entry.status, "seeds": " ".join(map(str, entry.seeds))}
+    return {field: values[field] for field in FIELDS}
+
+
+def to_frame(entries: Iterable[Entry]) -> pd.DataFrame:
+    """The board in long form as a data frame with the columns ``FIELDS``."""
+    import pandas as pd
+
+    return pd.DataFrame(rows(entries), columns=list(FIELDS))
+
+
+def to_csv(entries: Iterable[Entry], fields: Sequence[str] = FIELDS) -> str:
+    """The board in long form as CSV; numbers read back exactly, what is not known is an empty field."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fields, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows(entries))
+    return text.getvalue()

@@ -1,0 +1,109 @@
+"""The board as a page of Markdown: charts first, then tables, then what every column means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from sembench.results.result import Measure, Result
+from sembench_leaderboard.board.contents import EXPLANATION, cost_table, overview_tables, score_tables, variant_tables
+from sembench_leaderboard.board.facts import facts
+from sembench_leaderboard.entries.entry import Entry, column
+from sembench_leaderboard.tables import numbers
+from sembench_leaderboard.tables.escape import markdown as escape
+from sembench_leaderboard.tables.markdown import table
+from sembench_leaderboard.tables.table import COMPARED, CONTROLS
+
+_HOW_TO_READ = """\
+- A cell reads `value [low, high]`: the mean over seeds and images (or prototypes), and its 95 % bootstrap interval, \
+which covers other seeds and other images, but no other training data and no other data set. Do not read overlapping \
+intervals as a test: all entries are scored on the same images.
+- ↑ higher is better, ↓ lower is better. What each column means stands at the end.
+- *By chance* is what a method that knows nothing would score: a row where that is one number for all, a column beside \
+the score where it was measured for each entry. A score says something only beside its chance level.
+- `n/a`: not applicable, the note says why; it counts neither for nor against an entry. `—`: not measured, or not known.
+- Profiles first, ranks last: entries are in alphabetical order, since no single order is the right one."""
+
+_ABOUT_OVERVIEW = """\
+What the radar charts show, with accuracy and the gain over random order. Seeds, chance levels, controls and costs \
+stand with each data set below."""
+
+_ABOUT_CONTROLS = """\
+Entries with a known answer, there to check the measures. They do not take part in the comparison."""
+
+_ABOUT_VARIANTS = """\
+Other definitions of the same measures, as means. The last row counts the pairs of explainers that a variant puts in \
+the same order as the primary definition."""
+
+
+_ABOUT_TRUST = """\
+*Submitted*: computed by whoever proposed the entry. *Verified*: some of its cells were computed again by whoever \
+keeps the board, with the same scores to the last bit, or within the tolerance that other weights ask for. Entries \
+that are not named here were computed by whoever keeps the board."""
+
+
+def page(
+    suite: str,
+    results: Sequence[Result],
+    entries: Sequence[Entry],
+    charts: Mapping[str, str],
+    trust: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The whole board of one suite.
+
+    Args:
+        suite: Name of the suite.
+        results: Its results.
+        entries: What they aggregate to.
+        charts: File names of the charts beside the page, with their alternative texts.
+        trust: How far entries that came from elsewhere are trusted, in words.
+    """
+    parts = [f"# Board of the suite {escape(suite)}", _HOW_TO_READ]
+    parts += [f"![{escape(alt)}]({name})" for name, alt in charts.items()]
+    overview = overview_tables(entries)
+    if overview:
+        parts += ["## All data sets", _ABOUT_OVERVIEW]
+        for scores in overview:
+            parts += [f"**{escape(scores.heading)}**", *table(scores)]
+    for dataset in sorted({entry.dataset for entry in entries}):
+        own = [result for result in results if result.dataset == dataset]
+        parts += section(dataset, own, [entry for entry in entries if entry.dataset == dataset])
+    if trust:
+        told = "\n".join(f"- {escape(entry)}: {escape(said)}" for entry, said in sorted(trust.items()))
+        parts += ["## Submitted and verified", _ABOUT_TRUST, told]
+    measures = {entry.metric: entry.measure for entry in entries}
+    parts += ["## What the columns mean", "\n".join(definition(m, measures[m]) for m in sorted(measures, key=column))]
+    return "\n\n".join(parts) + "\n"
+
+
+def section(dataset: str, results: Sequence[Result], entries: Sequence[Entry]) -> list[str]:
+    """Paragraphs about one data set: facts, scores, controls, cost, and variants where they were computed."""
+    parts = [f"## {escape(dataset)}", "\n".join(f"- {name}: {escape(text)}" for name, text in facts(results))]
+    for scores in score_tables(entries, COMPARED):
+        parts += [f"### {scores.heading}", *table(scores)]
+    controls = score_tables(entries, CONTROLS)
+    if controls:
+        parts += ["### Controls", _ABOUT_CONTROLS]
+        for scores in controls:
+            parts += [f"**{scores.heading}**", *table(scores)]
+    parts += ["### Cost", *table(cost_table(results)), EXPLANATION]
+    variants = variant_tables(entries)
+    if variants:
+        parts += ["### Variants", _ABOUT_VARIANTS]
+        for means in variants:
+            parts += [f"**{escape(means.heading)}**", *table(means)]
+    return parts
+
+
+def definition(metric: str, measure: Measure) -> str:
+    """What a column means, on one line."""
+    low = "-∞" if measure.lower is None else f"{measure.lower:g}"
+    high = "∞" if measure.upper is None else f"{measure.upper:g}"
+    unit = f" {escape(measure.unit)}" if measure.unit else ""
+    shown = ", shown in %" if numbers.in_percent(measure) else ""
+    note = f"{escape(measure.note.rstrip('.'))}. " if measure.note.strip() else ""
+    return (
+        f"- **{escape(measure.title)}** ({escape(metric)}, version {measure.version}): {note}"
+        f"{measure.direction.capitalize()} is better; from {low} to {high}{unit}{shown}; one score per {measure.per}. "
+        f"Chance level: {escape(measure.chance_is)}. Reference: {escape(measure.reference)}."
+    )

@@ -1,0 +1,102 @@
+"""The claims of the papers on one's own results, as a page for each suite; CSV and JSON beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from sembench.results.result import Result
+from sembench_leaderboard.claims.claim import Claim, in_words
+from sembench_leaderboard.claims.export import to_csv, to_json
+from sembench_leaderboard.claims.verdict import Examined, Finding, examine, shown
+from sembench_leaderboard.statistics.bootstrap import DRAWS, MIN_SEEDS
+from sembench_leaderboard.tables.escape import markdown as escape
+from sembench_leaderboard.tables.table import NOTHING
+
+_HOW_TO_READ = f"""\
+Statements of [K] (Gautam et al., TMLR 2024) and [C] (Boubekki and Clemmensen, 2026), tested on the results of this \
+suite; other data sets, black boxes and trainings than the papers'.
+
+- A verdict comes from the 95 % bootstrap interval ({DRAWS:,} resamples) of a quantity, a score or the difference of \
+two entries. **holds**: the whole interval agrees with the claim. **fails**: none of it does. **open**: the interval \
+contains the margin, or results are missing; the last column says which.
+- Differences are paired: within each seed, and image by image, since all entries explain the same black box on the \
+same images. Prototypes of two entries do not correspond; there the seeds are paired and prototypes drawn independently.
+- Seeds are resampled too, and their part of the interval is widened for their small number (Student's t and the \
+variance that a bootstrap of few misses: 9.2 times with two seeds, 2.7 with three, 1.6 with five), unlike the board's \
+intervals. Fewer than {MIN_SEEDS} leave a claim open.
+- A claim about the best or the worst is compared with every other method in turn and holds only against all; the \
+closest competitor is shown. A tie within the interval leaves it open. Explainers outside the paper's comparison do \
+not decide; those that contradict are named.
+- Over data sets: *every* one with enough results has to agree, *some* (one is enough), or the *mean* of the quantity, \
+data sets being as they are. One data set that speaks against a statement about every one is enough to make it fail.
+- Verdicts are **not corrected** for their number: each is taken at the 5 % level by itself. Statements of several \
+parts need no correction, since each part has to hold; "on some data sets" becomes easier with every data set.
+- Margins are stated with each claim; [ours] marks those that the papers do not give."""
+
+
+def claim_files(results: Iterable[Result]) -> dict[str, bytes]:
+    """``<suite>/claims.md``, ``.csv`` and ``.json``: content by path; the same results give the same bytes.
+
+    Raises:
+        ResultsMixed: If results of one entry do not belong together.
+    """
+    examined = examine(results)
+    files: dict[str, bytes] = {}
+    for suite in dict.fromkeys(one.suite for one in examined):
+        own = [one for one in examined if one.suite == suite]
+        texts = {"md": page(suite, own), "csv": to_csv(own), "json": to_json(own)}
+        files |= {f"{suite}/claims.{form}": text.encode() for form, text in texts.items()}
+    return files
+
+
+def page(suite: str, examined: Sequence[Examined]) -> str:
+    """The report of one suite as Markdown."""
+    datasets = sorted({name for one in examined for name in one.findings})
+    counts = {
+        verdict: sum(one.overall.verdict == verdict for one in examined) for verdict in ("holds", "fails", "open")
+    }
+    total = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    rows = [
+        [escape(one.claim.statement), escape(one.claim.source), f"**{one.overall.verdict}**"]
+        + [one.findings[name].verdict if name in one.findings else NOTHING for name in datasets]
+        for one in examined
+    ]
+    heads = ["Claim", "Source", "Over data sets", *map(escape, datasets)]
+    parts = [f"# Claims of the papers: suite {escape(suite)}", _HOW_TO_READ, f"## Verdicts: {total}"]
+    parts.append(_table(rows, heads))
+    for one in examined:
+        parts += _section(one)
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(one: Examined) -> list[str]:
+    """One claim: statement, test, and a row per data set."""
+    claim = one.claim
+    rows = [_row(escape(name), claim, finding) for name, finding in one.findings.items()]
+    rows.append(_row(f"*{claim.over}*", claim, one.overall))
+    heads = ["Data set", "Verdict", "Quantity", "Value", "Seeds", "Why, and beyond the paper"]
+    return [
+        f"## {escape(claim.statement)}",
+        f"{escape(claim.source)}. Test `{claim.key}`: {escape(in_words(claim))}.",
+        _table(rows, heads),
+    ]
+
+
+def _row(name: str, claim: Claim, finding: Finding) -> list[str]:
+    part = finding.closest
+    quantity, value, seeds = NOTHING, NOTHING, NOTHING
+    if part:
+        own = part.comparison
+        quantity = " minus ".join(escape(label) for label in (own.first, own.second) if label)
+        value, seeds = shown(part), " ".join(map(str, own.seeds))
+    why = [escape(finding.why)] if finding.why else []
+    if finding.beyond:
+        others = ", ".join(f"{escape(other.comparison.second)} ({shown(other)})" for other in finding.beyond)
+        why.append(f"beyond the paper, contradicted by {others}")
+    return [name, finding.verdict, quantity, value, seeds, "; ".join(why)]
+
+
+def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
+    return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=["left"] * len(heads))

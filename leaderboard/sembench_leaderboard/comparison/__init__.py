@@ -1,0 +1,1 @@
+"""Differences between methods, ranks over data sets, dominance."""

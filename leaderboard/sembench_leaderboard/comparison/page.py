@@ -1,0 +1,202 @@
+"""The statistics of one's own results as a page for each suite, with CSV and critical-difference diagrams beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from sembench.results.result import Result
+from sembench_leaderboard.comparison.critical_difference import diagram
+from sembench_leaderboard.comparison.csv import to_csv
+from sembench_leaderboard.comparison.pareto import Pareto
+from sembench_leaderboard.comparison.ranking import Ranking
+from sembench_leaderboard.comparison.suite import DRAWS, Compared, Difference, Tested, suites_tested
+from sembench_leaderboard.statistics.ranks import ALPHA, Friedman, groups
+from sembench_leaderboard.tables.escape import markdown as escape
+from sembench_leaderboard.tables.numbers import p_said, p_text, with_unit
+from sembench_leaderboard.tables.table import NOTHING
+
+_ENOUGH = 10  # data sets, from which the chi-square distribution is close [Demsar, section 3.2.2]
+
+HOW_TO_READ = f"""\
+Profiles first, ranks last: what a method gains and costs stands in its profile (board and radar) and in the \
+differences below, in the units of the measures; a rank hides by how much, and on what, one method is better.
+
+- Controls and the black box have no rank, no probability of being best, and no place in the Pareto set. Conversions \
+are methods like the others.
+- **Differences** are an explainer minus the black box, or minus KMEx, with 95 % bootstrap intervals ({DRAWS:,} \
+resamples) over seeds and images, paired within each seed and image by image, as in the report on claims. Prototypes \
+of two methods do not correspond; there the seeds are paired and prototypes drawn independently.
+- **p** is the smallest level at which such an interval excludes 0; the resamples bound it below by \
+{2 / (DRAWS + 1):g}. It speaks of other trainings too, and is not given for one seed. A sign-flip test over the images \
+of these models was not taken: it would call certain what the next training undoes.
+- **Holm**: p corrected for all differences of one table (one data set and metric), bold below .05: the chance of any \
+false alarm in a table is at most 5 %. Tables are not corrected for each other, nor is the choice of which to quote.
+- **Few seeds**: intervals are widened (9.2 times with two seeds, 2.7 with three, 1.6 with five). In simulations they \
+hold the truth in 93 to 96 % where seeds vary much, and in up to 100 % where they hardly vary: with two seeds they are \
+too wide rather than too narrow, and p is rarely small. Without the widening it would be 55 to 61 % with two \
+seeds that vary much. An interval without width says that nothing varied, not that nothing could: where \
+one image in 500 differs, 360 images and two seeds show none so often that the interval holds the truth in 77 %.
+- **Best** is the share of resamples in which a method is the best of its table; ties share. It is not the \
+probability of being better than another method: of three that are alike, each has a third."""
+
+PARETO = """\
+The five measures of the radar: ghosting, accuracy gap, LRP-KL, RO-AUROC, diversity. A method *dominates* another one \
+if it is at least as good on all five and better on one; the Pareto set are those that none dominates. It compares \
+means as they are: small differences count like large ones, and chance is not taken into account."""
+
+RANKS = """\
+Each explainer that has a metric on all data sets is ranked on each of them by its mean over seeds, ties at their mean \
+rank. Friedman's test asks whether the mean ranks differ at all; two methods differ significantly where their mean \
+ranks differ by Nemenyi's critical difference or more (5 %, for all pairs of one metric together), to be read only \
+where Friedman's p is below .05. Data sets are the \
+sample here: the seeds' spread takes no part, and metrics are not corrected for each other."""
+
+
+def power(test: Friedman) -> str:
+    """What Friedman's test and the critical difference can say on so many data sets."""
+    methods, datasets = len(test.mean_ranks), test.datasets
+    if test.lacks_power:
+        return (
+            f"**No power**: even if all {datasets} data sets agreed completely on the order of {methods} methods, p "
+            f"would be {p_text(test.smallest_p)}. Nothing can be concluded from these ranks."
+        )
+    apart = f"{test.difference:.2f} ranks apart on average over {datasets} data sets; {methods - 1} are possible."
+    pairs = (
+        f"**No pair can be told apart**: two of {methods} methods would have to be {apart} The test can say that the "
+        "methods differ, not which of them."
+        if test.tells_no_pair_apart
+        else f"Two of {methods} methods have to be {apart} Those that are closer may differ too; ranks of so few data "
+        "sets cannot show it."
+    )
+    if datasets >= _ENOUGH:
+        return pairs
+    return (
+        f"{pairs} The chi-square distribution is rough for fewer than {_ENOUGH} data sets: p is an order of magnitude."
+    )
+
+
+def statistics_files(results: Iterable[Result]) -> dict[str, bytes]:
+    """``<suite>/statistics.md``, ``.csv``, and ``critical-difference-<metric>.png`` and ``.svg`` where there is a test.
+
+    Returns:
+        Content by path; the same results give the same bytes, the diagrams' also depend on the version of matplotlib.
+
+    Raises:
+        ResultsMixed: If results of one entry do not belong together, or entries differ in their images.
+    """
+    files: dict[str, bytes] = {}
+    for tested in suites_tested(results):
+        own = {"statistics.md": page(tested).encode(), "statistics.csv": to_csv(tested).encode()}
+        for ranking in tested.rankings:
+            if ranking.test is not None:
+                own |= diagram(tested.suite, ranking, ranking.test)
+        files |= {f"{tested.suite}/{name}": content for name, content in own.items()}
+    return files
+
+
+def page(tested: Tested) -> str:
+    """The report of one suite as Markdown."""
+    parts = [f"# Statistics: suite {escape(tested.suite)}", HOW_TO_READ]
+    for dataset in tested.datasets:
+        parts.append(f"## {escape(dataset)}")
+        for compared in tested.compared:
+            if compared.dataset == dataset:
+                parts += _compared(compared)
+    parts += ["## Pareto set", PARETO]
+    for dataset in tested.datasets:
+        parts += [f"### {escape(dataset)}", *_pareto(tested.pareto[dataset])]
+    if len(tested.datasets) > 1:
+        parts += ["### Means over data sets", *_pareto(tested.overall)]
+    parts += ["## Ranks over data sets", *_rankings(tested.rankings)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _compared(compared: Compared) -> list[str]:
+    """One metric on one data set: a row per explainer."""
+    by_pair = {(d.explainer, d.against): d for d in compared.differences}
+    heads, rows = ["Explainer"], []
+    for label in compared.against.values():
+        heads += [f"Minus {escape(label)}", "p", "Holm"]
+    heads.append("Best")
+    for name in compared.explainers:
+        row = [escape(name)]
+        for label in compared.against.values():
+            row += _cells(by_pair.get((name, label)), compared)
+        rows.append([*row, f"{compared.best[name]:.2f}" if name in compared.best else NOTHING])
+    notes = [f"Not compared with {title}: {escape(reason)}." for title, reason in compared.missing.items()]
+    seeds = sorted({d.seeds for d in compared.differences if d.seeds})
+    over = " or ".join(" ".join(map(str, own)) for own in seeds)
+    measure = compared.measure
+    about = f"{measure.direction.capitalize()} is better; one score per {measure.per}" + (
+        f"; seeds {over}." * bool(over) or "."
+    )
+    return [f"### {escape(measure.title)}, {escape(compared.dataset)}", " ".join([about, *notes]), _table(rows, heads)]
+
+
+def _cells(difference: Difference | None, compared: Compared) -> list[str]:
+    """Difference, p-value, corrected p-value."""
+    if difference is None or difference.interval is None:
+        return [NOTHING] * 3
+    text = with_unit(difference.interval, compared.measure, difference=True)
+    if difference.p is None or difference.corrected is None:
+        return [text, NOTHING, NOTHING]
+    corrected = p_text(difference.corrected)
+    return [text, p_text(difference.p), f"**{corrected}**" if difference.corrected < ALPHA else corrected]
+
+
+def _pareto(found: Pareto) -> list[str]:
+    """Who is dominated by whom, and who cannot be compared."""
+    rows = [
+        [escape(name), "dominated" if above else "**in the set**", ", ".join(map(escape, above)) or NOTHING]
+        for name, above in found.dominated_by.items()
+    ]
+    parts = [_table(rows, ["Explainer", "Pareto set", "Dominated by"])] if rows else ["No explainer has all five."]
+    if found.lacking:
+        lacking = [f"{escape(name)} ({', '.join(map(escape, lack))})" for name, lack in found.lacking.items()]
+        parts.append(f"Not compared, since measures are missing: {'; '.join(lacking)}.")
+    return parts
+
+
+def _rankings(rankings: Sequence[Ranking]) -> list[str]:
+    """Every metric: mean ranks, the test and its diagram, or why there is none; reasons are told together."""
+    parts = [RANKS]
+    for ranking in rankings:
+        if ranking.test is not None:
+            parts += _ranking(ranking, ranking.test)
+    reasons: dict[str, list[str]] = {}
+    for ranking in rankings:
+        if ranking.reason:
+            reasons.setdefault(ranking.reason, []).append(escape(ranking.measure.title))
+    parts += [f"**Not applicable** ({', '.join(titles)}): {reason}." for reason, titles in reasons.items()]
+    return parts
+
+
+def _ranking(ranking: Ranking, test: Friedman) -> list[str]:
+    order = sorted(range(len(ranking.methods)), key=lambda method: (test.mean_ranks[method], method))
+    rows = [[escape(ranking.methods[method]), f"{test.mean_ranks[method]:.2f}"] for method in order]
+    alike = [
+        ", ".join(escape(ranking.methods[method]) for method in bar) for bar in groups(test.mean_ranks, test.difference)
+    ]
+    facts = (
+        f"Friedman's chi-square is {test.statistic:.2f} with {len(ranking.methods) - 1} degrees of freedom, "
+        f"{p_said(test.p)}; critical difference {test.difference:.2f}, {test.datasets} data sets."
+    )
+    parts = [
+        f"### {escape(ranking.measure.title)}, ranks",
+        _table(rows, ["Explainer", "Mean rank"]),
+        facts,
+        power(test),
+    ]
+    if alike:
+        parts.append("\n".join(f"- Not told apart: {names}." for names in alike))
+    if ranking.left_out:
+        left_out = ", ".join(map(escape, ranking.left_out))
+        parts.append(f"Without a rank, since not on all data sets: {left_out}.")
+    alt = f"Critical-difference diagram of {escape(ranking.measure.title)}"
+    return [*parts, f"![{alt}](critical-difference-{ranking.metric}.png)"]
+
+
+def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
+    return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=["left"] * len(heads))

@@ -1,0 +1,63 @@
+"""How do the explainers rank under one metric over data sets, or why can that not be said?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sembench.results.result import Measure
+from sembench_leaderboard.entries.entry import Entry
+from sembench_leaderboard.statistics.ranks import MIN_DATASETS, MIN_METHODS, Friedman, friedman
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One metric over all data sets of a suite.
+
+    Attributes:
+        metric: Key of the metric.
+        measure: What it means.
+        datasets: The data sets.
+        methods: Explainers that have the metric on all data sets, in the order of the board.
+        left_out: Explainers that have it on some of them only.
+        test: Friedman's test; ``None`` where it does not apply.
+        reason: Why it does not apply, in words; empty where it does.
+    """
+
+    metric: str
+    measure: Measure
+    datasets: tuple[str, ...]
+    methods: tuple[str, ...]
+    left_out: tuple[str, ...]
+    test: Friedman | None
+    reason: str
+
+
+def ranking(metric: str, entries: Sequence[Entry], datasets: Sequence[str]) -> Ranking:
+    """The ranking of the explainers under one metric, by their means over seeds.
+
+    Args:
+        metric: Key of the metric.
+        entries: The entries of the metric; the reference and controls do not take part.
+        datasets: All data sets of the suite.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for entry in entries:
+        if entry.kind == "explainer" and entry.value is not None:
+            scores.setdefault(entry.explainer, {})[entry.dataset] = entry.value
+    whole = {name: own for name, own in scores.items() if len(own) == len(datasets)}
+    partly, measure = tuple(name for name in scores if name not in whole), entries[0].measure
+    reasons = [
+        f"{_counted(len(have), what)}, {least} are needed"
+        for have, what, least in ((datasets, "data set", MIN_DATASETS), (whole, "explainer", MIN_METHODS))
+        if len(have) < least
+    ]
+    test = None
+    if not reasons:
+        rows = [[own[dataset] for own in whole.values()] for dataset in datasets]
+        test = friedman(rows, lower_is_better=measure.direction == "lower")
+    return Ranking(metric, measure, tuple(datasets), tuple(whole), partly, test, "; ".join(reasons))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""Relevance-order curves of a suite."""

@@ -1,0 +1,1 @@
+"""Canvas, pens and radar panels that the charts share."""

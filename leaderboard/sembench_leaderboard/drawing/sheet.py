@@ -1,0 +1,128 @@
+"""How is a figure of several radars laid out? In inches: title, rows of panels, legend, caption."""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from sembench_leaderboard.drawing.pens import Pen
+from sembench_leaderboard.drawing.radar import INK, Panel
+
+# Whatever the user's matplotlibrc says: the same bytes, and names from results never read as formulas.
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "text.parse_math": False, "legend.frameon": False, "svg.hashsalt": "sembench",
+}  # fmt: skip
+
+DRAWN_BY = f"Matplotlib {version('matplotlib')}"
+_DPI = 150
+_WIDEST = 1350  # of a PNG, pixels: sheets of many panels are wide enough with fewer dots; print takes the SVG
+_MARGIN = 0.15
+_CAPTION, _LETTER, _LINE = 9.0, 0.069, 0.175  # size of the caption; width of a letter and height of a line, inches
+_ENTRY = 0.23  # height of a line of the legend, inches
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where panels stand and how large they are, in inches.
+
+    Attributes:
+        panels: Number of panels.
+        columns: Panels per row; the last row is centred.
+        width: Width of a panel.
+        above: From the top of a panel to the centre of its radar; title and label fit in there.
+        below: From the centre to the bottom of the panel.
+        radius: Radius of the circle.
+        label: From the circle to the title; the label of the uppermost axis fits in there.
+        title: Size of the titles.
+    """
+
+    panels: int
+    columns: int
+    width: float
+    above: float
+    below: float
+    radius: float
+    label: float
+    title: float
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of all panels; never so narrow that a caption would be a column of words."""
+        rows = math.ceil(self.panels / self.columns)
+        return max(self.columns * self.width, 5.6), rows * (self.above + self.below)
+
+    def centre(self, place: int) -> tuple[float, float]:
+        """Centre of a panel's radar, measured from the upper left corner of all panels."""
+        row, column = divmod(place, self.columns)
+        in_row = min(self.columns, self.panels - row * self.columns)
+        left = (self.size[0] - in_row * self.width) / 2
+        return left + (column + 0.5) * self.width, row * (self.above + self.below) + self.above
+
+
+class Sheet:
+    """A figure with a title, panels, a legend and a caption.
+
+    Args:
+        title: Printed on top.
+        caption: Paragraphs, printed at the bottom, wrapped.
+        pens: Entries of the legend; no legend if empty.
+        grid: Where the panels stand.
+    """
+
+    def __init__(self, title: str, caption: Iterable[str], pens: Mapping[str, Pen], grid: Grid) -> None:
+        across, panels = grid.size
+        head = textwrap.wrap(title, int(across / 0.115))
+        letters = int((across - 2 * _MARGIN) / _LETTER)
+        words = [line for text in caption for line in textwrap.wrap(text, letters, break_on_hyphens=False)]
+        longest = max(map(len, pens), default=0)
+        per_row = max(1, min(len(pens), int(across / (0.85 + 0.08 * longest))))
+        legend = _ENTRY * math.ceil(len(pens) / per_row) + _MARGIN * bool(pens)
+        foot = 1.5 * _MARGIN + _LINE * len(words)
+        above = 0.2 + 0.25 * len(head)
+        down = above + panels + legend + foot
+        self._grid, self._top = grid, down - above
+        self.figure = Figure(figsize=(across, down), facecolor="white")
+        self._canvas = self.figure.add_axes((0, 0, 1, 1), xlim=(0, across), ylim=(0, down), autoscale_on=False)
+        self._canvas.set_axis_off()
+        self._write(across / 2, down - 0.13, "\n".join(head), size=13, weight="bold")
+        self._write(_MARGIN, foot - 0.5 * _MARGIN, "\n".join(words), size=_CAPTION, side="left", color=INK)
+        if pens:
+            self.figure.legend(
+                [pen.line([], []) for pen in pens.values()], list(pens), ncols=per_row, fontsize=10, handlelength=3.4,
+                columnspacing=1.6, borderaxespad=0, loc="lower center", bbox_to_anchor=(0.5, foot / down),
+            )  # fmt: skip
+
+    def _write(self, x: float, y: float, text: str, *, size: float, side: str = "center", **look: Any) -> None:
+        look = {"va": "top", **look}
+        self._canvas.text(x, y, text, fontsize=size, ha=side, linespacing=1.35, **look)
+
+    def panel(self, place: int, title: str) -> Panel:
+        """One of the panels, with its title."""
+        x, y = self._grid.centre(place)
+        letters = int(self._grid.width / (self._grid.title * 0.0092))
+        head = "\n".join(textwrap.wrap(title, letters))
+        above = self._top - y + self._grid.radius + self._grid.label
+        self._write(x, above, head, size=self._grid.title, weight="bold", va="baseline")
+        return Panel(self._canvas, (x, self._top - y), self._grid.radius)
+
+    def rendered(self, name: str) -> dict[str, bytes]:
+        """The figure as PNG and SVG by file name, without dates. It tells who drew it: its bytes depend on that."""
+        FigureCanvasAgg(self.figure)
+        png, svg = io.BytesIO(), io.BytesIO()
+        self.figure.savefig(
+            png,
+            format="png",
+            dpi=min(_DPI, _WIDEST / self.figure.get_figwidth()),
+            metadata={"Software": DRAWN_BY},
+            pil_kwargs={"compress_level": 1},
+        )
+        self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": DRAWN_BY})
+        return {f"{name}.png": png.getvalue(), f"{name}.svg": svg.getvalue()}

@@ -1,0 +1,1 @@
+"""Results grouped into entries, with their scores aggregated."""

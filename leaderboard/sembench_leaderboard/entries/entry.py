@@ -1,0 +1,199 @@
+"""What is a row of the board? One explainer on one data set under one metric, over all seeds; and the order of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sembench.errors import ResultsMixed
+from sembench.results.result import Kind, Measure, NotApplicable, Result, Scored
+from sembench_leaderboard.statistics.bootstrap import bootstrap
+from sembench_leaderboard.statistics.resampling import Array
+
+# The black box first, then what is compared, then the entries with a known answer.
+KINDS: tuple[Kind, ...] = ("reference", "explainer", "control")
+
+# Columns in this order; metrics that are not named here follow in alphabetical order.
+COLUMNS = (
+    "accuracy", "accuracy_gap", "accuracy_train", "lrp_kl", "ro_auroc", "ro_auroc_gain",
+    "ghosting", "diversity", "alignment_class", "alignment_out",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One explainer on one data set under one metric, over all its seeds.
+
+    Attributes:
+        suite: Name of the suite.
+        dataset: Name of the data set.
+        explainer: Label of the entry.
+        kind: ``reference``, ``explainer`` or ``control``.
+        metric: Key of the metric.
+        measure: What the numbers mean.
+        seeds: The seeds that went in, ascending.
+        reason: Why the metric does not apply; ``None`` where it does.
+        value: Mean over seeds of the means over units; ``None`` where the metric does not apply.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the 95 % interval.
+        chance: Chance level, averaged like the value; ``None`` where the metric knows none.
+        variants: Means under other definitions of the metric, averaged like the value.
+        units: Distinct units: those that all seeds share where crossed, else the sum over seeds.
+        crossed: Whether all seeds scored the same units.
+        of: Which explainer this entry converts, without training it again; ``None`` for all others.
+    """
+
+    suite: str
+    dataset: str
+    explainer: str
+    kind: Kind
+    metric: str
+    measure: Measure
+    seeds: tuple[int, ...]
+    reason: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+    variants: Mapping[str, float]
+    units: int
+    crossed: bool
+    of: str | None = None
+
+    @property
+    def status(self) -> str:
+        """``scored`` or ``not applicable``."""
+        return "scored" if self.reason is None else "not applicable"
+
+
+def column(metric: str) -> tuple[int, str]:
+    """Sort key of a metric's column."""
+    return (COLUMNS.index(metric) if metric in COLUMNS else len(COLUMNS), metric)
+
+
+def aggregate(results: Iterable[Result]) -> tuple[Entry, ...]:
+    """One entry per suite, data set, explainer and metric.
+
+    Args:
+        results: Results as `load` returns them, in any order.
+
+    Returns:
+        Entries ordered by suite and data set, then reference, explainers, controls, then name, then metric.
+
+    Raises:
+        ResultsMixed: If a metric applies or has a chance level in some seeds of an entry only, or has a variant that
+            the other seeds were not asked for. One that is undefined for some of the models is left out.
+    """
+    ordered = sorted(results, key=lambda r: (r.suite, r.dataset, KINDS.index(r.kind), r.explainer, r.seed))
+    entries = []
+    # Many small matrix products: threads cost more than they bring, most of all on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        for _, group in groupby(ordered, key=lambda r: (r.suite, r.dataset, r.explainer)):
+            cells = list(group)
+            metrics = {name for cell in cells for name in cell.scores}
+            entries += [_entry(metric, cells) for metric in sorted(metrics, key=column)]
+    return tuple(entries)
+
+
+def _entry(metric: str, cells: Sequence[Result]) -> Entry:
+    scores = [cell.scores.get(metric) for cell in cells]
+    scored = [score for score in scores if isinstance(score, Scored)]
+    reasons = sorted({score.reason for score in scores if isinstance(score, NotApplicable)})
+    _refuse_some("a score", metric, cells, [isinstance(score, Scored) for score in scores])
+    _refuse_some("a reason why there is no score", metric, cells, [score is not None for score in scores])
+    first, measure = cells[0], next(score.measure for score in scores if score is not None)
+    numbers = _numbers(metric, cells, scored) if scored else _NOTHING
+    return Entry(
+        suite=first.suite,
+        dataset=first.dataset,
+        explainer=first.explainer,
+        kind=first.kind,
+        metric=metric,
+        measure=measure,
+        seeds=tuple(cell.seed for cell in cells),
+        reason=None if scored else "; ".join(reasons),
+        of=converted(first),
+        **numbers,
+    )
+
+
+def converted(result: Result) -> str | None:
+    """Which explainer an entry converts: its hyper-parameters name it, and hold its own under ``base``."""
+    of = result.hyperparameters.get("of")
+    return of if isinstance(of, str) and "base" in result.hyperparameters else None
+
+
+_NOTHING: dict[str, Any] = {
+    "value": None, "low": None, "high": None, "chance": None, "variants": {}, "units": 0, "crossed": False,
+}  # fmt: skip
+
+
+def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> dict[str, Any]:
+    """The fields of an entry that are computed from scores."""
+    first = cells[0]
+    values = [_array(score.values) for score in scores]
+    crossed = same_units(metric, cells, scores)
+    interval = bootstrap(values, crossed=crossed, names=(first.suite,))
+    _refuse_some("a chance level", metric, cells, [score.chance is not None for score in scores])
+    chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
+    names = _variants(metric, cells, scores)
+    return {
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "chance": float(np.mean(chances)) if chances else None,
+        "variants": {n: float(np.mean([_array(score.variants[n]).mean() for score in scores])) for n in names},
+        "units": len(values[0]) if crossed else sum(map(len, values)),
+        "crossed": crossed,
+    }
+
+
+def _variants(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> list[str]:
+    """Variants that every seed has. Raises `ResultsMixed` if one is missing in a seed that was not asked for it.
+
+    A variant may be undefined for a model: there is no diversity within a class of one prototype, and FLINT's training
+    decides how many a class gets.
+    """
+    names = sorted({name for score in scores for name in score.variants})
+    for name in names:
+        has = [
+            name in score.variants or bool(cell.evaluation.get("variants"))
+            for cell, score in zip(cells, scores, strict=True)
+        ]
+        _refuse_some(f"variant {name!r}", metric, cells, has)
+    return [name for name in names if all(name in score.variants for score in scores)]
+
+
+def _array(values: tuple[float, ...]) -> Array:
+    return np.fromiter(values, dtype=np.float64, count=len(values))
+
+
+def same_units(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> bool:
+    """Whether position ``u`` is the same unit in every seed. Raises `ResultsMixed` if images are missing in one."""
+    per, sizes = scores[0].measure.per, [len(score.values) for score in scores]
+    if per == "prototype" or (per == "explained image" and len({cell.explained_images for cell in cells}) > 1):
+        return False
+    if len(set(sizes)) > 1:
+        counts = ", ".join(f"{size} in seed {cell.seed}" for size, cell in zip(sizes, cells, strict=True))
+        raise ResultsMixed(f"{_name(metric, cells)} has different numbers of {per}s: {counts}. Compute it again.")
+    return True
+
+
+def _refuse_some(what: str, metric: str, cells: Sequence[Result], has: Sequence[bool]) -> None:
+    """Raises `ResultsMixed` if some seeds have it and others do not."""
+    if any(has) and not all(has):
+        have = ", ".join(str(cell.seed) for cell, it in zip(cells, has, strict=True) if it)
+        lack = ", ".join(str(cell.seed) for cell, it in zip(cells, has, strict=True) if not it)
+        raise ResultsMixed(
+            f"{_name(metric, cells)} has {what} in seed {have} but not in seed {lack}; a mean over some seeds "
+            "only would mislead. Compute these seeds again with the same settings (`sembench run --refresh`)."
+        )
+
+
+def _name(metric: str, cells: Sequence[Result]) -> str:
+    return f"{metric} of {cells[0].explainer} on {cells[0].dataset} (suite {cells[0].suite})"

@@ -1,0 +1,123 @@
+"""What is the profile of a method? Five axes with fixed ends, so that nothing depends on who else takes part.
+
+Every axis runs from 0 at the centre to 1 on the circle, larger is better::
+
+    transparency           1 - ghosting             all prototypes ghosted -> none
+    faithful accuracy      1 + gap / 5              5 points below the black box -> equal; better goes beyond the circle
+    faithful explanation   1 - KL                   1 nat -> the black box's own map
+    robustness             RO-AUROC                 0 -> 1
+    diversity              1 - diversity score      all prototypes alike -> all different
+
+Positions are cut only where they are drawn, at the centre and at a rim beyond the circle: a gap of -8 points has the
+position -0.6. Scales are straight lines, so that the mean of positions is the position of the mean score.
+
+The purpose is not to rank methods but to show what a choice in their design gains and costs.
+
+References:
+    Gautam et al.: Prototypical Self-Explainable Models Without Re-training, TMLR 2024, Fig. 4. The end of the axis
+    of faithful explanation, 1 nat, is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sembench_leaderboard.entries.entry import Entry
+
+Profile = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of the chart.
+
+    Attributes:
+        name: What it shows.
+        metric: Key of the metric that it is computed from.
+        ends: What lies at the centre and on the circle.
+        scale: From a mean score to a position, 0 at the centre and 1 on the circle: a straight line.
+    """
+
+    name: str
+    metric: str
+    ends: str
+    scale: Callable[[float], float]
+
+
+AXES = (
+    Axis("transparency", "ghosting", "ghosting 1 → 0", lambda ghosting: 1 - ghosting),
+    Axis("faithful accuracy", "accuracy_gap", "-5 points → equal", lambda gap: 1 + gap / 5),
+    Axis("faithful explanation", "lrp_kl", "KL ≥ 1 nat → 0", lambda kl: 1 - kl),
+    Axis("robustness", "ro_auroc", "RO-AUROC 0 → 1", lambda auroc: auroc),
+    Axis("diversity", "diversity", "score 1 → 0", lambda score: 1 - score),
+)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A method's profile on one data set, or on average over data sets.
+
+    Attributes:
+        explainer: Label of the entry.
+        kind: ``reference``, ``explainer``, ``conversion`` (an explainer made of another one) or ``control``.
+        profile: Position per axis; ``None`` where the metric does not apply or was not measured.
+        of: The explainer that a conversion is made of.
+    """
+
+    explainer: str
+    kind: str
+    profile: Profile
+    of: str | None = None
+
+
+def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
+    """Where does one method lie on each axis?
+
+    Args:
+        entries: The entries of one explainer on one data set.
+
+    Returns:
+        Position per axis name: 0 at the centre, 1 on the circle, below 0 or above 1 where a score lies beyond these;
+        ``None`` where the metric does not apply or was not measured.
+    """
+    values = {entry.metric: entry.value for entry in entries}
+    return {axis.name: None if (value := values.get(axis.metric)) is None else axis.scale(value) for axis in AXES}
+
+
+def average(profiles: Sequence[Profile]) -> dict[str, float | None]:
+    """Where the mean score over data sets lies on each axis; ``None`` where a score is missing on any of them."""
+    means: dict[str, float | None] = {}
+    for axis in AXES:
+        known = [value for p in profiles if (value := p[axis.name]) is not None]
+        means[axis.name] = sum(known) / len(known) if len(known) == len(profiles) else None
+    return means
+
+
+def outlines(entries: Sequence[Entry]) -> dict[str, list[Outline]]:
+    """The profiles of one suite by data set, in the order of the entries, without methods that lie on no axis."""
+    methods: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        methods.setdefault((entry.dataset, entry.explainer), []).append(entry)
+    found: dict[str, list[Outline]] = {}
+    for (dataset, explainer), own in methods.items():
+        positions, first = profile(own), own[0]
+        if any(position is not None for position in positions.values()):
+            kind = "conversion" if first.of is not None else first.kind
+            found.setdefault(dataset, []).append(Outline(explainer, kind, positions, first.of))
+    return found
+
+
+def averages(by_dataset: Mapping[str, Sequence[Outline]]) -> list[Outline]:
+    """The mean profiles of the methods that have one on every data set."""
+    datasets = [{outline.explainer: outline for outline in group} for group in by_dataset.values()]
+    return [
+        Outline(name, outline.kind, average([group[name].profile for group in datasets]), outline.of)
+        for name, outline in datasets[0].items()
+        if all(name in group for group in datasets)
+    ]
+
+
+def gaps(outline: Outline) -> list[str]:
+    """Names of the axes on which a method has no position."""
+    return [axis.name for axis in AXES if outline.profile[axis.name] is None]

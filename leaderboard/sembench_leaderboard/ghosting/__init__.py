@@ -1,0 +1,1 @@
+"""Ghosted against trained prototypes."""

@@ -1,0 +1,120 @@
+"""The scores of a suite as one wide table for the report: a line per entry, a column per metric, notes for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sembench.results.result import Measure
+from sembench_leaderboard.entries.entry import Entry, column
+from sembench_leaderboard.tables import numbers
+from sembench_leaderboard.tables.escape import anchor
+from sembench_leaderboard.tables.table import NOTHING, SECTIONS
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Head of a metric's column: its key, what its numbers mean, its group of columns, the id of its definition."""
+
+    metric: str
+    measure: Measure
+    section: str
+    anchor: str
+
+    @property
+    def unit(self) -> str:
+        """The unit as printed; empty for a pure number."""
+        return numbers.unit(self.measure)
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """One score as printed.
+
+    Attributes:
+        value: The mean, or what stands in its place.
+        interval: Its 95 % interval in brackets; empty where there is none.
+        chance: Its chance level; empty where none is known.
+        note: Number of the note that says why the metric does not apply; ``None`` where it does.
+        rank: The mean as a plain number, for sorting; empty where there is none.
+    """
+
+    value: str
+    interval: str = ""
+    chance: str = ""
+    note: int | None = None
+    rank: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One explainer on one data set: what the table says of it, and the id of its section."""
+
+    dataset: str
+    explainer: str
+    kind: str
+    of: str | None
+    seeds: tuple[int, ...]
+    anchor: str
+    cells: tuple[ScoreCell, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The table, and its notes in the order of their numbers, which start at 1."""
+
+    headings: tuple[Heading, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sections(self) -> dict[str, int]:
+        """The groups of columns, with the number of their columns."""
+        names = [heading.section for heading in self.headings]
+        return {name: names.count(name) for name in dict.fromkeys(names)}
+
+
+def score_table(entries: Sequence[Entry]) -> Scores:
+    """The whole table of one suite; lines in the order of the entries, columns by group and then as on the board."""
+    measures = {entry.metric: entry.measure for entry in entries}
+    order = list(dict.fromkeys(SECTIONS.values()))
+    metrics = sorted(measures, key=lambda metric: (order.index(SECTIONS[measures[metric].per]), column(metric)))
+    headings = tuple(Heading(m, measures[m], SECTIONS[measures[m].per], anchor("metric", m)) for m in metrics)
+    notes: dict[str, int] = {}
+    lines = [
+        Line(
+            dataset=own[0].dataset,
+            explainer=own[0].explainer,
+            kind=kind(own[0]),
+            of=own[0].of,
+            seeds=own[0].seeds,
+            anchor=anchor("entry", own[0].dataset, own[0].explainer),
+            cells=tuple(score_cell({e.metric: e for e in own}.get(metric), notes) for metric in metrics),
+        )
+        for own in grouped(entries)
+    ]
+    return Scores(headings, tuple(lines), tuple(notes))
+
+
+def score_cell(entry: Entry | None, notes: dict[str, int]) -> ScoreCell:
+    """One score as printed; the reason why there is none joins the notes."""
+    if entry is None:
+        return ScoreCell(NOTHING)
+    if entry.value is None or entry.low is None or entry.high is None:
+        return ScoreCell("n/a", note=notes.setdefault(entry.reason or "", len(notes) + 1))
+    value, _, interval = numbers.with_interval(entry.value, entry.low, entry.high, entry.measure).partition(" ")
+    chance = "" if entry.chance is None else numbers.alone(entry.chance, entry.measure)
+    return ScoreCell(value, interval, chance, rank=f"{entry.value:.9g}")
+
+
+def grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries of one explainer on one data set together, in order of appearance."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.dataset, entry.explainer), []).append(entry)
+    return list(groups.values())
+
+
+def kind(entry: Entry) -> str:
+    """``reference``, ``explainer``, ``conversion`` (an explainer made of another one) or ``control``."""
+    return "conversion" if entry.of is not None else entry.kind

@@ -1,0 +1,1 @@
+"""How numbers and orders change with other definitions."""

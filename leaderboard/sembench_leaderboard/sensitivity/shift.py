@@ -1,0 +1,198 @@
+"""What does another definition do to the numbers of several methods, and to their order?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import fmean
+
+from sembench.results.result import Measure, Result
+from sembench_leaderboard.comparison.difference import difference
+from sembench_leaderboard.entries.entry import Entry, aggregate, column
+from sembench_leaderboard.entries.selection import Method, differing, find, in_words, name_of
+from sembench_leaderboard.statistics.bootstrap import Estimate
+from sembench_leaderboard.statistics.ranks import comparable, kendall_tau_b, spearman
+
+MIN_METHODS = 3
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A metric of several methods under the primary and under another definition, on one data set.
+
+    Attributes:
+        variant: What differs: a variant of the metric, or ``hyper-parameter = value``.
+        dataset: Name of the data set.
+        metric: Key of the metric.
+        measure: What the metric means.
+        methods: The methods, labels of the plain entries.
+        primary: Means over seeds, one per method.
+        other: The same under the other definition.
+        changed: The methods whose number is another one; all of them where a metric varies.
+        clear: Pairs of methods that are in reversed order beyond doubt: under either definition the 95 % interval of
+            their paired difference excludes 0.
+    """
+
+    variant: str
+    dataset: str
+    metric: str
+    measure: Measure
+    methods: tuple[str, ...]
+    primary: tuple[float, ...]
+    other: tuple[float, ...]
+    changed: tuple[str, ...]
+    clear: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def changes(self) -> tuple[float, ...]:
+        """Other minus primary, of the methods that changed."""
+        rows = zip(self.methods, self.primary, self.other, strict=True)
+        return tuple(after - before for method, before, after in rows if method in self.changed)
+
+    @property
+    def mean_change(self) -> float:
+        """Mean of the changes."""
+        return fmean(self.changes)
+
+    @property
+    def largest_change(self) -> float:
+        """The change of largest size, with its sign."""
+        return max(self.changes, key=abs)
+
+    @property
+    def has_order(self) -> bool:
+        """Whether there are enough methods for a correlation to say anything: two agree or disagree, no more."""
+        return len(self.methods) >= MIN_METHODS
+
+    @property
+    def tau(self) -> float | None:
+        """Kendall's tau-b between the two orders of methods; ``None`` where one has no order, or methods are few."""
+        return kendall_tau_b(self.primary, self.other) if self.has_order else None
+
+    @property
+    def rho(self) -> float | None:
+        """Spearman's rank correlation; ``None`` where one has no order, or methods are few."""
+        return spearman(self.primary, self.other) if self.has_order else None
+
+    @property
+    def swaps(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of methods in reversed order; a pair that either definition ties has not swapped."""
+        rows = list(zip(self.methods, comparable(self.primary), comparable(self.other), strict=True))
+        return tuple((a[0], b[0]) for a, b in combinations(rows, 2) if (a[1] - b[1]) * (a[2] - b[2]) < 0)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of methods that the primary definition tells apart."""
+        return sum(a != b for a, b in combinations(comparable(self.primary), 2))
+
+    @property
+    def firsts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The best methods under either definition; several where they tie."""
+        best = max if self.measure.direction == "higher" else min
+        both = (comparable(self.primary), comparable(self.other))
+        places = [[m for m, value in zip(self.methods, own, strict=True) if value == best(own)] for own in both]
+        return tuple(places[0]), tuple(places[1])
+
+
+Cells = dict[str, list[Result]]
+
+
+def metric_shifts(results: Sequence[Result]) -> list[Shift]:
+    """Every variant of every metric on every data set of one suite; explainers only, no controls and no black box.
+
+    Raises:
+        ResultsMixed: If the seeds of an entry do not belong together, see
+            `sembench_leaderboard.entries.entry.aggregate`.
+    """
+    shifts, cells = [], _cells(results)
+    for metric, dataset, entries in _groups(aggregate(results)):
+        for variant in sorted({name for entry in entries for name in entry.variants}):
+            have = [(e.explainer, e.value, e.variants[variant]) for e in entries if variant in e.variants]
+            known = [(name, value, other) for name, value, other in have if value is not None]
+            names, primary, other = (tuple(column) for column in zip(*known, strict=True))
+            shift = Shift(variant, dataset, metric, entries[0].measure, names, primary, other, names)
+            shifts.append(_with_clear(shift, cells[dataset], {}, variant))
+    return shifts
+
+
+def entry_shifts(results: Sequence[Result]) -> list[Shift]:
+    """Every value of a hyper-parameter in which entries differ from the plain ones, under every metric.
+
+    Methods are the plain entries. Those that have an entry with the other value are replaced by it, the others stay.
+
+    Raises:
+        ResultsMixed: If the seeds of an entry do not belong together, see
+            `sembench_leaderboard.entries.entry.aggregate`.
+    """
+    shifts, cells = [], _cells(results)
+    replaced = {dataset: _replacements(own) for dataset, own in cells.items()}
+    for metric, dataset, entries in _groups(aggregate(results)):
+        values = {entry.explainer: entry.value for entry in entries if entry.value is not None}
+        plain, variants = replaced[dataset]
+        methods = tuple(label for label in values if label in plain)
+        for variant, instead in sorted(variants.items()):
+            changed = tuple(label for label in methods if instead.get(label) in values)
+            if changed:
+                stand_in = {label: instead[label] for label in changed}
+                primary = tuple(values[label] for label in methods)
+                other = tuple(values[stand_in.get(label, label)] for label in methods)
+                shift = Shift(variant, dataset, metric, entries[0].measure, methods, primary, other, changed)
+                shifts.append(_with_clear(shift, cells[dataset], stand_in, ""))
+    return shifts
+
+
+def _groups(entries: Iterable[Entry]) -> list[tuple[str, str, list[Entry]]]:
+    """Scored explainers by metric and data set, in the order of the board's columns."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        if entry.kind == "explainer" and entry.value is not None:
+            groups.setdefault((entry.metric, entry.dataset), []).append(entry)
+    ordered = sorted(groups.items(), key=lambda item: (column(item[0][0]), item[0][1]))
+    return [(metric, dataset, own) for (metric, dataset), own in ordered]
+
+
+def _cells(results: Iterable[Result]) -> dict[str, Cells]:
+    """The cells of all explainers, by data set, then label."""
+    cells: dict[str, Cells] = {}
+    for result in results:
+        if result.kind == "explainer":
+            cells.setdefault(result.dataset, {}).setdefault(result.explainer, []).append(result)
+    return cells
+
+
+def _with_clear(shift: Shift, cells: Cells, instead: Mapping[str, str], variant: str) -> Shift:
+    """The shift with those of its swaps that the intervals of the paired differences leave no doubt about."""
+
+    def clear(pair: tuple[str, str]) -> bool:
+        first, second = (instead.get(label, label) for label in pair)
+        before = difference(shift.metric, cells[pair[0]], cells[pair[1]])
+        after = difference(shift.metric, cells[first], cells[second], variant)
+        return _excludes_zero(before) and _excludes_zero(after)
+
+    return replace(shift, clear=tuple(pair for pair in shift.swaps if clear(pair)))
+
+
+def _excludes_zero(estimate: Estimate | None) -> bool:
+    if estimate is None:
+        return False
+    interval = estimate.interval()
+    return interval.low > 0 or interval.high < 0
+
+
+def _replacements(cells: Cells) -> tuple[set[str], dict[str, dict[str, str]]]:
+    """Labels of plain entries; and by ``hyper-parameter = value``, which label stands instead of which plain one."""
+    plain_labels: set[str] = set()
+    instead: dict[str, dict[str, str]] = {}
+    every = [cell for own in cells.values() for cell in own]
+    for name in sorted({name_of(cell) for cell in every}):
+        plain = find(Method((name,)), every)
+        if isinstance(plain, str):
+            continue  # several entries and none of them plain: nothing to compare with
+        plain_labels.add(plain[0].explainer)
+        for label, (other, *_) in cells.items():
+            keys = differing(plain[0], other) if name_of(other) == name else []
+            if len(keys) == 1:
+                changed = f"{keys[0]} = {in_words(other.hyperparameters.get(keys[0]))}"
+                instead.setdefault(changed, {})[plain[0].explainer] = label
+    return plain_labels, instead

@@ -1,0 +1,144 @@
+"""How sure is a mean? 95 % bootstrap intervals over seeds and over what was scored.
+
+A cell's value is the mean over its units (images or prototypes); an entry's value is the mean over seeds of the cells'
+values. Both levels are resampled with replacement: the seeds, if there are several, and the units. Units are *crossed*
+with seeds when every seed scored the same units (a test image): one draw of units then serves all seeds of a resample.
+They are *nested* when each seed has its own (a prototype): each drawn seed then gets its own draw of units.
+
+Note:
+    The interval covers what would change with other seeds (of training, of initialisation) and with other units drawn
+    like these. It does not cover other training data, other hyper-parameters, or another data set. With one seed it
+    speaks of that one trained model only. With few seeds the share of the seeds is understated: the variance of a
+    bootstrap over S seeds is (S - 1) / S of what it should be, half of it with two seeds. Prototypes are treated as
+    draws from what the recipe would find, although one fit chooses them together. Overlapping intervals are no test of
+    a difference: entries are scored on the same images, so a paired comparison is sharper.
+
+References:
+    Davison and Hinkley: Bootstrap Methods and their Application, 1997, sections 3.8 (hierarchical data) and 5.3.1
+    (percentile limits).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sembench_leaderboard.statistics.resampling import Array, crossed_means, nested_means, seed_deviations
+
+DRAWS = 1000
+LEVEL = 0.95
+_FACTOR = 8  # decimals of the factor of few seeds: versions of SciPy differ from the eleventh on
+_DIGITS = 12  # of an interval's limits, counted from the largest score: beyond them, processors sum differently
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its percentile interval, ``low <= value <= high``."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, and the same mean in every resample.
+
+    Attributes:
+        value: The mean.
+        means: One per resample, ``(draws,)``.
+        scale: Size of the largest score that went in.
+    """
+
+    value: float
+    means: Array
+    scale: float
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """The difference of two means, resample by resample."""
+        return Estimate(self.value - other.value, self.means - other.means, max(self.scale, other.scale))
+
+    def interval(self) -> Interval:
+        """The mean with its percentile limits.
+
+        The limits have 12 digits, counted from the largest score, the same on every machine, and are widened to hold
+        the mean should rounding have put it outside; they have no width where all resamples agree.
+        """
+        if bool((self.means == self.value).all()):
+            return Interval(self.value, self.value, self.value)
+        places = (len(self.means) - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        limits = np.interp(places, np.arange(len(self.means)), np.sort(self.means))
+        digits = _DIGITS - math.ceil(math.log10(self.scale))
+        low, high = (round(float(limit), digits) + 0.0 for limit in limits)  # + 0.0: no negative zero
+        return Interval(self.value, min(low, self.value), max(high, self.value))
+
+
+def estimate(
+    cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS, units: str = "units"
+) -> Estimate:
+    """What is the mean over seeds, and what is it in every resample?
+
+    Args:
+        cells: One array of scores per seed, each ``(units,)``; of equal length where crossed.
+        crossed: Whether position ``u`` is the same unit in every cell.
+        names: What the random stream is for (the suite). It depends on these names and on nothing else: another entry
+            on the board never moves an interval, and entries of one data set see the same resampled images.
+        draws: Number of resamples.
+        units: A word of the stream that draws nested units, see
+            `sembench_leaderboard.statistics.resampling.nested_means`.
+
+    Raises:
+        ValueError: If a cell is empty, or crossed cells differ in length.
+    """
+    sizes = [len(cell) for cell in cells]
+    if not sizes or min(sizes) == 0 or (crossed and len(set(sizes)) > 1):
+        raise ValueError(
+            f"cannot resample cells of {sizes} scores: each needs at least one, and crossed cells equally many."
+        )
+    first = float(cells[0][0])
+    scale = max(float(np.abs(cell).max()) for cell in cells)
+    if all(bool((cell == first).all()) for cell in cells):
+        return Estimate(first, np.full(draws, first), scale)
+    value, stream = float(np.mean([cell.mean() for cell in cells])), tuple(names)
+    means = crossed_means(cells, draws, stream) if crossed else nested_means(cells, draws, stream, units)
+    return Estimate(value, means, scale)
+
+
+def widened(own: Estimate, by_seed: Array, names: Sequence[str]) -> Estimate:
+    """An estimate whose interval keeps its level with few seeds: for tests, where 95 % has to mean 95 %.
+
+    A bootstrap over S seeds has (S - 1) / S of their variance, and its limits lie where a normal distribution has them
+    instead of Student's t. In every resample, the part that comes from the seeds drawn is enlarged by
+    ``sqrt(S / (S - 1)) t / z`` with the 97.5 % quantiles of t (S - 1 degrees of freedom) and of the normal
+    distribution: 9.2 for two seeds, 2.7 for three, 1.6 for five.
+
+    Args:
+        own: The estimate.
+        by_seed: Its value for each seed, ``(seeds,)``; a single one leaves the estimate as it is.
+        names: The names of its random stream.
+    """
+    seeds = len(by_seed)
+    if seeds < 2 or bool((by_seed == by_seed[0]).all()):
+        return own
+    deviations = seed_deviations(by_seed, len(own.means), tuple(names))
+    return replace(own, means=own.means + (widening(seeds, LEVEL) - 1) * deviations)
+
+
+def widening(seeds: int, level: float) -> float:
+    """By how much the part of the seeds, two or more, is enlarged in an interval of this level; see `widened`."""
+    from scipy.special import ndtri, stdtrit
+
+    upper = (1 + level) / 2
+    factor = math.sqrt(seeds / (seeds - 1)) * float(stdtrit(seeds - 1, upper) / ndtri(upper))
+    return round(factor, _FACTOR)
+
+
+def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
+    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples? See `estimate`."""
+    return estimate(cells, crossed=crossed, names=names, draws=draws).interval()
+
+
+MIN_SEEDS = 2

@@ -1,0 +1,1 @@
+"""Tables, numbers and their escaping in Markdown, LaTeX and HTML."""

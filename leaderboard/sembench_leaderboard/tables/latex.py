@@ -1,0 +1,47 @@
+"""The tables of the board for a paper: LaTeX with booktabs, one table environment per group of measures."""
+
+from __future__ import annotations
+
+import re
+
+from sembench_leaderboard.tables.escape import latex as escape
+from sembench_leaderboard.tables.table import Cell, Column, Table
+
+_PREAMBLE = """\
+% Needs \\usepackage{booktabs}; the file is UTF-8. Numbers are means with 95 % bootstrap intervals.
+"""
+_NUMBER = re.compile(r"(?P<digits>[+-]?\d[\d.]*)(?:e(?P<power>[+-]\d+))?")
+_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
+
+
+def table(content: Table) -> str:
+    """One ``tabular`` and, below it, its notes."""
+    heads = " & ".join(["", *map(_head, content.columns)])
+    lines = [f"\\begin{{tabular}}{{l{'r' * len(content.columns)}}}", r"\toprule", f"{heads} \\\\", r"\midrule"]
+    for row in content.rows:
+        lines += [r"\midrule"] * row.aside
+        lines.append(" & ".join([escape(row.label), *map(_cell, row.cells)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [f"\\par\\smallskip {_mark(index)} {escape(note)}" for index, note in enumerate(content.notes)]
+    return "\n".join(lines)
+
+
+def _head(head: Column) -> str:
+    unit = f", {escape(head.unit)}" if head.unit else ""
+    return f"{escape(head.title)}{unit}{_ARROWS[head.direction]}"
+
+
+def _cell(cell: Cell) -> str:
+    text = _NUMBER.sub(_math, cell.text.replace("—", "---")).replace("±", r"$\pm$")
+    value, _, interval = text.partition(" [")
+    text = rf"{value} {{\scriptsize [{interval}}}" if interval else value
+    return text if cell.note is None else f"{text}{_mark(cell.note)}"
+
+
+def _math(number: re.Match[str]) -> str:
+    power = rf" \cdot 10^{{{int(number['power'])}}}" if number["power"] else ""
+    return f"${number['digits']}{power}$"
+
+
+def _mark(index: int) -> str:
+    return f"\\textsuperscript{{{index + 1}}}"

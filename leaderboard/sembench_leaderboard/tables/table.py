@@ -1,0 +1,60 @@
+"""What stands in which table? Scores with intervals and chance levels, whatever they are printed as later.
+
+A table holds text of two kinds: numbers, made here, which need no escaping; and words from result files (labels,
+titles, units, reasons), which whoever prints the table has to escape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sembench.results.result import Kind
+
+SECTIONS = {
+    "test image": "Predictions",
+    "training image": "Predictions",
+    "explained image": "Explanations",
+    "prototype": "Prototypes",
+    "attribute": "Prototypes",
+}
+Kinds = tuple[Kind, ...]
+COMPARED: Kinds = ("reference", "explainer")
+CONTROLS: Kinds = ("control",)
+NOTHING = "—"
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a column: title, what is better (``""`` where nothing is), unit."""
+
+    title: str
+    direction: Literal["", "higher", "lower"] = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Printed numbers, and the index of a note in the table's notes."""
+
+    text: str
+    note: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A label and one cell per column; an aside is no entry of the board, e.g. a chance level."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with notes, to which cells refer by index."""
+
+    heading: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()

@@ -1,5 +1,0 @@
-"""`python -m sembench` is `sembench`."""
-
-from sembench import main
-
-main()

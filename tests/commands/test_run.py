@@ -1,0 +1,351 @@
+"""The command line, as a person uses it: from another process, killed, interrupted, started again."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from filelock import FileLock
+
+from places import TESTS
+from sembench.results.result import read_result
+
+SUITE = """
+name = "small"
+title = "For tests of the command line"
+seeds = [0]
+metrics = ["accuracy", "accuracy_gap", "ghosting", "lrp_kl", "ro_auroc", "diversity"]
+[backbone]
+name = "resnet10-narrow"
+[training]
+epochs = 2
+learning_rate = 0.05
+batch_size = 128
+[evaluation]
+explained_images = 10
+steps = 4
+[[datasets]]
+name = "digits"
+image_size = 33
+[[explainers]]
+name = "kmex"
+[[explainers]]
+name = "b34"
+[[explainers]]
+name = "shuffled"
+"""
+
+
+TRAINED = (
+    SUITE[: SUITE.index("[[explainers]]")].replace("epochs = 2", "epochs = 1")
+    + """
+[[explainers]]
+name = "protopnet"
+parameters = { dimension = 8, warm_epochs = 2, joint_epochs = 2, project_every = 1, last_epochs = 2, batch_size = 128 }
+[[explainers]]
+name = "flint"
+parameters = { epochs = 3, fidelity_from = 2, entropy_from = 3, batch_size = 128 }
+[[explainers]]
+name = "protovae"
+parameters = { channels = [4, 8], latent = 8, epochs = 2, batch_size = 128 }
+[[explainers]]
+name = "kmex(protovae)"
+parameters = { base = { channels = [4, 8], latent = 8, epochs = 2, batch_size = 128 } }
+"""
+)
+
+
+def sembench(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "sembench", *map(str, arguments)], capture_output=True, text=True, check=False, **options
+    )
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An uninterrupted run, to compare with."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "small.toml").write_text(SUITE)
+    done = sembench("run", "--suite", folder / "small.toml", "--out", folder / "out")
+    assert done.returncode == 0, done.stderr
+    return folder / "out"
+
+
+def imported(done):
+    """Modules that a process run with PYTHONPROFILEIMPORTTIME imported."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def numbers(folder):
+    """Scores and hashes of every result below a folder."""
+    found = {}
+    for path in sorted(folder.rglob("seed-*.json")):
+        result = read_result(path)
+        found[path.name, result.explainer] = result.scores, result.provenance.model_sha256
+    return found
+
+
+def start(suite, out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "sembench", "run", "--suite", str(suite), "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # A job in the background ignores Ctrl-C, and so would its children: here it has its usual meaning.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+
+
+def stop_after(process, lines, signum):
+    """Sends a signal once so many lines were printed; returns what was printed."""
+    printed = [process.stdout.readline() for _ in range(lines)]
+    process.send_signal(signum)
+    rest, _ = process.communicate(timeout=60)
+    return "".join(printed) + rest
+
+
+@pytest.mark.slow
+def test_killed_five_times_at_different_places_it_ends_with_the_same_numbers(suite, tmp_path, finished):
+    out = tmp_path / "out"
+    for lines in (4, 5, 6, 7, 5):
+        stop_after(start(suite, out), lines, signal.SIGKILL)
+    done = sembench("run", "--suite", suite, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert numbers(out) == numbers(finished)
+    assert len(numbers(out)) == 3
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage_of_every_training_it_ends_with_the_same_models(tmp_path):
+    suite = tmp_path / "trained.toml"
+    suite.write_text(TRAINED)
+    stages = ("warm-up 1/2", "joint 1/1", "last layer 1/2", "FLINT 2/3", "ProtoVAE 1/2")
+    killed = []
+    for stage in stages:
+        process = start(suite, tmp_path / "killed")
+        for line in process.stdout:
+            if stage in line:
+                killed.append(stage)
+                break
+        process.kill()
+        process.communicate(timeout=60)
+    assert killed == list(stages)  # every start went on from there: none of these lines had come before
+    for out in ("killed", "whole"):
+        done = sembench("run", "--suite", suite, "--out", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert len(numbers(tmp_path / "whole")) == 4
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_half_file(suite, tmp_path):
+    out = tmp_path / "out"
+    process = start(suite, out)
+    printed = stop_after(process, 4, signal.SIGINT)
+    assert process.returncode == 130
+    assert "what is finished is kept" in printed
+    assert "Traceback" not in printed
+    assert list(out.rglob("*.part")) == []
+
+
+@pytest.mark.slow
+def test_a_second_run_on_the_same_folder_is_refused_while_the_first_goes_on(suite, tmp_path):
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lock"):  # what a run holds from its first to its last moment
+        second = sembench("run", "--suite", suite, "--out", tmp_path / "out")
+    assert second.returncode == 2
+    assert "another run is writing to" in second.stderr
+
+
+def test_a_finished_run_recomputes_nothing_and_loads_no_torch(suite, finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("seed-*.json")}
+    done = sembench("run", "--suite", suite, "--out", finished, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == 0
+    assert "3 done, 0 to run" in done.stdout
+    assert "torch" not in imported(done)
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("seed-*.json")} == before
+
+
+def test_help_loads_no_torch():
+    done = sembench("--help", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == 0
+    assert "typer" in imported(done)
+    assert not {"torch", "pandas", "matplotlib", "sklearn"} & imported(done)
+
+
+def test_results_of_other_settings_are_not_overwritten_unless_asked(suite, finished, tmp_path):
+    before = numbers(finished)
+    done = sembench("run", "--suite", suite, "--out", finished, "--epochs", 1)
+    assert done.returncode == 2
+    assert "3 results in" in done.stderr
+    assert "computed with other settings" in done.stderr
+    assert numbers(finished) == before
+
+
+@pytest.mark.slow
+def test_refresh_computes_only_what_is_stale_or_damaged(suite, finished, tmp_path):
+    out = tmp_path / "out"
+    for path in finished.rglob("*.json"):
+        (out / path.relative_to(finished)).parent.mkdir(parents=True, exist_ok=True)
+        (out / path.relative_to(finished)).write_bytes(path.read_bytes())
+    damaged = out / "small" / "digits" / "kmex" / "seed-0.json"
+    damaged.write_text("{")
+    done = sembench("run", "--suite", suite, "--out", out, "--cache", finished / "cache")
+    assert done.returncode == 0, done.stderr
+    assert "2 done, 1 to run" in done.stdout
+    assert "It is computed again" in done.stderr
+    assert numbers(out) == numbers(finished)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suite", "quikc"], "unknown suite 'quikc'. Did you mean 'quick'"),
+        (["--explainer", "kmx"], "unknown explainer 'kmx'. Did you mean 'kmex'"),
+        (["--dataset", "mnst"], "unknown data set 'mnst'. Did you mean 'mnist'"),
+        (["--explainer", "my method"], "unknown explainer 'my method'"),
+        (["--device", "warp", "--explainer", "kmex"], "device 'warp' cannot be used"),
+    ],
+)
+def test_a_wrong_name_is_one_line_and_status_2(tmp_path, arguments, message):
+    done = sembench("run", "--out", tmp_path / "out", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+FUSSY = """
+from dataclasses import dataclass
+
+from sembench_baselines.kmex import KMEx
+from sembench.plugins.registry import EXPLAINERS
+
+
+@EXPLAINERS.register("fussy")
+@dataclass(frozen=True)
+class Fussy(KMEx):
+    def __post_init__(self):
+        raise ValueError("lr must be positive")
+"""
+
+
+def test_check_names_a_recipe_that_cannot_be_made(tmp_path):
+    (tmp_path / "plug.py").write_text(FUSSY)
+    done = sembench("check", "fussy", "--plugin", tmp_path / "plug.py")
+    assert done.returncode == 1
+    assert "broken      recipe              fussy: ValueError: lr must be positive. Hyper-parameters" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "leaderboard", "report", "claims"])
+def test_a_file_where_a_folder_should_be_is_one_line_and_status_2(tmp_path, command):
+    (tmp_path / "file").write_text("mine")
+    from places import RESULTS as results
+
+    options = ["--epochs", 1] if command == "run" else ["--results", results, "--suite", "quick"]
+    done = sembench(command, "--out", tmp_path / "file", *options)
+    assert done.returncode == 2
+    assert "cannot be written: File exists" in done.stderr or "cannot be written: Not a directory" in done.stderr
+    assert done.stderr.startswith(f"error: {tmp_path / 'file'}")
+    assert "Traceback" not in done.stderr
+    assert "training" not in done.stdout
+
+
+def test_a_wrong_option_is_a_usage_error():
+    done = sembench("run", "--sede", 1)
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+
+
+def test_a_data_set_that_is_not_there_fails_its_cells_and_says_where_it_looked(tmp_path):
+    done = sembench(
+        "run", "--dataset", "mnist", "--explainer", "kmex", "--seed", 0, "--out", tmp_path / "out", "--data-root",
+        tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "1 of 1 cells failed" in done.stderr
+    assert str(tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte") in done.stderr
+    assert "--data-root" in done.stderr
+
+
+def test_list_names_what_is_there():
+    done = sembench("list")
+    for name in ("kmex", "b234", "ro_auroc", "digits", "resnet34", "quick"):
+        assert f"  {name} " in done.stdout
+
+
+def test_a_leaderboard_without_results_says_what_to_run(tmp_path):
+    done = sembench("leaderboard", "--results", tmp_path)
+    assert done.returncode == 2
+    assert "sembench run" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_board_is_made_and_checked(finished, tmp_path):
+    made = sembench("leaderboard", "--results", finished, "--out", tmp_path)
+    assert made.returncode == 0, made.stderr
+    names = {path.name for path in (tmp_path / "small").iterdir()}
+    assert {"board.md", "board.csv", "board.tex", "radar.png", "radar.svg"} <= names
+    assert sembench("leaderboard", "--results", finished, "--out", tmp_path, "--check").returncode == 0
+    (tmp_path / "small" / "board.csv").write_text("edited")
+    stale = sembench("leaderboard", "--results", finished, "--out", tmp_path, "--check")
+    assert stale.returncode == 1
+    assert "board.csv" in stale.stderr
+
+
+def test_tables_go_into_a_document_and_are_checked_there(tmp_path):
+    from places import RESULTS as results
+
+    document, command = (
+        tmp_path / "page.md",
+        ("leaderboard", "--results", results, "--suite", "quick", "--out", tmp_path / "board"),
+    )
+    document.write_text("# Mine\n<!-- board: quick / digits / Predictions --><!-- end of board -->\nend\n")
+    assert sembench(*command, "--into", document).returncode == 0
+    assert document.read_text().startswith("# Mine\n")
+    assert "| kmex " in document.read_text()
+    assert sembench(*command, "--into", document, "--check").returncode == 0
+    document.write_text(document.read_text().replace("| kmex ", "| kmeX "))
+    stale = sembench(*command, "--into", document, "--check")
+    assert (stale.returncode, stale.stderr) == (1, f"stale: {document}\n")
+    document.write_text("<!-- board: other / digits / Predictions --><!-- end of board -->")
+    refused = sembench(*command, "--into", document)
+    assert refused.returncode != 0
+    assert "there is no board of the suite 'other'" in refused.stderr
+
+
+OWN = TESTS / "support" / "own_networks.py"
+
+
+@pytest.mark.slow
+def test_inspect_says_what_fits_a_network_of_one_s_own():
+    shown = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "features.2")
+    assert shown.returncode == 0, shown.stderr
+    assert "cnn              not applicable: its head is not a linear layer" in shown.stdout
+    wrong = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "nowhere")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: block 'nowhere' is no step of the network")
+
+
+@pytest.mark.slow
+def test_a_network_of_one_s_own_stands_in_for_the_suite_s(suite, tmp_path):
+    command = ["run", "--suite", suite, "--out", tmp_path / "out", "--explainer", "kmex", "--backbone", f"{OWN}:Mixed"]
+    done = sembench(*command, "--frozen")
+    assert done.returncode == 0, done.stderr
+    result = read_result(tmp_path / "out" / "small" / "digits" / "kmex" / "seed-0.json")
+    assert result.settings["backbone"] == {"name": f"{OWN}:Mixed", "weights": "none", "frozen": True}
+    assert result.provenance.backbone_training["epochs"] == 0
+    again = sembench(*command, "--frozen")
+    assert "1 done, 0 to run" in again.stdout
+    assert "loading torch" not in again.stdout
+    missing = sembench(*command, "--weights", tmp_path / "none.pth")
+    assert missing.returncode == 2
+    assert "none.pth' cannot be read" in missing.stderr

@@ -1,0 +1,47 @@
+import csv
+import io
+
+import pandas as pd
+import pytest
+
+from sembench_leaderboard.board.csv import FIELDS, rows, to_csv, to_frame
+from sembench_leaderboard.entries.entry import aggregate
+
+
+@pytest.fixture
+def entries(build):
+    kl = build.scored("lrp_kl", [0.1, 0.2, 0.4], chance=1 / 3, variants={"reverse": (0.3, 0.3, 0.1)})
+    missing = build.not_applicable("ghosting", 'no "prototypes",\nnone | at all')
+    return aggregate(build.result({"lrp_kl": kl, "ghosting": missing}, seed=seed) for seed in (0, 2))
+
+
+def test_one_row_per_number_and_variant(entries):
+    assert [(row["metric"], row["variant"], row["status"]) for row in rows(entries)] == [
+        ("lrp_kl", "", "scored"), ("lrp_kl", "reverse", "scored"), ("ghosting", "", "not applicable"),
+    ]  # fmt: skip
+
+
+def test_a_variant_claims_no_interval_and_no_chance_level(entries):
+    variant = rows(entries)[1]
+    assert variant["value"] == pytest.approx(0.7 / 3)
+    assert (variant["low"], variant["high"], variant["chance"]) == (None, None, None)
+
+
+def test_csv_keeps_every_digit_and_every_word(entries):
+    read = list(csv.DictReader(io.StringIO(to_csv(entries))))
+    assert float(read[0]["value"]) == entries[0].value
+    assert float(read[0]["chance"]) == 1 / 3
+    assert read[0]["seeds"] == "0 2"
+    assert read[0]["upper"] == ""  # unbounded
+    assert read[2]["value"] == ""
+    assert read[2]["reason"] == 'no "prototypes",\nnone | at all'
+    assert read[0]["version"] == "1"
+    assert tuple(read[0]) == FIELDS
+
+
+def test_the_frame_is_the_csv(entries):
+    frame = to_frame(entries)
+    assert list(frame.columns) == list(FIELDS)
+    again = pd.read_csv(io.StringIO(to_csv(entries)), keep_default_na=False, na_values={"value": [""]})
+    assert again["value"].tolist()[:2] == frame["value"].tolist()[:2]
+    assert frame["value"].isna().tolist() == [False, False, True]
