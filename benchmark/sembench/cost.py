@@ -1,4 +1,4 @@
-"""What does it cost? Exact counts of forward passes and images, and memory."""
+"""Costs: exact counts of forward passes and images, and memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pausable:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Inside this block passes are not its business: somebody else's cost, or made to be timed."""
+        """Leaves passes inside this block uncounted: they are another's cost, or made to be timed."""
         before, self._paused = self._paused, True
         try:
             yield
@@ -50,7 +50,7 @@ class PassCounter(Pausable):
         layers = (layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)))
         self._layer = next(layers, None)
         found = (getattr(module, "recollection", None) for module in network.modules())
-        self._told_by: list[list[PassCounter]] = [recollection.watchers for recollection in found if recollection]
+        self._watched: list[list[PassCounter]] = [recollection.watchers for recollection in found if recollection]
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self.passes = 0
         self.images = 0
@@ -66,7 +66,7 @@ class PassCounter(Pausable):
             self.images += len(inputs[0])
 
     def recalled(self, images: int, seconds: float) -> None:
-        """Counts a pass over so many images that was answered from memory; when it was made, it took so long."""
+        """Counts a pass that was answered from memory; ``seconds`` is what it took when it was made."""
         if not self._paused:
             self.passes += 1
             self.images += images
@@ -75,7 +75,7 @@ class PassCounter(Pausable):
     def __enter__(self) -> PassCounter:
         if self._layer is not None:
             self._handle = self._layer.register_forward_pre_hook(self._count)
-        for watchers in self._told_by:
+        for watchers in self._watched:
             watchers.append(self)
         return self
 
@@ -84,7 +84,7 @@ class PassCounter(Pausable):
     ) -> None:
         if self._handle is not None:
             self._handle.remove()
-        for watchers in self._told_by:
+        for watchers in self._watched:
             watchers.remove(self)
 
 

@@ -1,6 +1,4 @@
-"""What can go wrong, as a tree: catch the branch that you can do something about.
-
-::
+"""The errors of sembench, as a tree: catch the branch that you can do something about.
 
     SembenchError
     ├── UnknownName          a name that no registry, suite or data set knows
@@ -16,7 +14,7 @@
     ├── ResultDamaged        a result file that cannot be read
     ├── ResultsMixed         results that must not stand on one board
     ├── ResultStale          a result of other settings where a new one should go
-    ├── CacheDamaged         a cached model that cannot be read (callers compute it anew)
+    ├── CacheDamaged         a cached model that cannot be read (callers compute it again)
     ├── FolderBusy           an output folder that another run is writing to
     ├── NotWritable          a file or folder that must not or cannot be written to
     └── DiskFull             no room left for a result or a model
@@ -96,7 +94,7 @@ class ContractBroken(SembenchError):
 
 
 class NotOffered(SembenchError):
-    """Something optional that a method does not show; the message is a sentence for whoever looks at its figures."""
+    """Something optional that a method does not show; the message is a sentence for the readers of its figures."""
 
 
 class ResultDamaged(SembenchError):
@@ -112,7 +110,7 @@ class ResultStale(SembenchError):
 
 
 class CacheDamaged(SembenchError):
-    """A cached model that cannot be read; whoever asked for it computes it anew."""
+    """A cached model that cannot be read; callers compute it again."""
 
 
 class FolderBusy(SembenchError):

@@ -1,4 +1,4 @@
-"""How do files get onto the disk? Whole or not at all, and with an error that says what stood in the way."""
+"""Writing files whole or not at all, with an error that says what stood in the way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sembench.errors import DiskFull, NotWritable
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Inside this block a file or folder is written: an error of the operating system becomes one of ours.
+    """Turns an error of the operating system, while a file or folder is written, into one of sembench.
 
     Raises:
         DiskFull: If there is no room.

@@ -1,4 +1,4 @@
-"""Where does randomness come from? From (seed, names), never from a global stream."""
+"""Random streams that depend on (seed, names), never on a global stream."""
 
 from __future__ import annotations
 

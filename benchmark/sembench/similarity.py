@@ -1,20 +1,17 @@
-"""How alike are a point and a prototype? The similarities of the papers, all larger where closer.
+"""The similarities of the papers between a point and a prototype, all larger where closer.
 
-==============  =====================================  =================================================
-name            formula                                source
-==============  =====================================  =================================================
-``distance``    ``-d``                                 [K], the similarity of KMEx
-``squared``     ``-d^2``                               [K] A.6.1
-``exp``         ``exp(-d)``                            [C]
-``log``         ``log((d + 1) / (d + 1e-4))``          the authors' code of [K] (d not squared)
-``log2``        ``log((d^2 + 1) / (d^2 + 1e-4))``      ProtoPNet; [K] A.6.1
-``dot``         ``<z, p>``                             [C], CNN-as-SEM
-``cosine``      ``<z, p> / (|z| |p|)``                 [K] A.6.1
-``ned``         ``-var(z - p) / (2 (var z + var p))``  normalised Euclidean distance, [K] A.6.1
-==============  =====================================  =================================================
+    name        formula, with d = |z - p|            source
+    distance    -d                                   [K], the similarity of KMEx
+    squared     -d^2                                 [K] A.6.1
+    exp         exp(-d)                              [C]
+    log         log((d + 1) / (d + 1e-4))            the authors' code of [K] (d not squared)
+    log2        log((d^2 + 1) / (d^2 + 1e-4))        [ProtoPNet]; [K] A.6.1
+    dot         <z, p>                               [C], CNN-as-SEM
+    cosine      <z, p> / (|z| |p|)                   [K] A.6.1
+    ned         -var(z - p) / (2 (var z + var p))    normalised Euclidean distance, [K] A.6.1
 
 ``exp`` in float32 is 0 beyond a distance of 104: scores, ghosting and probabilities are then all ties.
-``d = |z - p|``. Every function takes ``(..., M, D)`` and ``(..., P, D)`` and returns ``(..., M, P)``.
+Every function takes ``(..., M, D)`` and ``(..., P, D)`` and returns ``(..., M, P)``.
 """
 
 from __future__ import annotations
@@ -33,19 +30,43 @@ _CELLS = 16_384  # at a time: some 100 MB in float64
 
 
 def distances(points: Tensor, prototypes: Tensor) -> Tensor:
-    """Exact Euclidean distances ``(..., M, P)``.
+    """Exact Euclidean distances.
+
+        d_ij = |z_i - p_j|
 
     `torch.cdist` by default switches to a matrix product above 25 rows and then gives non-zero self-distances; here
     equal vectors are at distance exactly 0.
+
+    Args:
+        points: ``(..., M, D)``.
+        prototypes: ``(..., P, D)``.
+
+    Returns:
+        ``(..., M, P)``, in [0, inf).
+
+    Examples:
+        >>> distances(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [[5.0, 0.0]]
     """
     return torch.cdist(points, prototypes, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def distances_of_cells(cells: Tensor, prototypes: Tensor) -> Tensor:
-    """Euclidean distances ``(M, P)`` of very many points: by a matrix product in float64, a bounded part at a time.
+    """Euclidean distances of very many points, by a matrix product in float64, a bounded part at a time.
 
     It is some five times quicker than `distances` and as near to the truth as float32 can tell, unless two vectors are
     equal but for 1e-8 of their norm: no distance is exactly 0. Prototypes are compared with each other by `distances`.
+
+    Args:
+        cells: ``(M, D)``.
+        prototypes: ``(P, D)``.
+
+    Returns:
+        ``(M, P)``, in [0, inf), of the cells' type.
+
+    Examples:
+        >>> distances_of_cells(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]])).tolist()
+        [[5.0]]
     """
     vectors = prototypes.double()
     parts = [
@@ -56,7 +77,24 @@ def distances_of_cells(cells: Tensor, prototypes: Tensor) -> Tensor:
 
 
 def log_similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
-    """``log((d + 1) / (d + epsilon))``, elementwise and positive, of distances or of squared distances."""
+    """Logarithmic similarity of distances or of squared distances, elementwise.
+
+        s = log((d + 1) / (d + epsilon))
+
+    Args:
+        distance: Any shape, at least 0.
+        epsilon: Keeps the similarity of equal vectors finite, at ``-log(epsilon)``.
+
+    Returns:
+        The same shape, positive.
+
+    Examples:
+        >>> log_similarity(torch.tensor([0.0, 1.0], dtype=torch.float64)).round(decimals=2).tolist()
+        [9.21, 0.69]
+
+    References:
+        [ProtoPNet], of squared distances.
+    """
     return torch.log1p((1 - epsilon) / (distance + epsilon))  # the same, and exact where the distance is large
 
 
@@ -79,18 +117,52 @@ SIMILARITIES: dict[str, Similarity] = {
 
 
 def similarity(name: str) -> Similarity:
-    """The similarity function under a name. Raises `UnknownName`."""
+    """The similarity function under a name.
+
+    Raises:
+        UnknownName: If it is none of `SIMILARITIES`.
+
+    Examples:
+        >>> similarity("exp")(torch.tensor([[0.0]]), torch.tensor([[0.0], [1000.0]])).tolist()
+        [[1.0, 0.0]]
+    """
     if name not in SIMILARITIES:
         raise UnknownName("similarity", name, SIMILARITIES)
     return SIMILARITIES[name]
 
 
 def largest_per_class(similarities: Tensor, classes: Tensor, n_classes: int) -> Tensor:
-    """Similarity of each row's nearest prototype in every class: ``(M, P)`` and ``(P,)`` to ``(M, C)``."""
+    """Similarity of each row's nearest prototype in every class.
+
+    Args:
+        similarities: ``(M, P)``.
+        classes: Class of each prototype ``(P,)``.
+        n_classes: ``C``.
+
+    Returns:
+        ``(M, C)``, minus infinity for a class without prototypes.
+
+    Examples:
+        >>> largest_per_class(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0, 0, 1]), 2).tolist()
+        [[3.0, 2.0]]
+    """
     scores = similarities.new_full((len(similarities), n_classes), -torch.inf)
     return scores.scatter_reduce(1, classes.expand_as(similarities), similarities, "amax")
 
 
 def sum_per_class(values: Tensor, classes: Tensor, n_classes: int) -> Tensor:
-    """Sums columns of the same class: ``(M, P)`` and ``(P,)`` to ``(M, C)``."""
+    """Sums of the columns of the same class.
+
+    Args:
+        values: ``(M, P)``.
+        classes: Class of each column ``(P,)``.
+        n_classes: ``C``.
+
+    Returns:
+        ``(M, C)``.
+
+    Examples:
+        >>> sum_per_class(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0, 0, 1]), 2).tolist()
+        [[4.0, 2.0]]
+    """
     return values @ F.one_hot(classes, n_classes).to(values.dtype)

@@ -1,18 +1,15 @@
 """The nouns of the benchmark, with their symbols and shapes.
 
-==========  ==========================================================================
-symbol      meaning
-==========  ==========================================================================
-``B, N``    images in a batch, images in all
-``C``       classes
-``L, P``    prototypes per class, prototypes in all
-``D``       channels of the embedding
-``H, W``    height and width of an image, pixels
-``h, w``    height and width of a feature map, cells
-``z``       embedding ``(B, D)``: the feature map ``F`` after average pooling
-``F``       feature map ``(B, D, h, w)``
-``p_j``     prototype ``j``, a vector ``(D,)``
-==========  ==========================================================================
+    symbol      meaning
+    B, N        images in a batch, images in all
+    C           classes
+    L, P        prototypes per class, prototypes in all
+    D           channels of the embedding
+    H, W        height and width of an image, pixels
+    h, w        height and width of a feature map, cells
+    z           embedding (B, D): the feature map F after average pooling
+    F           feature map (B, D, h, w)
+    p_j         prototype j, a vector (D,)
 
 A *point* is what a classifier compares with its prototypes: an image, or a cell of its feature map.
 """
@@ -47,7 +44,7 @@ OF_DATA = frozenset({Capability.ATTRIBUTES})
 
 
 class Trait(StrEnum):
-    """What a network may or may not be. Explainers and metrics name those that they cannot do without."""
+    """Properties that a network may lack; explainers and metrics name those that they need."""
 
     LINEAR_HEAD = "a linear layer on the average of the last feature map"
     RELEVANCE = "relevance propagation down to the pixels"
@@ -60,7 +57,7 @@ class Batch:
     Attributes:
         images: Normalised images ``(B, 3, H, W)``.
         labels: Classes ``(B,)``, int64.
-        indices: Data set indices ``(B,)``, int64: who an image is, whatever batch it comes in.
+        indices: Data set indices ``(B,)``, int64: they identify an image, whatever batch it comes in.
     """
 
     images: Tensor

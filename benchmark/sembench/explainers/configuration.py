@@ -1,4 +1,4 @@
-"""Which recipe is meant by a name and some hyper-parameters? One place knows how recipes are made of settings."""
+"""The recipe that a name and some hyper-parameters mean."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def _accepted(make: Any) -> str:
     try:
         whole = isinstance(make, type) and dataclasses.is_dataclass(make)
         names = [field.name for field in dataclasses.fields(make) if field.init] if whole else make().hyperparameters()
-    except Exception:  # noqa: BLE001 - the error that is on its way matters, not this one
-        return "not known"
+    except Exception as error:  # noqa: BLE001 - said after the error that is on its way, not in its place
+        return f"not known ({in_one_line(error)})"
     return ", ".join(names) or "none"

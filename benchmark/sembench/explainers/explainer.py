@@ -1,4 +1,4 @@
-"""A recipe, and what it makes: the two types that every method of the benchmark is written in."""
+"""A recipe and the model that it makes: the two types that every method of the benchmark is written in."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SelfExplainableModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Explanation:
-        """What does the model say of these normalised images ``(B, 3, H, W)``? Costs one forward pass."""
+        """The model's explanation of normalised images ``(B, 3, H, W)``. Costs one forward pass."""
 
     @abstractmethod
     def class_probabilities(self, explanation: Explanation) -> Tensor:
@@ -57,7 +57,7 @@ class SelfExplainableModel(nn.Module, ABC):
 
     @abstractmethod
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        """How much does each pixel matter for a class?
+        """The relevance of each pixel for a class.
 
         Args:
             images: Normalised images ``(B, 3, H, W)``.
@@ -69,7 +69,7 @@ class SelfExplainableModel(nn.Module, ABC):
         """
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
-        """How much does each pixel matter for the similarity of each image to one prototype? Optional, for figures.
+        """The relevance of each pixel for the similarity of an image to one prototype. Optional, for figures.
 
         Args:
             images: Normalised images ``(B, 3, H, W)``.
@@ -92,7 +92,7 @@ class SelfExplainableModel(nn.Module, ABC):
         raise NotOffered(f"{type(self).__name__} does not offer decoded images of prototypes")
 
     def prototype_origins(self) -> Tensor:
-        """Where each prototype was taken from: training image, row and column of the cell, ``(P, 3)``. Optional.
+        """The origin of each prototype: training image, row and column of the cell, ``(P, 3)``. Optional.
 
         Raises:
             NotOffered: If prototypes are not taken from training images.
@@ -124,8 +124,8 @@ class SelfExplainableModel(nn.Module, ABC):
 class Explainer(ABC):
     """A recipe: hyper-parameters, and how to fit a model with them.
 
-    Subclass as a frozen dataclass whose fields are the hyper-parameters; they become the entry's provenance and part
-    of its cache key for nothing.
+    Subclass as a frozen dataclass whose fields are the hyper-parameters; they are recorded in provenance and cache key
+    without further code.
 
     Attributes:
         kind: ``"explainer"``; ``"control"`` for an entry with a known answer; ``"reference"`` for the black box.
@@ -168,7 +168,7 @@ class Explainer(ABC):
         return cls(**{**columns.get("*", {}), **columns.get(dataset, {}), **parameters})
 
     def obstacle(self, backbone: Backbone) -> str | None:
-        """Why the recipe cannot be fitted to this network, in a sentence; ``None`` where it can."""
+        """The reason why the recipe cannot be fitted to this network, in a sentence; ``None`` where it can."""
         missing = sorted(self.needs - backbone.traits)
         return backbone.lacks[missing[0]] if missing else None
 
@@ -204,7 +204,7 @@ class Explainer(ABC):
 class TrainedExplainer(Explainer):
     """A recipe that trains a network of its own, from the architecture of the backbone that it is given.
 
-    Its training can be killed at any moment: `resume` goes on from the session's checkpoint.
+    Its training can be killed at any moment: `resume` continues from the session's checkpoint.
     """
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> SelfExplainableModel:

@@ -1,4 +1,4 @@
-"""Is the predicted class the right one, and does the black box agree?"""
+"""Accuracy, and its gap to the accuracy of the black box."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def accuracy(predictions: Tensor, labels: Tensor) -> Tensor:
-    """Is each prediction right?
+    """Correctness of each prediction.
 
-    Plain accuracy: no matching of labels, no averaging.
+        a_i = 1 if prediction_i = label_i, else 0
+
+    Plain accuracy: no matching of labels, no averaging. Costs no forward pass beyond the shared one.
 
     Args:
         predictions: Predicted classes ``(N,)``, integers.
@@ -28,14 +30,21 @@ def accuracy(predictions: Tensor, labels: Tensor) -> Tensor:
 
     Raises:
         ValueError: If the shapes differ, or the inputs are not vectors of integers.
+
+    Examples:
+        >>> accuracy(torch.tensor([0, 2, 1]), torch.tensor([0, 1, 1])).tolist()
+        [1.0, 0.0, 1.0]
+
+    References:
+        [K] Table 3.
     """
     if predictions.ndim != 1 or predictions.shape != labels.shape:
         raise ValueError(
             f"predictions {tuple(predictions.shape)} and labels {tuple(labels.shape)} must both be (N,). "
-            "Did you pass class scores? Take their argmax first."
+            "Of class scores, give the argmax."
         )
     if predictions.is_floating_point() or labels.is_floating_point():
-        raise ValueError(f"classes must be integers, got {predictions.dtype} and {labels.dtype}.")
+        raise ValueError(f"classes are {predictions.dtype} and {labels.dtype}; give both as integers.")
     return (predictions == labels).double()
 
 

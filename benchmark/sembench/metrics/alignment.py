@@ -1,4 +1,4 @@
-"""Do prototypes point where the embeddings of their class do?"""
+"""Alignment: the cosines between prototypes and the embeddings of their own and of other classes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,31 @@ def alignment(
 ) -> tuple[Tensor, Tensor]:
     """Mean cosine of each prototype with the embeddings of its class, and with all others.
 
+        class_j = mean over i with y_i = c_j of <z_i, p_j> / (|z_i| |p_j|)
+        out_j   = the same mean over i with y_i != c_j
+
+    Costs no forward pass beyond the shared one.
+
     Args:
         prototypes: ``(P, D)``.
-        prototype_classes: ``(P,)``, every one a class.
+        prototype_classes: ``(P,)``, each of them a class, none -1.
         embeddings: Training embeddings ``(N, D)``.
         labels: ``(N,)``.
 
     Returns:
-        ``(class (P,), out (P,))``, float64 cosines in [-1, 1]. High for the class and low for the others is best.
-        A zero vector has cosine 0 with everything.
+        ``(class (P,), out (P,))``, float64 cosines in [-1, 1]. For the class 1 is best and -1 worst, for the others
+        the reverse; a prototype that knows nothing of classes has equal values. A zero vector has cosine 0 with
+        everything.
 
     Raises:
         ValueError: If shapes do not fit, a prototype has no class, or there is no embedding of a prototype's class
             or of any other.
+
+    Examples:
+        >>> prototypes, embeddings = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+        >>> own, out = alignment(prototypes, torch.tensor([0, 1]), embeddings, torch.tensor([0, 1]))
+        >>> own.tolist(), out.tolist()
+        ([1.0, 1.0], [0.0, 0.0])
 
     References:
         [C], first table.
@@ -42,9 +54,12 @@ def alignment(
             f"prototypes {tuple(prototypes.shape)} and embeddings {tuple(embeddings.shape)} must be (P, D) and (N, D)."
         )
     if len(prototypes) != len(prototype_classes) or len(embeddings) != len(labels):
-        raise ValueError("there must be one class per prototype and one label per embedding.")
+        raise ValueError(
+            f"{len(prototypes)} prototypes have {len(prototype_classes)} classes, {len(embeddings)} embeddings "
+            f"{len(labels)} labels; give one class per prototype and one label per embedding."
+        )
     if len(labels) == 0:
-        raise ValueError("there are no embeddings to align with.")
+        raise ValueError("there are no embeddings to align with; give at least one of each of two classes.")
     n_classes = int(max(prototype_classes.max(), labels.max())) + 1
     return _cosines(prototypes, prototype_classes, *_directions(embeddings, labels, n_classes))
 
@@ -60,7 +75,7 @@ def _directions(embeddings: Tensor, labels: Tensor, n_classes: int) -> tuple[Ten
 def _cosines(prototypes: Tensor, classes: Tensor, sums: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Mean cosines from the sums of `_directions`."""
     if bool((classes == SHARED).any()):
-        raise ValueError("a prototype without a class (-1) has no class to align with.")
+        raise ValueError("a prototype without a class (-1) has no class to align with; leave it out.")
     own, others = counts[classes], counts.sum() - counts[classes]
     if bool((own == 0).any()):
         missing = sorted(set(classes[own == 0].tolist()))
@@ -79,8 +94,7 @@ class _Alignment(Meter):
 
     def __init__(self, evaluation: Evaluation) -> None:
         super().__init__(evaluation)
-        self._sums: Tensor | float = 0.0
-        self._counts: Tensor | float = 0.0
+        self._sums = self._counts = torch.zeros((), dtype=torch.float64)
 
     def observe(self, split: SplitName, batch: Batch, explanation: Explanation) -> None:
         embeddings, labels = self.evaluation.embeddings(explanation), batch.labels
@@ -91,8 +105,8 @@ class _Alignment(Meter):
 
     def _both(self) -> tuple[Tensor, Tensor]:
         prototypes = self.evaluation.model.prototypes
-        if isinstance(self._sums, float) or isinstance(self._counts, float):
-            raise ValueError("no training batch was observed.")
+        if self._sums.ndim == 0:
+            raise ValueError("no training batch was observed; run the pass over the training split first.")
         return _cosines(prototypes.vectors.cpu(), prototypes.classes.cpu(), self._sums, self._counts)
 
 

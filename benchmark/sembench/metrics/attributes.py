@@ -1,4 +1,4 @@
-"""Which attributes of the data do the prototypes show, and do these go together as they do in the data?
+"""Attributes of the data that the prototypes show, and the correlations among them.
 
 A prototype shows the attributes of its nearest training image: the one that is most similar to it.
 """
@@ -24,13 +24,22 @@ Scope = Literal["all", "own"]
 
 
 def captured(shown: Tensor) -> Tensor:
-    """Which attributes does at least one prototype show?
+    """Whether each attribute is shown by at least one prototype.
+
+        captured_a = max_j shown_ja
+
+    Costs no forward pass beyond the shared one.
 
     Args:
         shown: Attributes of the prototypes' nearest training images ``(P, A)``, bool.
 
     Returns:
-        ``(A,)``, float64: 1 where captured (best), 0 where not (worst). Its sum is the number of attributes captured.
+        ``(A,)``, float64: 1 where captured (best), 0 where not (worst). Its sum is the number of attributes
+        captured; chance is `captured_by_chance`.
+
+    Examples:
+        >>> captured(torch.tensor([[True, False, False], [True, True, False]])).tolist()
+        [1.0, 1.0, 0.0]
 
     References:
         [K] Fig. 5b.
@@ -39,14 +48,23 @@ def captured(shown: Tensor) -> Tensor:
 
 
 def captured_by_chance(attributes: Tensor, count: int) -> Tensor:
-    """How probable is it that one of ``count`` different random images has an attribute?
+    """Probability that at least one of ``count`` different random images has an attribute.
+
+        chance_a = 1 - C(N - n_a, count) / C(N, count)
+
+    ``n_a`` of the N images have the attribute; ``C`` is the binomial coefficient.
 
     Args:
         attributes: Attributes of all images ``(N, A)``, bool.
         count: Images drawn, at most N.
 
     Returns:
-        ``(A,)``, float64: ``1 - C(N - n_a, count) / C(N, count)`` for an attribute that ``n_a`` images have.
+        ``(A,)``, float64, in [0, 1].
+
+    Examples:
+        >>> attributes = torch.tensor([[True, False], [True, False], [False, False], [False, True]])
+        >>> captured_by_chance(attributes, 1).tolist()
+        [0.5, 0.25]
     """
     total, without = len(attributes), (~attributes.bool()).sum(0).double()
     steps = torch.arange(min(count, total), dtype=torch.float64)
@@ -55,13 +73,20 @@ def captured_by_chance(attributes: Tensor, count: int) -> Tensor:
 
 
 def correlation(attributes: Tensor) -> Tensor:
-    """How do attributes go together? Pearson's correlation between each two of them.
+    """Pearson's correlation between each two attributes.
+
+        r_ab = cov(a, b) / (std(a) std(b))
 
     Args:
         attributes: ``(N, A)``, bool.
 
     Returns:
-        ``(A, A)``, float64, in [-1, 1]; 0 in the row and column of an attribute that all or none of the images have.
+        ``(A, A)``, float64, in [-1, 1]; 0 in the row and column of an attribute that all or none of the images
+        have, itself included [ours].
+
+    Examples:
+        >>> correlation(torch.tensor([[True, False], [False, True]])).round(decimals=3).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
     """
     centred = attributes.double() - attributes.double().mean(0)
     varies = attributes.bool().any(0) & ~attributes.bool().all(0)
@@ -71,19 +96,25 @@ def correlation(attributes: Tensor) -> Tensor:
 
 
 def correlation_error(shown: Tensor, attributes: Tensor) -> Tensor:
-    """How far are the correlations among the prototypes' attributes from those of the training set?
+    """Distance of the correlations among the prototypes' attributes from those in the training set.
+
+        error_a = mean over b of |r_ab(shown) - r_ab(attributes)|
+
+    Costs no forward pass beyond the shared one.
 
     Args:
         shown: Attributes of the prototypes' nearest training images ``(P, A)``, bool.
         attributes: Attributes of all training images ``(N, A)``, bool.
 
     Returns:
-        ``(A,)``, float64, in [0, 2]: mean absolute difference of a row of the two matrices, 0 best. Its mean is the
-        mean absolute error between the matrices.
+        ``(A,)``, float64, in [0, 2]: mean absolute difference of a row of the two `correlation` matrices, 0 best, 2
+        worst. Its mean is the mean absolute error between the matrices. Chance is the error of random training
+        images in place of the prototypes.
 
-    Note:
-        An attribute that all or none of the images have is given correlation 0 with all attributes, itself included;
-        the paper does not say what becomes of it.
+    Examples:
+        >>> together, apart = torch.tensor([[True, True], [False, False]]), torch.tensor([[True, False], [False, True]])
+        >>> correlation_error(together, apart).round(decimals=3).tolist()
+        [1.0, 1.0]
 
     References:
         [K] Fig. 5c.

@@ -1,4 +1,4 @@
-"""Do the prototypes of a model differ from each other?"""
+"""Diversity: how much the prototypes of a model differ from each other."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from sembench.types import Capability
 
 
 def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | None = None) -> Tensor:
-    """How evenly does a prototype resemble all others?
+    """Normalised entropy of each prototype's similarities to all prototypes.
 
-    ``q_i = softmax_j s(p_i, p_j)`` over all prototypes, itself included; the score is ``H(q_i) / log P``. A prototype
-    that resembles only itself scores 0; one that cannot be told from the others scores 1. With classes given, softmax
-    and normalisation run within the class (``/ log L``).
+        q_ij        = exp s(p_i, p_j) / sum_k exp s(p_i, p_k)
+        diversity_i = -sum_j q_ij log q_ij / log P
+
+    All sums run over all P prototypes, ``p_i`` included. With classes given, they run over the prototypes of the
+    same class, and the entropy is divided by ``log L``. Costs no forward pass.
 
     Args:
         prototype_similarities: The model's own similarities ``(P, P)``. Compute distances exactly, in float64:
@@ -22,7 +24,8 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
         prototype_classes: ``(P,)`` for the variant per class.
 
     Returns:
-        ``(P,)``, float64, in [0, 1]: 0 is best, 1 is worst.
+        ``(P,)``, float64, in [0, 1]: 0 (best) for a prototype that resembles only itself, 1 (worst) for one that
+        cannot be told from the others. No chance level is known beforehand.
 
     Raises:
         ValueError: If the matrix is not square or not finite, or where the score is undefined: a single prototype,
@@ -30,6 +33,13 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
 
     Note:
         Computed from log-probabilities, so that a probability that underflows contributes 0 and not NaN.
+
+    Examples:
+        >>> alike, distinct = torch.zeros(3, 3), -10 * (1 - torch.eye(3))
+        >>> diversity(alike).round(decimals=3).tolist()
+        [1.0, 1.0, 1.0]
+        >>> diversity(distinct).round(decimals=3).tolist()
+        [0.001, 0.001, 0.001]
 
     References:
         [K] Eq. 4.

@@ -1,4 +1,4 @@
-"""Which prototypes are never used?"""
+"""Ghosting: the prototypes that no training point of their class activates."""
 
 from __future__ import annotations
 
@@ -17,27 +17,35 @@ Scope = Literal["own", "all"]
 
 
 def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *, scope: Scope = "own") -> Tensor:
-    """Which prototypes are never the most similar one of any training point of their class?
+    """Whether each prototype is never the most similar one of any training point of its class.
 
-    ``ghosted_j = 1 - max_{i: y_i = c_j} [j = argmax_k s_ik]``. Every row activates exactly one prototype, the first
-    one on ties. A shared prototype (class -1) belongs to every class. The matrix never has to exist whole: the scores
-    of chunks of rows combine by their elementwise minimum.
+        ghosted_j = 0 if j = argmax_k s_ik for some i with y_i = c_j, else 1
+
+    Every row activates exactly one prototype, the first one on ties. A shared prototype (class -1) belongs to every
+    class. The matrix never has to exist whole: the scores of chunks of rows combine by their elementwise minimum.
+    Costs no forward pass beyond the shared one.
 
     Args:
         similarities: ``(M, P)``, larger is more alike; a row is an image, or a cell where cells are compared.
         labels: Class of each row ``(M,)``.
         prototype_classes: Class of each prototype ``(P,)``, -1 for one that is shared.
-        scope: ``"own"`` (primary): the maximum runs over the prototypes of the row's class and the shared ones.
-            ``"all"``: over all prototypes, and only a row of the prototype's class counts.
+        scope: ``"own"`` (primary) [ours]: the maximum runs over the prototypes of the row's class and the shared
+            ones. ``"all"``: over all prototypes, and only a row of the prototype's class counts.
 
     Returns:
-        ``(P,)``, float64: 1 where ghosted (worst), 0 where used (best). Its mean is the share of ghosted prototypes.
+        ``(P,)``, float64: 1 where ghosted (worst), 0 where used (best). Its mean is the share of ghosted
+        prototypes. No chance level is known beforehand; see the control ``chance``.
 
     Raises:
         ValueError: If shapes do not fit, a similarity is NaN, or the scope is unknown.
 
     Note:
         [K] leaves open over which prototypes the maximum runs; ``"all"`` is kept as a variant.
+
+    Examples:
+        >>> similarities = torch.tensor([[0.9, 0.1, 0.5], [0.8, 0.2, 0.5], [0.0, 0.1, 0.2]])
+        >>> ghosting(similarities, labels=torch.tensor([0, 0, 1]), prototype_classes=torch.tensor([0, 0, 1])).tolist()
+        [0.0, 1.0, 0.0]
 
     References:
         [K] Eq. 1.
@@ -50,7 +58,7 @@ def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *,
             "one row per label and one column per prototype."
         )
     if bool(similarities.isnan().any()):
-        raise ValueError("similarities hold NaN; a point without a similarity has no most similar prototype.")
+        raise ValueError("similarities hold NaN, so that a point has no most similar prototype; give numbers.")
     if similarities.numel() == 0:
         return torch.ones(len(prototype_classes), dtype=torch.float64)
     ghosted = torch.ones(len(prototype_classes), dtype=torch.float64, device=similarities.device)
@@ -59,7 +67,22 @@ def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *,
 
 
 def activated(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *, scope: Scope = "own") -> Tensor:
-    """The prototype that each row activates, ``(K,)``, without rows that count for none; see `ghosting`."""
+    """The prototype that each row activates, without rows that count for none.
+
+    Args:
+        similarities: ``(M, P)``; this and all else as for `ghosting`, which checks it.
+        labels: ``(M,)``.
+        prototype_classes: ``(P,)``.
+        scope: ``"own"`` or ``"all"``.
+
+    Returns:
+        Indices of prototypes ``(K,)``, int64, K at most M.
+
+    Examples:
+        >>> similarities = torch.tensor([[0.9, 0.1, 0.5], [0.8, 0.2, 0.5], [0.0, 0.1, 0.2]])
+        >>> activated(similarities, torch.tensor([0, 0, 1]), torch.tensor([0, 0, 1])).tolist()
+        [0, 0, 2]
+    """
     eligible = (labels[:, None] == prototype_classes[None]) | (prototype_classes[None] == SHARED)
     candidates = similarities.masked_fill(~eligible, -torch.inf) if scope == "own" else similarities
     winner = candidates.argmax(1)

@@ -1,4 +1,4 @@
-"""Does the model look where the black box looks?"""
+"""LRP-KL: the divergence of a model's relevance maps from those of the black box."""
 
 from __future__ import annotations
 
@@ -38,22 +38,33 @@ _NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 def relevance_kl(
     relevance: Tensor, reference: Tensor, *, normalise: Normalisation = "abs", reverse: bool = False
 ) -> Tensor:
-    """How far is a relevance map from that of the black box?
+    """Kullback-Leibler divergence of each relevance map from that of the black box.
 
-    ``D_KL(r || r_BB) = sum_x r(x) log(r(x) / r_BB(x))`` over pixels, both maps made distributions.
+        D_KL(r || r_BB) = sum_x r(x) log(r(x) / r_BB(x))
+
+    The sum runs over pixels; both maps are made distributions first. Costs one attribution per explained image; the
+    black box's maps are computed once.
 
     Args:
         relevance: Maps of the model ``(N, H, W)``, any sign.
         reference: Maps of the black box ``(N, H, W)``.
-        normalise: ``"abs"`` (primary): ``(|r| + 1e-12) / sum``; ``"positive"``: negative relevance counts as none;
-            ``"softmax"``: over pixels.
+        normalise: How a map is made a distribution [ours]. ``"abs"`` (primary): ``(|r| + 1e-12) / sum``;
+            ``"positive"``: the same, where negative relevance counts as none; ``"softmax"``: over pixels.
         reverse: Compute ``D_KL(r_BB || r)`` instead.
 
     Returns:
-        ``(N,)``, float64, nats, in [0, inf): 0 is best. It means something only beside its chance level.
+        ``(N,)``, float64, nats, in [0, inf): 0 is best, and there is no worst. It means something only beside its
+        chance level, the model's map of another image against the black box's map of this one.
 
     Raises:
         ValueError: If shapes differ, a value is not finite, or the normalisation is unknown.
+
+    Examples:
+        >>> uneven, even = torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[2.0, 2.0]]])
+        >>> relevance_kl(uneven, even).round(decimals=3).tolist()
+        [0.131]
+        >>> relevance_kl(even, even).tolist()
+        [0.0]
 
     References:
         [K] Eqs. 2-3.

@@ -1,4 +1,4 @@
-"""What is a metric? A pure function, what it declares, and how it reads its input off a model."""
+"""The parts of a metric: a pure function, what it declares, and how it reads its input off a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SplitName = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Scores:
-    """What a metric found in one cell, one score per unit and never an average.
+    """What a metric found in one run, one score per unit and never an average.
 
     Attributes:
         values: ``(n,)``, one per image, prototype or attribute.
@@ -80,7 +80,7 @@ class Metric:
         variants: Names of the other definitions that the meter computes on request.
         cost: Cost in forward passes, in words.
         note: What a reader must know to read the number rightly.
-        absent: Tells why the metric cannot be computed in this installation; ``None`` where it can.
+        absent: Gives the reason why the metric cannot be computed in this installation; ``None`` where it can.
     """
 
     name: str

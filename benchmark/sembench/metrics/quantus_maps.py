@@ -1,11 +1,12 @@
-"""How simple is a relevance map? Three measures of Quantus, for those who have it: ``pip install 'sembench[quantus]'``.
+"""The simplicity of relevance maps, by three measures of the extra ``quantus``.
 
-They look at the map alone, so they say nothing of whether it is right: an arbitrary map that is concentrated scores
-well. What else Quantus offers is left out because it draws from NumPy's global stream, needs a model in its own
-interface, or fails on images of three channels.
+They look at the map alone, so they do not say whether it is right: an arbitrary map that is concentrated scores well.
+The other measures of Quantus are left out because they draw from NumPy's global stream, need a model in its own
+interface, or fail on images of three channels. Each costs one attribution per explained image; its chance level is
+that of a map of white noise.
 
 References:
-    A. Hedstroem et al.: Quantus, JMLR 2023.
+    [Quantus].
 """
 
 from __future__ import annotations
@@ -27,57 +28,86 @@ from sembench.types import Capability
 
 
 def sparseness(relevance: Tensor) -> Tensor:
-    """How unevenly is relevance spread over pixels? The Gini index of ``|r| + 1e-7``, ``|r|`` at most 1.
+    """Gini index of each relevance map: how unevenly relevance is spread over pixels.
+
+        sparseness = sum_k (2 k - n - 1) v_k / (n sum_k v_k)
+
+    ``v_k`` are the n values ``|r| / max |r| + 1e-7`` in ascending order.
 
     Args:
         relevance: ``(N, H, W)``, any sign.
 
     Returns:
-        ``(N,)``, float64, in [0, 1): 0 for an even map, near 1 for a single pixel.
+        ``(N,)``, float64, in [0, 1): 0 (worst) for an even map, near 1 (best) for a single pixel.
+
+    Raises:
+        ValueError: If relevance is not ``(N, H, W)`` or not finite.
+
+    Examples:
+        >>> sparseness(torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]])).round(decimals=3).tolist()
+        [0.75, 0.5]
 
     References:
-        P. Chalasani et al., ICML 2020.
+        [Gini], in [Quantus].
     """
     return _measured("Sparseness", relevance)
 
 
 def complexity(relevance: Tensor) -> Tensor:
-    """How many pixels does a map need? The entropy of ``|r| / sum |r|``.
+    """Entropy of each relevance map: the logarithm of how many pixels it needs.
+
+        complexity = -sum_x q(x) log q(x),  q(x) = |r(x)| / sum_y |r(y)|
 
     Args:
         relevance: ``(N, H, W)``, any sign.
 
     Returns:
-        ``(N,)``, float64, nats, in [0, log(H W)]: 0 for a single pixel.
+        ``(N,)``, float64, nats, in [0, log(H W)]: 0 (best) for a single pixel, ``log(H W)`` (worst) for an even map.
+
+    Raises:
+        ValueError: If relevance is not ``(N, H, W)`` or not finite.
+
+    Examples:
+        >>> complexity(torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])).round(decimals=3).tolist()
+        [0.693]
 
     References:
-        U. Bhatt et al., IJCAI 2020.
+        [Complexity], in [Quantus].
     """
     return _measured("Complexity", relevance).clamp(min=0)  # rounding
 
 
 def effective_complexity(relevance: Tensor) -> Tensor:
-    """How many pixels matter? Those with more than a hundredth of the largest ``|r|``, as a share of all.
+    """Share of pixels that matter in each map: those with more than a hundredth of the largest relevance.
+
+        effective complexity = |{x : |r(x)| > 0.01 max_y |r(y)|}| / (H W)
 
     Args:
         relevance: ``(N, H, W)``, any sign.
 
     Returns:
-        ``(N,)``, float64, in [0, 1].
+        ``(N,)``, float64, in [0, 1]: near 0 (best) for a single pixel, 1 (worst) where all matter.
+
+    Raises:
+        ValueError: If relevance is not ``(N, H, W)`` or not finite.
 
     Note:
-        Quantus counts pixels, beyond 1e-5 of the largest; the share compares between image sizes, and at 1e-5 every
-        pixel counts [both ours].
+        Quantus counts the pixels beyond 1e-5 of the largest. A share can be compared between image sizes, and at 1e-5
+        every pixel would count [ours].
+
+    Examples:
+        >>> effective_complexity(torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])).tolist()
+        [0.5]
 
     References:
-        A. Nguyen, M. Martinez, 2020.
+        [Effective complexity], in [Quantus].
     """
     return _measured("EffectiveComplexity", relevance, eps=0.01) / relevance[0].numel()
 
 
 @lru_cache(maxsize=1)
 def _library() -> Any:
-    """Quantus; its import warns of what it uses, and may draw random numbers."""
+    """Quantus, imported without the warnings and random draws of its import."""
     with isolated(0), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module("quantus")

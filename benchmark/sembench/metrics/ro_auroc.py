@@ -1,4 +1,7 @@
-"""Does the decision rest on the pixels that the explanation calls relevant?"""
+"""RO-AUROC: how long a decision lasts while pixels give way to noise, the least relevant first.
+
+The pure functions are those of `sembench.evaluation.perturbation`.
+"""
 
 from __future__ import annotations
 

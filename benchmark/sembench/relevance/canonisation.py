@@ -1,22 +1,19 @@
-"""How does relevance pass the steps that are no layers? Sums, gates, poolings and batch norm in a traced graph.
+"""Rules of relevance for the steps that are no layers: sums, gates, poolings and batch norm in a traced graph.
 
 Zennit's rules sit on modules. In a network that was cut by `sembench.backbones.wrapping` the steps between modules are
 known, so each becomes a module with a rule of its own; none changes what the network computes:
 
-=====================================  ================================================================================
-step                                   rule
-=====================================  ================================================================================
-batch norm after a convolution         merged into it
-batch norm elsewhere                   passes on what it gets, channel by channel [ours]
-sum of two values                      in proportion to the summands (Zennit's ``Norm``)
-product of a value and a gate          all to the value (L. Arras et al., 2017: *signal takes all*); the gate has fewer
-                                       elements, or comes from a sigmoid
-product with a number                  passes on what it gets
-average pooling, written as function   in proportion (Zennit's ``Norm``)
-activation, written as function        passes on what it gets
-depthwise convolution                  in proportion to the sizes of the contributions, ``|x_i w_i|``, without bias;
-                                       where all are 0 to ``|w_i|`` [ours]
-=====================================  ================================================================================
+    step                                   rule
+    batch norm after a convolution         merged into it
+    batch norm elsewhere                   passes on what it gets, channel by channel [ours]
+    sum of two values                      R_a = a / (a + b) R, in proportion to the summands ([Zennit]'s Norm)
+    product of a value and a gate          all to the value (signal takes all [Arras]); the gate has fewer elements, or
+                                           comes from a sigmoid
+    product with a number                  passes on what it gets
+    average pooling, written as function   in proportion ([Zennit]'s Norm)
+    activation, written as function        passes on what it gets
+    depthwise convolution                  in proportion to the sizes of the contributions, |x_i w_i|, without bias;
+                                           where all are 0 to |w_i| [ours]
 
 A depthwise convolution has nine inputs, which often all inhibit: its activation then comes from the bias alone, and the
 rule of the other convolutions (``ZPlus``) finds no positive contribution. Measured on an ImageNet MobileNetV2, .001 of
@@ -26,6 +23,7 @@ the relevance arrived at the pixels that way.
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
 from typing import Any
@@ -80,22 +78,6 @@ class Averaging(_Called):
 
 class Passing(_Called):
     """A step that passes relevance on as it is."""
-
-
-class ChannelAffine(nn.Module):
-    """Batch norm in evaluation mode that no convolution precedes.
-
-    Args:
-        norm: The layer.
-    """
-
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
-        super().__init__()
-        self.norm = [norm]  # in a list: out of sight of rules for batch norm
-
-    def forward(self, value: Tensor) -> Tensor:
-        """The same as the layer."""
-        return self.norm[0](value)  # type: ignore[no-any-return]
 
 
 class _ProportionalSum(torch.autograd.Function):
@@ -175,13 +157,13 @@ def rules() -> list[tuple[tuple[type[nn.Module], ...], Hook]]:
     """The rules of the modules that `canonise` puts in place, for a Zennit composite."""
     return [
         ((Averaging,), Norm(stabilizer=_STABILISER)),
-        ((Passing, ChannelAffine, Rescale), Pass()),
+        ((Passing, Rescale), Pass()),
         ((Depthwise,), _Sizes()),
     ]
 
 
 def canonise(network: nn.Module) -> None:
-    """Gives every step of the graphs within a network a rule, in place; hand it a copy in evaluation mode."""
+    """Gives every step of the graphs within a network a rule, in place; call it with a copy in evaluation mode."""
     for part in network.modules():
         if isinstance(part, fx.GraphModule):
             _merge_batch_norm(part)
@@ -231,22 +213,19 @@ def _squashed(module: fx.GraphModule, node: fx.Node) -> bool:
 
 def _merge_batch_norm(module: fx.GraphModule) -> None:
     """Merges batch norm into the convolution or linear layer before it; where there is none, hides it behind a rule."""
-    calls: dict[str, int] = {}
-    for node in module.graph.nodes:
-        if node.op == "call_module":
-            calls[str(node.target)] = calls.get(str(node.target), 0) + 1
+    calls = Counter(node.target for node in module.graph.nodes if node.op == "call_module")
     for node in list(module.graph.nodes):
         norm = module.get_submodule(str(node.target)) if node.op == "call_module" else None
         if not isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)) or norm.running_mean is None:
             continue
         before = node.all_input_nodes[0]
         layer = module.get_submodule(str(before.target)) if before.op == "call_module" else None
-        alone = len(before.users) == 1 and calls.get(str(before.target)) == 1
+        alone = len(before.users) == 1 and calls[before.target] == 1
         if alone and isinstance(layer, (nn.Conv2d, nn.Linear)):
             fuse: Any = fuse_conv_bn_eval if isinstance(layer, nn.Conv2d) else fuse_linear_bn_eval
             module.set_submodule(str(before.target), fuse(layer, norm))
             node.replace_all_uses_with(before)
             module.graph.erase_node(node)
         else:
-            _put(module, node, [before], ChannelAffine(norm))
+            _put(module, node, [before], Passing(norm.forward, (), {}))  # a method: rules for batch norm don't see it
     module.delete_all_unused_submodules()

@@ -1,4 +1,4 @@
-"""How much of the relevance put on a network's output arrives at the pixels? Without that, its map means nothing."""
+"""The share of relevance that arrives at the pixels: where most is lost, a map means nothing."""
 
 from __future__ import annotations
 
@@ -27,12 +27,19 @@ Examined = TypeVar("Examined", bound=Backbone)
 def conserved_share(backbone: Backbone, images: Tensor) -> Tensor:
     """Sum of relevance over pixels, as a share of what was put on the largest logit, biases taking none.
 
+        share = sum_x R(x) / R_logit
+
     Args:
         backbone: The network, in evaluation mode.
         images: Normalised images ``(B, 3, H, W)``.
 
     Returns:
-        ``(B,)``; 1 where relevance is conserved.
+        ``(B,)``, unbounded; 1 (best) where relevance is conserved. Costs one forward and one backward pass.
+
+    Examples:
+        >>> from sembench.backbones.resnet import resnet10_narrow
+        >>> conserved_share(resnet10_narrow(5).eval(), torch.zeros(2, 3, 33, 33)).shape
+        torch.Size([2])
     """
 
     def start(logits: Tensor) -> Tensor:
@@ -44,8 +51,8 @@ def conserved_share(backbone: Backbone, images: Tensor) -> Tensor:
 def examine_relevance(backbone: Examined) -> Examined:
     """Notes among the backbone's traits whether relevance goes through it; returns the same backbone.
 
-    Measured on noise images, on a copy whose batch norm has been set to them: that tells of the architecture whatever
-    its weights are. Backbones that were not wrapped keep what they declare.
+    Measured on noise images, on a copy whose batch norm has been set to them, so that the result depends on the
+    architecture and hardly on its weights. Backbones that were not wrapped keep what they declare.
     """
     if not isinstance(backbone, WrappedBackbone):
         return backbone

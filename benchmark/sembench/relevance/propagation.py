@@ -1,4 +1,4 @@
-"""Which pixels does a network's output rest on? Layer-wise relevance propagation through Zennit."""
+"""Layer-wise relevance propagation from a network's output to the pixels, through Zennit."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ def propagate(
 ) -> Tensor:
     """Carries relevance from an output of a network down to the pixels.
 
-    The composite is ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged, residual sums as layers; networks
-    of other architectures are canonised by `sembench.relevance.canonisation`. All of it is put on a copy: Zennit 1.0
-    does not undo its changes to the last bit, and an error halfway must leave no hook behind.
+        R_i = sum_j c_ij R_j / sum_k c_kj
+
+    This holds at every layer, with the contributions ``c_ij`` of input ``i`` to output ``j`` that the layer's rule
+    counts. The rules are those of the composite ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged,
+    residual sums as layers; networks of other architectures are canonised by `sembench.relevance.canonisation`. All of
+    it is put on a copy: Zennit 1.0 does not undo its changes to the last bit, and an error halfway must leave no hook
+    behind.
 
     Args:
         network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
@@ -44,8 +48,14 @@ def propagate(
     Returns:
         ``(B, H, W)``, signed, summed over colour channels. Costs one forward and one backward pass.
 
+    Examples:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
+        >>> pixels = propagate(network, lambda net, x: net(x), torch.ones(1, 3, 2, 2), torch.ones_like, bias="zero")
+        >>> pixels.shape, round(pixels.sum().item(), 3)  # all that was put on the two outputs
+        (torch.Size([1, 2, 2]), 2.0)
+
     References:
-        S. Bach et al., PLOS ONE 2015 (LRP); C. Anders et al., 2021 (Zennit); [K] section 4.2.
+        [LRP]; [Zennit]; [K] section 4.2.
     """
     composite = EpsilonPlusFlat(
         layer_map=rules(), canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None
@@ -66,6 +76,8 @@ def black_box_relevance(
 ) -> Tensor:
     """The black box's relevance map: the target class's probability, put on its logit and propagated.
 
+        R_k = softmax_k(logits) if k is the target, else 0
+
     Args:
         backbone: The network.
         images: Normalised images ``(B, 3, H, W)``.
@@ -73,10 +85,18 @@ def black_box_relevance(
         bias: See `propagate`.
 
     Returns:
-        ``(B, H, W)``.
+        ``(B, H, W)``, signed. Costs one forward and one backward pass.
+
+    Note:
+        [K] A.4 speaks of maps "for prediction probabilities"; that the probability is put on the logit is [ours].
+
+    Examples:
+        >>> from sembench.backbones.resnet import resnet10_narrow
+        >>> black_box_relevance(resnet10_narrow(5).eval(), torch.zeros(2, 3, 33, 33)).shape
+        torch.Size([2, 33, 33])
 
     References:
-        [K] section 4.2; the seed is our reading.
+        [K] section 4.2.
     """
 
     def seed(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How does relevance get from a prototype to the channels of an embedding? Three rules; each conserves the sum."""
+"""Three rules that carry relevance from a prototype to the channels of an embedding; each conserves the sum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _NEON_EPSILON = 1e-12
 
 
 def prp(embeddings: Tensor, prototypes: Tensor) -> Tensor:
-    """Share of each channel in the closeness to a prototype: ``1 / ((z_c - p_c)^4 + 1e-12)``, normalised.
+    """Shares of the channels in the closeness to a prototype, by prototypical relevance propagation.
+
+        share_c = w_c / sum_k w_k,  w_c = 1 / ((z_c - p_c)^4 + 1e-12)
 
     Args:
         embeddings: ``(B, D)``.
@@ -29,19 +31,26 @@ def prp(embeddings: Tensor, prototypes: Tensor) -> Tensor:
     Returns:
         Shares ``(B, D)``, non-negative, summing to 1 per row.
 
+    Examples:
+        >>> prp(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 0.0]])).double().round(decimals=3).tolist()
+        [[0.941, 0.059]]
+
     References:
-        S. Gautam et al.: This looks more like that, Pattern Recognition 2023 (PRP); the power as in their code.
+        [PRP]; the power as in the authors' code.
     """
     weights = 1 / ((embeddings - prototypes).double().pow(4) + _PRP_EPSILON)
     return (weights / weights.sum(1, keepdim=True)).to(embeddings.dtype)
 
 
 def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor) -> Tensor:
-    """Shares by neuralised k-means: why this prototype and not a rival?
+    """Shares of the channels in preferring a prototype over its rivals, by neuralised k-means.
 
-    ``h_j = |z - p_j|^2 - |z - p|^2`` is linear in ``z`` and splits over channels around the midpoint of ``p`` and
-    ``p_j``: ``h_j = sum_c 2 (p_c - p_jc) (z_c - (p_c + p_jc) / 2)``. The rivals are pooled by a soft minimum, with the
-    inverse of the image's smallest ``|h_j|`` as stiffness.
+        h_j     = |z - p_j|^2 - |z - p|^2 = sum_c h_jc
+        h_jc    = 2 (p_c - p_jc) (z_c - (p_c + p_jc) / 2)
+        share_c = sum_j softmax_j(-b h_j) h_jc / h_j,  b = 1 / min_j |h_j|
+
+    ``h_j`` is linear in ``z`` and splits over channels around the midpoint of ``p`` and ``p_j``. The rivals ``j`` are
+    pooled by a soft minimum of stiffness ``b``.
 
     Args:
         embeddings: ``(B, D)``.
@@ -56,8 +65,13 @@ def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor)
         Rivals are the prototypes of other classes [ours]: the class is what is explained, and copies of the explained
         prototype (as in the control ``collapsed``) would otherwise divide zero by zero.
 
+    Examples:
+        >>> z, p, rival = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 0.0]]), torch.tensor([[2.0, 1.0]])
+        >>> neon(z, p, rival, torch.tensor([[True]])).double().round(decimals=3).tolist()
+        [[0.8, 0.2]]
+
     References:
-        J. Kauffmann et al.: From clustering to cluster explanations via neural networks, TNNLS 2022.
+        [NEON].
     """
     z, p, r = embeddings.double(), prototypes.double(), others.double()
     h = distances(z, r).square() - (z - p).square().sum(1, keepdim=True)
@@ -71,6 +85,8 @@ def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor)
 def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
     """Hands the shares of channels that are off to those that are on, in proportion, so that none is lost below.
 
+        active share_c = [z_c != 0] share_c / sum_k [z_k != 0] share_k
+
     A channel behind a ReLU that is 0 in the average is 0 in every cell: no activation there can carry relevance down,
     and what a rule puts on it would vanish. Measured on the digits, ``prp`` puts .72 of its relevance on such
     channels, because there the image and the prototype agree best. The map's shape does not depend on this, its sum
@@ -82,18 +98,38 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
 
     Returns:
         ``(B, D)``, 0 where the embedding is 0, summing to 1 per row; all 0 where every channel is off.
+
+    Examples:
+        >>> onto_active(torch.tensor([[0.5, 0.25, 0.25]]), torch.tensor([[0.0, 1.0, 2.0]])).tolist()
+        [[0.0, 0.5, 0.5]]
     """
     kept = torch.where(embeddings == 0, 0, shares.double())
     return (kept / _stabilised(kept)).to(shares.dtype)
 
 
 def epsilon_shares(parts: Tensor) -> Tensor:
-    """Each part's share of its row's sum, ``(B, K)`` to ``(B, K)``: the epsilon rule of LRP for a linear layer."""
+    """Each part's share of its row's sum: the epsilon rule of relevance propagation for a linear layer.
+
+        share_k = part_k / sum_l part_l
+
+    Args:
+        parts: Summands ``(B, K)``.
+
+    Returns:
+        ``(B, K)``, of the same signs where the sum is positive, summing to 1 per row.
+
+    Examples:
+        >>> epsilon_shares(torch.tensor([[1.0, 3.0]])).tolist()
+        [[0.25, 0.75]]
+
+    References:
+        [LRP].
+    """
     return parts / _stabilised(parts)
 
 
 def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: Explained) -> Tensor:
-    """How is a class's relevance shared among its prototypes, where a linear layer weighs similarities?
+    """Shares of a class's prototypes in its relevance, where a linear layer weighs similarities.
 
     Args:
         weights: The layer's weights from each prototype to the image's target class, ``(B, P)``.
@@ -104,6 +140,11 @@ def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: 
 
     Returns:
         ``(B, P)``, 0 for other classes' prototypes, rows summing to 1.
+
+    Examples:
+        >>> weights, similarities = torch.ones(1, 3), torch.tensor([[1.0, 3.0, 5.0]])
+        >>> class_shares(weights, similarities, torch.tensor([[True, True, False]]), "score").tolist()
+        [[0.25, 0.75, 0.0]]
     """
     if explained == "mean":
         return own / own.sum(1, keepdim=True)
@@ -128,6 +169,11 @@ def spread(
 
     Returns:
         Relevance of the points' channels ``(M, D)``, of the same sum as the weights.
+
+    Examples:
+        >>> points = torch.tensor([[1.0, 3.0]])
+        >>> spread(torch.tensor([[1.0, 3.0]]), points, lambda z, prototypes: epsilon_shares(z)).tolist()
+        [[1.0, 3.0]]
     """
     images, prototypes = weights.nonzero(as_tuple=True)
     at = images if rows is None else rows[images, prototypes]
@@ -146,6 +192,11 @@ def onto_cells(features: Tensor, maps: Tensor, weights: Tensor, shares: Callable
 
     Returns:
         Relevance of the feature map ``(B, D, h, w)``, of the same sum as the weights.
+
+    Examples:
+        >>> features, maps = torch.ones(1, 1, 1, 2), torch.tensor([[[[0.0, 5.0]]]])
+        >>> onto_cells(features, maps, torch.tensor([[2.0]]), lambda z, prototypes: epsilon_shares(z)).tolist()
+        [[[[0.0, 2.0]]]]
     """
     size, channels, height, width = features.shape
     cells = maps.flatten(2).argmax(2)
@@ -162,7 +213,9 @@ def _stabilised(parts: Tensor) -> Tensor:
 
 
 def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Shares by gradient times input of the similarity, normalised to sum to 1.
+    """Shares of the channels by gradient times input of the similarity.
+
+        share_c = z_c ds/dz_c / sum_k z_k ds/dz_k
 
     Args:
         embeddings: ``(B, D)``.
@@ -172,6 +225,11 @@ def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Te
     Returns:
         Shares ``(B, D)``, signed, summing to 1 per row; large where positive and negative parts nearly cancel, even
         where the gradient vanishes (an image that embeds onto its prototype).
+
+    Examples:
+        >>> dot = lambda z, p: (z * p).sum(1)
+        >>> gxi(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]]), dot).tolist()
+        [[0.25, 0.75]]
     """
     with torch.inference_mode(False), torch.enable_grad():
         z = embeddings.detach().double().clone().requires_grad_()

@@ -31,7 +31,7 @@ def test_no_images_have_no_scores():
 
 
 def test_class_scores_in_place_of_predictions_are_refused_with_a_hint():
-    with pytest.raises(ValueError, match=r"\(4, 3\).*Take their argmax first"):
+    with pytest.raises(ValueError, match=r"\(4, 3\).*Of class scores, give the argmax"):
         accuracy(torch.zeros(4, 3, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
 
 
@@ -44,7 +44,7 @@ def test_other_numbers_of_predictions_than_labels_are_refused():
 def test_classes_that_are_no_integers_are_refused(floating):
     inputs = [torch.zeros(3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64)]
     inputs[floating] = inputs[floating].float()
-    with pytest.raises(ValueError, match="classes must be integers"):
+    with pytest.raises(ValueError, match="give both as integers"):
         accuracy(*inputs)
 
 

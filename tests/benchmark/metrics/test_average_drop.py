@@ -43,7 +43,11 @@ def test_an_even_map_hides_nothing_and_a_map_of_zeros_everything():
 
 @pytest.mark.parametrize(
     ("clean", "masked", "words"),
-    [([0.5], [0.5, 0.5], "must both be"), ([1.5], [0.5], "from 0 to 1"), ([0.5], [float("nan")], "from 0 to 1")],
+    [
+        ([0.5], [0.5, 0.5], "must both be"),
+        ([1.5], [0.5], "give probabilities"),
+        ([0.5], [float("nan")], "give probabilities"),
+    ],
 )
 def test_what_is_no_pair_of_probabilities_is_refused(clean, masked, words):
     for measure in (average_drop, average_increase):

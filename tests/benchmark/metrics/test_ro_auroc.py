@@ -170,19 +170,23 @@ def test_less_than_one_step_is_refused(steps):
         relevance_order_curve(linear, *random_case(), steps=steps)
 
 
+NOISE = r"noise .* must have the images' shape"
+MAPS = r"must be \(N, ch, H, W\), relevance .* \(N, H, W\) of the same size"
+
+
 @pytest.mark.parametrize(
-    ("images", "relevance", "noise"),
+    ("images", "relevance", "noise", "message"),
     [
-        ((2, 1, 4, 4), (2, 4, 4), (2, 1, 4, 5)),
-        ((2, 1, 4, 4), (2, 4, 5), (2, 1, 4, 4)),
-        ((2, 1, 4, 4), (3, 4, 4), (2, 1, 4, 4)),
-        ((2, 1, 4, 4), (2, 1, 4, 4), (2, 1, 4, 4)),
-        ((2, 4, 4), (2, 4, 4), (2, 4, 4)),
-        ((2, 3, 4, 4), (2, 4, 4), (2, 1, 4, 4)),
+        ((2, 1, 4, 4), (2, 4, 4), (2, 1, 4, 5), NOISE),
+        ((2, 1, 4, 4), (2, 4, 5), (2, 1, 4, 4), MAPS),
+        ((2, 1, 4, 4), (3, 4, 4), (2, 1, 4, 4), MAPS),
+        ((2, 1, 4, 4), (2, 1, 4, 4), (2, 1, 4, 4), MAPS),
+        ((2, 4, 4), (2, 4, 4), (2, 4, 4), MAPS),
+        ((2, 3, 4, 4), (2, 4, 4), (2, 1, 4, 4), NOISE),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(images, relevance, noise):
-    with pytest.raises(ValueError, match=r"must be \(N, ch, H, W\), relevance .* \(N, H, W\) of the same size"):
+def test_shapes_that_do_not_fit_are_refused(images, relevance, noise, message):
+    with pytest.raises(ValueError, match=message):
         relevance_order_curve(linear, torch.zeros(images), torch.zeros(relevance), torch.zeros(noise))
 
 
