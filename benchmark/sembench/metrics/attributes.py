@@ -5,6 +5,7 @@ A prototype shows the attributes of its nearest training image: the one that is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -154,12 +155,14 @@ class _Nearest(Meter):
         """Attributes of the prototypes' nearest training images ``(P, A)``; none where no image qualifies."""
         return self.attributes[self._nearest[scope]] & self._best[scope].isfinite()[:, None]
 
+    def _measured(self, measure: Callable[[Tensor], Tensor], chance: Tensor) -> Scores:
+        variants = {f"scope={scope}": measure(self.shown(scope)) for scope in self._best if scope != "all"}
+        return Scores(measure(self.shown("all")), chance, variants)
+
 
 class _Captured(_Nearest):
     def scores(self) -> Scores:
-        chance = captured_by_chance(self.attributes, len(self._classes))
-        variants = {f"scope={scope}": captured(self.shown(scope)) for scope in self._best if scope != "all"}
-        return Scores(captured(self.shown("all")), chance=chance, variants=variants)
+        return self._measured(captured, captured_by_chance(self.attributes, len(self._classes)))
 
 
 class _CorrelationError(_Nearest):
@@ -170,8 +173,7 @@ class _CorrelationError(_Nearest):
         source = generator(self.evaluation.seed, self.evaluation.dataset.name, "attributes by chance")
         total, count = len(self.attributes), len(self._classes)
         drawn = [error(self.attributes[torch.randperm(total, generator=source)[:count]]) for _ in range(_DRAWS)]
-        variants = {f"scope={scope}": error(self.shown(scope)) for scope in self._best if scope != "all"}
-        return Scores(error(self.shown("all")), chance=torch.stack(drawn).mean(0), variants=variants)
+        return self._measured(error, torch.stack(drawn).mean(0))
 
 
 ATTRIBUTES_CAPTURED = Metric(

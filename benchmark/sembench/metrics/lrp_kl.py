@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from sembench.metrics.metric import Meter, Metric, Scores
-from sembench.seeding import uniform_per_image
 from sembench.types import Capability, Trait
 
 Normalisation = Literal["abs", "positive", "softmax"]
@@ -92,16 +91,12 @@ class _Faithfulness(Meter):
         chance = relevance_kl(others, reference) if len(others) > 1 else None  # a single image has no other
         variants, details = {}, {}
         if evaluation.variants:
-            noise = uniform_per_image(
-                evaluation.seed, evaluation.dataset.name, "random map",
-                indices=evaluation.sample.indices, shape=relevance.shape[1:],
-            )  # fmt: skip
             variants = {
                 "reverse": relevance_kl(relevance, reference, reverse=True),
                 "positive": relevance_kl(relevance, reference, normalise="positive"),
                 "softmax": relevance_kl(relevance, reference, normalise="softmax"),
             }
-            details = {"random map": relevance_kl(noise, reference)}
+            details = {"random map": relevance_kl(self._random_maps(), reference)}
         return Scores(relevance_kl(relevance, reference), chance, variants, details)
 
 

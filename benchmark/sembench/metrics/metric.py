@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor
 
+from sembench.seeding import uniform_per_image
 from sembench.types import Batch, Capability, Explanation, Trait
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Meter:
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation
+
+    def _random_maps(self) -> Tensor:
+        """A map of white noise for each explained image ``(N, H, W)``, the same for every explainer."""
+        of, shape = self.evaluation, self.evaluation.relevance.shape[1:]
+        return uniform_per_image(of.seed, of.dataset.name, "random map", indices=of.sample.indices, shape=shape)
 
     def observe(self, split: SplitName, batch: Batch, explanation: Explanation) -> None:
         """Takes in one batch of a shared pass; the batch and the explanation stay as they are."""

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from sembench.metrics.metric import Meter, Metric, Scores
-from sembench.seeding import isolated, uniform_per_image
+from sembench.seeding import isolated
 from sembench.types import Capability
 
 
@@ -138,12 +138,7 @@ def _meter(measure: Callable[[Tensor], Tensor]) -> type[Meter]:
         """Measures the maps of the explained images, and maps of noise as the level of chance."""
 
         def scores(self) -> Scores:
-            maps, evaluation = self.evaluation.relevance, self.evaluation
-            noise = uniform_per_image(
-                evaluation.seed, evaluation.dataset.name, "random map",
-                indices=evaluation.sample.indices, shape=maps.shape[1:],
-            )  # fmt: skip
-            return Scores(measure(maps), measure(noise))
+            return Scores(measure(self.evaluation.relevance), measure(self._random_maps()))
 
     return MapMeter
 

@@ -125,10 +125,10 @@ class Gated(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """``a * b``."""
-        if a.numel() == b.numel() and self.gates[0] == self.gates[1]:
+        first, second = (a.numel(), self.gates[1]), (b.numel(), self.gates[0])  # the value has more, then the rest
+        if first == second:
             return a * b  # neither is a gate, so no rule applies
-        first = a.numel() > b.numel() or (a.numel() == b.numel() and self.gates[1])
-        signal, gate = (a, b) if first else (b, a)
+        signal, gate = (a, b) if first > second else (b, a)
         return _SignalTakesAll.apply(signal, gate.detach())  # type: ignore[no-any-return]
 
 

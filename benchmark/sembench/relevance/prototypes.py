@@ -107,29 +107,12 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
     return (kept / _stabilised(kept)).to(shares.dtype)
 
 
-def epsilon_shares(parts: Tensor) -> Tensor:
-    """Each part's share of its row's sum: the epsilon rule of relevance propagation for a linear layer.
-
-        share_k = part_k / sum_l part_l
-
-    Args:
-        parts: Summands ``(B, K)``.
-
-    Returns:
-        ``(B, K)``, of the same signs where the sum is positive, summing to 1 per row.
-
-    Examples:
-        >>> epsilon_shares(torch.tensor([[1.0, 3.0]])).tolist()
-        [[0.25, 0.75]]
-
-    References:
-        [LRP].
-    """
-    return parts / _stabilised(parts)
-
-
 def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: Explained) -> Tensor:
     """Shares of a class's prototypes in its relevance, where a linear layer weighs similarities.
+
+        share_j = w_j s_j / sum_k w_k s_k
+
+    This is the epsilon rule of relevance propagation for a linear layer, the sum over the class's own prototypes.
 
     Args:
         weights: The layer's weights from each prototype to the image's target class, ``(B, P)``.
@@ -145,13 +128,17 @@ def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: 
         >>> weights, similarities = torch.ones(1, 3), torch.tensor([[1.0, 3.0, 5.0]])
         >>> class_shares(weights, similarities, torch.tensor([[True, True, False]]), "score").tolist()
         [[0.25, 0.75, 0.0]]
+
+    References:
+        [LRP].
     """
     if explained == "mean":
         return own / own.sum(1, keepdim=True)
     if explained == "nearest":
         nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
         return F.one_hot(nearest, similarities.shape[1]).to(similarities.dtype)
-    return epsilon_shares(torch.where(own, weights * similarities, 0.0))
+    parts = torch.where(own, weights * similarities, 0.0)
+    return parts / _stabilised(parts)
 
 
 def spread(
@@ -172,7 +159,7 @@ def spread(
 
     Examples:
         >>> points = torch.tensor([[1.0, 3.0]])
-        >>> spread(torch.tensor([[1.0, 3.0]]), points, lambda z, prototypes: epsilon_shares(z)).tolist()
+        >>> spread(torch.tensor([[1.0, 3.0]]), points, lambda z, prototypes: z / z.sum(1, keepdim=True)).tolist()
         [[1.0, 3.0]]
     """
     images, prototypes = weights.nonzero(as_tuple=True)
@@ -195,7 +182,7 @@ def onto_cells(features: Tensor, maps: Tensor, weights: Tensor, shares: Callable
 
     Examples:
         >>> features, maps = torch.ones(1, 1, 1, 2), torch.tensor([[[[0.0, 5.0]]]])
-        >>> onto_cells(features, maps, torch.tensor([[2.0]]), lambda z, prototypes: epsilon_shares(z)).tolist()
+        >>> onto_cells(features, maps, torch.tensor([[2.0]]), lambda z, prototypes: z).tolist()
         [[[[0.0, 2.0]]]]
     """
     size, channels, height, width = features.shape

@@ -164,7 +164,7 @@ ACCEPTED = r"\. Hyper-parameters of plugin are: prototypes_per_class, .*"
         (Fussy, "plugin: ValueError: lr must be positive" + ACCEPTED + "rate"),
         (Typed, "plugin: TypeError: rate is wrong" + ACCEPTED + "rate"),
         (Demanding, "missing 1 required keyword-only argument: 'wanted'" + ACCEPTED + "wanted"),
-        (failing, "plugin: OSError: not today. Hyper-parameters of plugin are: not known"),
+        (failing, r"plugin: OSError: not today. Hyper-parameters of plugin are: not known \(OSError: not today\)"),
         (object(), "not callable"),
         (dict, "plugin makes a dict, not an Explainer"),
     ],
