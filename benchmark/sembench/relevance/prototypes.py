@@ -107,12 +107,33 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
     return (kept / _stabilised(kept)).to(shares.dtype)
 
 
+def epsilon_shares(parts: Tensor) -> Tensor:
+    """Each part's share of its row's sum: the epsilon rule of relevance propagation for a linear layer.
+
+        share_k = part_k / sum_l part_l
+
+    Args:
+        parts: Summands ``(B, K)``.
+
+    Returns:
+        ``(B, K)``, of the parts' signs where the sum is positive, summing to 1 per row.
+
+    Examples:
+        >>> epsilon_shares(torch.tensor([[1.0, 3.0]])).tolist()
+        [[0.25, 0.75]]
+
+    References:
+        [LRP].
+    """
+    return parts / _stabilised(parts)
+
+
 def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: Explained) -> Tensor:
     """Shares of a class's prototypes in its relevance, where a linear layer weighs similarities.
 
         share_j = w_j s_j / sum_k w_k s_k
 
-    This is the epsilon rule of relevance propagation for a linear layer, the sum over the class's own prototypes.
+    This is the rule of `epsilon_shares`, the sum over the class's own prototypes.
 
     Args:
         weights: The layer's weights from each prototype to the image's target class, ``(B, P)``.
@@ -128,17 +149,13 @@ def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: 
         >>> weights, similarities = torch.ones(1, 3), torch.tensor([[1.0, 3.0, 5.0]])
         >>> class_shares(weights, similarities, torch.tensor([[True, True, False]]), "score").tolist()
         [[0.25, 0.75, 0.0]]
-
-    References:
-        [LRP].
     """
     if explained == "mean":
         return own / own.sum(1, keepdim=True)
     if explained == "nearest":
         nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
         return F.one_hot(nearest, similarities.shape[1]).to(similarities.dtype)
-    parts = torch.where(own, weights * similarities, 0.0)
-    return parts / _stabilised(parts)
+    return epsilon_shares(torch.where(own, weights * similarities, 0.0))
 
 
 def spread(
