@@ -13,7 +13,7 @@ def mask(images: Tensor, relevance: Tensor, black: Tensor) -> Tensor:
 
         masked(x) = black + |r(x)| / max_y |r(y)| * (image(x) - black)
 
-    A map of zeros leaves black. Costs no forward pass.
+    Negative relevance counts by its size, and a map of zeros leaves black [both ours]. Costs no forward pass.
 
     Args:
         images: Normalised images ``(N, ch, H, W)``.

@@ -34,7 +34,7 @@ def alignment(
     Returns:
         ``(class (P,), out (P,))``, float64 cosines in [-1, 1]. For the class 1 is best and -1 worst, for the others
         the reverse; a prototype that knows nothing of classes has equal values. A zero vector has cosine 0 with
-        everything.
+        everything [ours].
 
     Raises:
         ValueError: If shapes do not fit, a prototype has no class, or there is no embedding of a prototype's class

@@ -53,7 +53,7 @@ def captured_by_chance(attributes: Tensor, count: int) -> Tensor:
 
         chance_a = 1 - C(N - n_a, count) / C(N, count)
 
-    ``n_a`` of the N images have the attribute; ``C`` is the binomial coefficient.
+    ``n_a`` of the N images have the attribute; ``C`` is the binomial coefficient. This level is [ours].
 
     Args:
         attributes: Attributes of all images ``(N, A)``, bool.

@@ -31,8 +31,8 @@ def average_drop(clean: Tensor, masked: Tensor) -> Tensor:
         masked: Probability ``o`` of the same class on the masked image ``(N,)``.
 
     Returns:
-        ``(N,)``, float64, in [0, 1]: 0 (best) where nothing is lost, or where there was nothing to lose, 1 (worst)
-        where all is.
+        ``(N,)``, float64, in [0, 1]: 0 (best) where nothing is lost, or where there was nothing to lose [ours], 1
+        (worst) where all is.
 
     Raises:
         ValueError: If shapes differ or a value is no probability.

@@ -21,9 +21,9 @@ def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *,
 
         ghosted_j = 0 if j = argmax_k s_ik for some i with y_i = c_j, else 1
 
-    Every row activates exactly one prototype, the first one on ties. A shared prototype (class -1) belongs to every
-    class. The matrix never has to exist whole: the scores of chunks of rows combine by their elementwise minimum.
-    Costs no forward pass beyond the shared one.
+    Every row activates exactly one prototype, the first one on ties [ours]. A shared prototype (class -1) belongs to
+    every class [ours]. The matrix never has to exist whole: the scores of chunks of rows combine by their elementwise
+    minimum. Costs no forward pass beyond the shared one.
 
     Args:
         similarities: ``(M, P)``, larger is more alike; a row is an image, or a cell where cells are compared.

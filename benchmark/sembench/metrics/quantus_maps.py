@@ -3,7 +3,7 @@
 They look at the map alone, so they do not say whether it is right: an arbitrary map that is concentrated scores well.
 The other measures of Quantus are left out because they draw from NumPy's global stream, need a model in its own
 interface, or fail on images of three channels. Each costs one attribution per explained image; its chance level is
-that of a map of white noise.
+that of a map of white noise [ours]. A map without any relevance counts as an even one [ours].
 
 References:
     [Quantus].
