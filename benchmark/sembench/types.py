@@ -114,6 +114,11 @@ class Explanation:
         return self.class_scores.argmax(1) if self.decisions is None else self.decisions
 
 
+def of_class(labels: Tensor, classes: Tensor) -> Tensor:
+    """Whether each prototype belongs to the class of each label, ``(N, P)``, bool; a shared one belongs to every."""
+    return (labels[:, None] == classes) | (classes == SHARED)
+
+
 def as_points(values: Tensor) -> Tensor:
     """Rows of points: ``(B, K) -> (B, K)``, ``(B, K, h, w) -> (B*h*w, K)``, cells of an image side by side."""
     return values if values.ndim == 2 else values.permute(0, 2, 3, 1).flatten(0, 2)

@@ -11,6 +11,7 @@ from sembench.types import (
     check_explanation,
     check_finite,
     check_shape,
+    of_class,
 )
 
 PROTOTYPES = Prototypes(torch.zeros(4, 2), torch.tensor([0, 0, 1, SHARED]))
@@ -113,3 +114,8 @@ def test_a_shape_must_be_met_exactly():
     check_shape("thing", torch.zeros(2, 3), (2, 3), "who")
     with pytest.raises(ContractBroken, match=r"who: thing has shape \(2, 3\), expected \(2, 3, 1\)"):
         check_shape("thing", torch.zeros(2, 3), (2, 3, 1), "who")
+
+
+def test_a_shared_prototype_belongs_to_every_class():
+    found = of_class(torch.tensor([0, 1]), torch.tensor([0, 1, -1]))
+    assert found.tolist() == [[True, False, True], [False, True, True]]

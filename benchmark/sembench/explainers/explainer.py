@@ -103,7 +103,7 @@ class SelfExplainableModel(nn.Module, ABC):
         """The points that are compared with prototypes: ``(B, D)``, or ``(B, D, h, w)`` where they are cells."""
         embeddings = self(images).embeddings
         if embeddings is None:
-            raise NotImplementedError(f"{type(self).__name__} has no embedding")
+            raise NotImplementedError(f"{type(self).__name__} has no embedding; put one into its explanations.")
         return embeddings  # type: ignore[no-any-return]
 
     def probabilities(self, images: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from sembench.errors import ContractBroken
 from sembench.metrics.metric import Meter, Metric, Scores, SplitName
 from sembench.seeding import generator
-from sembench.types import SHARED, Batch, Capability, Explanation
+from sembench.types import Batch, Capability, Explanation, of_class
 
 if TYPE_CHECKING:
     from sembench.evaluation.evaluation import Evaluation
@@ -144,8 +144,7 @@ class _Nearest(Meter):
         for scope, best in self._best.items():
             similarities = explanation.similarities.double().cpu()
             if scope == "own":
-                own = (batch.labels.cpu()[:, None] == self._classes) | (self._classes == SHARED)
-                similarities = similarities.masked_fill(~own, -torch.inf)
+                similarities = similarities.masked_fill(~of_class(batch.labels.cpu(), self._classes), -torch.inf)
             values, rows = similarities.max(0)
             nearer = values > best  # the first image wins a tie
             best[nearer] = values[nearer]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sembench.metrics.metric import Meter, Metric, Scores, SplitName
-from sembench.types import SHARED, Batch, Capability, Explanation, as_points
+from sembench.types import Batch, Capability, Explanation, as_points, of_class
 
 if TYPE_CHECKING:
     from sembench.evaluation.evaluation import Evaluation
@@ -83,7 +83,7 @@ def activated(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *
         >>> activated(similarities, torch.tensor([0, 0, 1]), torch.tensor([0, 0, 1])).tolist()
         [0, 0, 2]
     """
-    eligible = (labels[:, None] == prototype_classes[None]) | (prototype_classes[None] == SHARED)
+    eligible = of_class(labels, prototype_classes)
     candidates = similarities.masked_fill(~eligible, -torch.inf) if scope == "own" else similarities
     winner = candidates.argmax(1)
     if scope == "own":  # where all that is eligible is infinitely far, the first of it is as near as any

@@ -21,17 +21,11 @@ def _log_abs(relevance: Tensor) -> Tensor:
     return mass.log() - mass.sum(1, keepdim=True).log()
 
 
-def _log_positive(relevance: Tensor) -> Tensor:
-    return _log_abs(relevance.clamp(min=0))
-
-
-def _log_softmax(relevance: Tensor) -> Tensor:
-    return relevance.log_softmax(1)
-
-
 _NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "abs": _log_abs, "positive": _log_positive, "softmax": _log_softmax,
-}  # fmt: skip
+    "abs": _log_abs,
+    "positive": lambda relevance: _log_abs(relevance.clamp(min=0)),
+    "softmax": lambda relevance: relevance.log_softmax(1),
+}
 
 
 def relevance_kl(
@@ -83,7 +77,7 @@ def relevance_kl(
     return (log_p.exp() * (log_p - log_q)).sum(1).clamp(min=0)
 
 
-class _Faithfulness(Meter):
+class _Divergence(Meter):
     def scores(self) -> Scores:
         evaluation = self.evaluation
         relevance, reference = evaluation.relevance.cpu(), evaluation.reference_relevance.cpu()
@@ -102,7 +96,7 @@ class _Faithfulness(Meter):
 
 LRP_KL = Metric(
     name="lrp_kl", title="LRP-KL", direction="lower", lower=0, upper=None, per="explained image",
-    meter=_Faithfulness, requires=frozenset({Capability.ATTRIBUTION, Trait.RELEVANCE}), version=1,
+    meter=_Divergence, requires=frozenset({Capability.ATTRIBUTION, Trait.RELEVANCE}), version=1,
     reference="[K] Eqs. 2-3", unit="nats",
     chance_is="the model's map of another image against the black box's map of this one",
     variants=("reverse", "positive", "softmax"),

@@ -12,7 +12,7 @@ from sembench.metrics.metric import Meter, Metric, Scores
 from sembench.types import Capability
 
 
-class _Robustness(Meter):
+class _Area(Meter):
     def scores(self) -> Scores:
         curve, random = self.evaluation.relevance_order_curves
         area, chance = area_under_curve(curve), area_under_curve(random)
@@ -43,7 +43,7 @@ _DECIDED = "decided class"
 
 RO_AUROC = Metric(
     name="ro_auroc", title="RO-AUROC", direction="higher", lower=0, upper=1, per="explained image",
-    meter=_Robustness, requires=_NEEDS, version=1, reference="[K] section 4.3, Fig. 3 and Table 4",
+    meter=_Area, requires=_NEEDS, version=1, reference="[K] section 4.3, Fig. 3 and Table 4",
     chance_is="the same curve with pixels in random order under the same noise",
     variants=(_DECIDED,),
     cost="steps + 1 forward passes of the explained images, twice (once in random order)",
