@@ -50,7 +50,7 @@ class PassCounter(Pausable):
         layers = (layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)))
         self._layer = next(layers, None)
         found = (getattr(module, "recollection", None) for module in network.modules())
-        self._watched: list[list[PassCounter]] = [recollection.watchers for recollection in found if recollection]
+        self._told_by: list[list[PassCounter]] = [recollection.watchers for recollection in found if recollection]
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self.passes = 0
         self.images = 0
@@ -75,7 +75,7 @@ class PassCounter(Pausable):
     def __enter__(self) -> PassCounter:
         if self._layer is not None:
             self._handle = self._layer.register_forward_pre_hook(self._count)
-        for watchers in self._watched:
+        for watchers in self._told_by:
             watchers.append(self)
         return self
 
@@ -84,7 +84,7 @@ class PassCounter(Pausable):
     ) -> None:
         if self._handle is not None:
             self._handle.remove()
-        for watchers in self._watched:
+        for watchers in self._told_by:
             watchers.remove(self)
 
 
