@@ -24,8 +24,8 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
         prototype_classes: ``(P,)`` for the variant per class.
 
     Returns:
-        ``(P,)``, float64, in [0, 1]: 0 (best) for a prototype that resembles only itself, 1 (worst) for one that
-        cannot be told from the others. No chance level is known beforehand.
+        ``(P,)``, float64, in [0, 1]: 0 (best) for a prototype that resembles only itself, 1 (worst) where all are
+        alike. No chance level is known beforehand.
 
     Raises:
         ValueError: If the matrix is not square or not finite, or where the score is undefined: a single prototype,
@@ -36,10 +36,8 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
 
     Examples:
         >>> alike, distinct = torch.zeros(3, 3), -10 * (1 - torch.eye(3))
-        >>> diversity(alike).round(decimals=3).tolist()
-        [1.0, 1.0, 1.0]
-        >>> diversity(distinct).round(decimals=3).tolist()
-        [0.001, 0.001, 0.001]
+        >>> [diversity(similarities).round(decimals=3).tolist() for similarities in (alike, distinct)]
+        [[1.0, 1.0, 1.0], [0.001, 0.001, 0.001]]
 
     References:
         [K] Eq. 4.

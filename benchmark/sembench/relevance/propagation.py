@@ -32,9 +32,8 @@ def propagate(
 
     This holds at every layer, with the contributions ``c_ij`` of input ``i`` to output ``j`` that the layer's rule
     counts. The rules are those of the composite ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged,
-    residual sums as layers; networks of other architectures are canonised by `sembench.relevance.canonisation`. All of
-    it is put on a copy: Zennit 1.0 does not undo its changes to the last bit, and an error halfway must leave no hook
-    behind.
+    residual sums as layers; other architectures are canonised by `sembench.relevance.canonisation`. All of it is put on
+    a copy: Zennit 1.0 does not undo its changes to the last bit, and an error halfway must leave no hook behind.
 
     Args:
         network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
