@@ -1,4 +1,4 @@
-"""Every explainer of the registry keeps the contract. That the contract can say no: tests/benchmark/conformance."""
+"""Every explainer of the registry keeps the contract. That the contract can say no: tests/benchmark/testing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Does an explainer keep its promises? The checks that every entry of the registry has to pass.
+"""Checks of the promises that an explainer makes; every entry of the registry has to pass them.
 
 Public for authors of plugins::
 

@@ -1,4 +1,4 @@
-"""Are the answers what they are declared to be? Recipe, capabilities, shapes, finite values, probabilities, head."""
+"""Checks that answers are what is declared: recipe, capabilities, shapes, finite values, probabilities, head."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from sembench.errors import ContractBroken, NotOffered, SembenchError
-from sembench.explainers.explainer import Explainer, SelfExplainableModel
+from sembench.explainers.explainer import Explainer
 from sembench.testing.case import Case, close, explain, fit, gap, offered, relevance, require
 from sembench.types import OF_DATA, SHARED, Capability, check_explanation, check_finite, check_shape
 
 _INNER = (Capability.EMBEDDINGS, Capability.PROBABILITIES)
-"""A model may have these for its own use, and still no prototypes among embeddings, or no calibrated probabilities."""
+"""A model may have these for its own use, although its prototypes are no embeddings or nothing is calibrated."""
 
 
 def check_recipe(explainer: Explainer, case: Case) -> None:
@@ -29,7 +29,7 @@ def check_recipe(explainer: Explainer, case: Case) -> None:
 
 
 def check_capabilities(explainer: Explainer, case: Case) -> None:
-    """What is declared works; what is not declared has a reason in ``lacks``, and is refused or empty."""
+    """A declared capability works; an undeclared one has a reason in ``lacks``, and is refused or empty."""
     both = frozenset(explainer.lacks) & explainer.supports
     require(not both, explainer, "a capability is supported or lacking", f"{sorted(both)} are both")
     silent = frozenset(Capability) - OF_DATA - explainer.supports - frozenset(explainer.lacks)
@@ -83,7 +83,7 @@ def check_shapes(explainer: Explainer, case: Case) -> None:
 
 
 def check_single_prototypes(explainer: Explainer, case: Case) -> None:
-    """What a method may show of single prototypes comes out in the right shape, or is not offered, in words."""
+    """Views of single prototypes come out in the right shape, or are refused with a reason."""
     model, images, who = fit(explainer, case), case.batch.images.clone(), type(explainer).__name__
     count = len(model.prototypes)
     if count == 0:
@@ -137,13 +137,13 @@ def check_probabilities(explainer: Explainer, case: Case) -> str | None:
 
 
 def check_transparent_head(explainer: Explainer, case: Case) -> str | None:
-    """A declared head, ``class_scores``, makes the class scores of the similarities that the explanation shows."""
+    """A declared head, ``class_scores``, computes the class scores from the similarities that the explanation shows."""
     model = fit(explainer, case)
     head = getattr(model, "class_scores", None)
     if head is None:
         return "the model declares no head, `class_scores`"
     explanation = explain(model, case.batch.images)
-    shown = explanation.similarity_maps if _compares_cells(model) else explanation.similarities
+    shown = explanation.similarity_maps if model.points == "cell" else explanation.similarities
     require(shown is not None, explainer, "a head has similarities to decide on", "the explanation shows none")
     with torch.no_grad():
         again = head(shown)
@@ -152,12 +152,8 @@ def check_transparent_head(explainer: Explainer, case: Case) -> str | None:
     return None
 
 
-def _compares_cells(model: SelfExplainableModel) -> bool:
-    return model.points == "cell"
-
-
 def check_conservation(explainer: Explainer, case: Case) -> str | None:
-    """With ``bias="zero"``, a recipe's claim of conservation, a map's relevance sums to the explained probability."""
+    """With ``bias="zero"``, which claims conservation, a map's relevance sums to the explained probability."""
     if explainer.kind == "control":
         return "a control need not claim it"
     unclaimed = "the recipe has no `bias` to claim conservation with"

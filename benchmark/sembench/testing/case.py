@@ -1,4 +1,4 @@
-"""What is an explainer checked on? Real digits, few of them, and a compact network trained on them."""
+"""The case that explainers are checked on: a few real digits, and a compact network trained on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sembench.types import Batch, Capability, Explanation
 
 T = TypeVar("T")
 TOLERANCE = 1e-3
-"""Largest difference, relative to the largest value, that is put down to rounding in another batch."""
+"""Largest difference, relative to the largest value, that counts as rounding in another batch. [ours]"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def digits_case() -> Case:
 
 
 def make_case(*, training: int, test: int, images: int, image_size: int) -> Case:
-    """A case of so many training, test and explained digits."""
+    """A case of ``training``, ``test`` and explained ``images`` digits of ``image_size`` pixels a side."""
     whole = digits(image_size=image_size)
     dataset = dataclasses.replace(whole, train=_head(whole.train, training), test=_head(whole.test, test))
     with isolated(0):
@@ -72,13 +72,13 @@ def fit(explainer: Explainer, case: Case, seed: int = 0) -> SelfExplainableModel
 
 
 def explain(model: SelfExplainableModel, images: Tensor) -> Explanation:
-    """What a model says of a copy of some images."""
+    """The explanation of a copy of some images, of shape (N, 3, H, W)."""
     with torch.no_grad():
         return model(images.clone())  # type: ignore[no-any-return]
 
 
 def offered(explainer: Explainer, capability: Capability, ask: Callable[[], T]) -> T | None:
-    """What a declared capability gives; nothing where it is undeclared, or declared in vain (a check of its own)."""
+    """The answer of a declared capability; ``None`` where it is undeclared, or not implemented (a check of its own)."""
     if capability not in explainer.supports:
         return None
     try:
@@ -88,18 +88,18 @@ def offered(explainer: Explainer, capability: Capability, ask: Callable[[], T]) 
 
 
 def relevance(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> Tensor | None:
-    """The relevance maps of a copy of some images, where they are offered."""
+    """Relevance maps, (N, H, W), of a copy of some images; ``None`` where they are not offered."""
     return offered(explainer, Capability.ATTRIBUTION, lambda: model.attribute(images.clone()))
 
 
 def require(kept: bool, explainer: Explainer, promise: str, seen: str) -> None:
-    """Raises `ContractBroken`, naming explainer, promise and what was seen, unless the promise is kept."""
+    """Raises `ContractBroken`, with explainer, promise and observation, unless the promise is kept."""
     if not kept:
         raise ContractBroken(f"{type(explainer).__name__}: {promise}, but {seen}.")
 
 
 def close(a: Tensor, b: Tensor, tolerance: float = TOLERANCE) -> bool:
-    """Whether two tensors are the same up to rounding; what is not finite in both counts as the same."""
+    """Whether two tensors are the same up to rounding; NaN equals NaN, and an infinity itself."""
     finite = a[torch.isfinite(a)]
     scale = max(1.0, float(finite.abs().max())) if finite.numel() else 1.0
     return a.shape == b.shape and bool(torch.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True))
@@ -111,7 +111,7 @@ def identical(a: Tensor, b: Tensor) -> bool:
 
 
 def gap(a: Tensor, b: Tensor) -> str:
-    """How far two tensors are apart, for a message."""
+    """Largest difference of two tensors, in words."""
     if a.shape != b.shape:
         return f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
     if not a.numel():

@@ -1,9 +1,9 @@
-"""Is the result worth having? No look at test images, better than guessing, in a time that a suite can wait for."""
+"""Checks that a result is worth having: no look at test images, better than guessing, in a reasonable time."""
 
 from __future__ import annotations
 
 import math
-import time
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from sembench.explainers.explainer import Explainer
 from sembench.testing.case import Case, explain, fit, relevance, require
 
 _SURE = 1e-3
-"""So seldom would guessing be right so often."""
+"""Largest probability with which guessing may reach the number of right labels that is asked for. [ours]"""
 
 
 def check_test_data_unseen(explainer: Explainer, case: Case) -> None:
@@ -51,7 +51,7 @@ def check_test_data_unseen(explainer: Explainer, case: Case) -> None:
 
 
 def _keys(images: Tensor) -> set[int]:
-    """A number per image that says which one it is, whatever its memory order."""
+    """A number per image that identifies it, whatever its memory order."""
     return {hash(image.contiguous().cpu().numpy().tobytes()) for image in images}
 
 
@@ -79,10 +79,10 @@ def _least(count: int, chance: float) -> int:
 
 def check_time(explainer: Explainer, case: Case) -> None:
     """A fit and the explanation of a few images end within the case's time limit."""
-    started = time.perf_counter()
+    started = perf_counter()
     model = fit(explainer, case)
     explain(model, case.batch.images)
     relevance(explainer, model, case.batch.images)
-    seconds = time.perf_counter() - started
+    seconds = perf_counter() - started
     seen = f"it took {seconds:.1f} s to fit {len(case.dataset.train)} and explain {len(case.batch)} images"
     require(seconds <= case.seconds, explainer, f"a tiny case takes at most {case.seconds:g} s", seen)

@@ -1,4 +1,4 @@
-"""Does an answer belong to the image? Whatever its batch, its place in it, the device, and what was asked before."""
+"""Checks that an answer depends on the image alone, not on its batch, place, device, or earlier questions."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sembench.testing.case import Case, close, explain, fit, gap, identical, rel
 RESTORED = 1e-5
 _SAME_MAP = 0.01
 _MOST = 0.75
-"""Rounding in another batch may switch a unit at its threshold on or off, and with it an image's whole map. Seen on one
-of twelve digits, where 14 % (KMEx with `neon`) and 35 % (KMEx of B4) of the relevance moved. So most maps have to be
-the same, up to 1 % of their relevance."""
+"""Share of maps that have to be the same, up to 1 % of their relevance. Rounding in another batch may switch a unit at
+its threshold on or off, and with it an image's whole map: seen on one of twelve digits, where 14 % (KMEx with `neon`)
+and 35 % (KMEx of B4) of the relevance moved. [ours]"""
 
 
 def _answers(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
     """Class scores, similarities and, where they are offered, relevance maps."""
     maps, explanation = relevance(explainer, model, images), explain(model, images)
-    told = {"scores": explanation.class_scores, "similarities": explanation.similarities}
-    return told if maps is None else {**told, "relevance": maps}
+    found = {"scores": explanation.class_scores, "similarities": explanation.similarities}
+    return found if maps is None else {**found, "relevance": maps}
 
 
 def _compare(
@@ -80,7 +80,7 @@ def check_modes(explainer: Explainer, case: Case) -> None:
 
 
 def check_device(explainer: Explainer, case: Case) -> str | None:
-    """Whatever a model keeps moves with it; on another device, where there is one, it gives the same scores."""
+    """Tensors that a model keeps move with it; on another device, where there is one, it gives the same scores."""
     left = sorted(_left_behind(fit(explainer, case)))
     seen = f"{left[:3]} are tensors that stay where they are; make them buffers or parameters"
     require(not left, explainer, "what a model keeps moves with it", seen)

@@ -1,4 +1,4 @@
-"""Which promises does an explainer keep? One outcome per check, in words: kept, broken, excepted, or not checked."""
+"""Report on an explainer's promises, one outcome per check: kept, broken, excepted, or not checked."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Literal
 
 from sembench.errors import SembenchError
 from sembench.explainers.explainer import Explainer
-from sembench.testing import answers, honesty, independence
-from sembench.testing import side_effects as traces
+from sembench.testing import answers, honesty, independence, side_effects
 from sembench.testing.case import Case
 
 Check = Callable[[Explainer, Case], str | None]
@@ -31,11 +30,11 @@ _ALL: Sequence[Check] = (
     independence.check_determinism,
     independence.check_repetition,
     independence.check_round_trip,
-    traces.check_backbone_untouched,
-    traces.check_no_hook,
-    traces.check_no_global_draw,
-    traces.check_batch_untouched,
-    traces.check_model_untouched,
+    side_effects.check_backbone_untouched,
+    side_effects.check_no_hook,
+    side_effects.check_no_global_draw,
+    side_effects.check_batch_untouched,
+    side_effects.check_model_untouched,
     honesty.check_test_data_unseen,
     honesty.check_better_than_chance,
     honesty.check_time,
@@ -47,13 +46,13 @@ CHECKS: Mapping[str, Check] = {check.__name__.removeprefix("check_"): check for 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one check.
+    """Outcome of one check.
 
     Attributes:
         check: Its name.
         state: ``"kept"``, ``"broken"``, ``"excepted"`` (the recipe declares why) or ``"not checked"``.
-        said: What was seen, or why it was not checked.
-        read: Where to read about the promise.
+        said: The observation, or the reason why it was not checked.
+        read: The check that documents the promise, ``module.function``.
     """
 
     check: str

@@ -1,4 +1,4 @@
-"""What stays behind? Nothing on the backbone, the model, the batch, in the hooks and in the global random streams."""
+"""Checks that a fit and its use leave backbone, model, batch, hooks and global random streams as they were."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules import module as modules
 
 from sembench.backbones.backbone import freeze
-from sembench.explainers.explainer import Explainer
+from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.running.cache import tensors_sha256
 from sembench.testing.case import Case, explain, fit, relevance, require
 
@@ -38,9 +38,7 @@ def _backbone(backbone: nn.Module) -> dict[str, object]:
 def check_no_hook(explainer: Explainer, case: Case) -> None:
     """Fit and use leave no hook behind, on the backbone or on the model."""
     before = [*_hooked(case.backbone), *_everywhere()]
-    model = fit(explainer, case)
-    explain(model, case.batch.images)
-    relevance(explainer, model, case.batch.images)
+    model = _use(explainer, case)
     after = sorted({*_hooked(case.backbone), *_hooked(model), *_everywhere()} - set(before))
     require(not after, explainer, "no hook stays behind", f"there are new hooks on {after[:3]}")
 
@@ -101,7 +99,7 @@ def check_batch_untouched(explainer: Explainer, case: Case) -> None:
 
 
 def check_model_untouched(explainer: Explainer, case: Case) -> None:
-    """Use changes nothing that the fit found."""
+    """Use changes nothing of the fitted state."""
     model = fit(explainer, case)
     before = tensors_sha256(model.fitted_state())
     explain(model, case.batch.images)
@@ -110,7 +108,8 @@ def check_model_untouched(explainer: Explainer, case: Case) -> None:
     require(kept, explainer, "use leaves the model as it was", "its fitted state changed")
 
 
-def _use(explainer: Explainer, case: Case) -> None:
+def _use(explainer: Explainer, case: Case) -> SelfExplainableModel:
     model = fit(explainer, case)
     explain(model, case.batch.images)
     relevance(explainer, model, case.batch.images)
+    return model
