@@ -22,7 +22,7 @@ FILES = ("board.md", "board.csv", "board.tex", *(f"{Path(n).stem}.{ext}" for n i
 
 
 Trust = Mapping[tuple[str, str], str]
-"""How far entries are trusted, in words, by suite and entry; see `sembench_leaderboard.submission.marks.standing`."""
+"""How far entries are trusted, in words, by suite and entry; see `sembench_leaderboard.submission.records.standing`."""
 
 
 def board(results: Iterable[Result], trust: Trust = MappingProxyType({})) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ def leaderboard(
     from sembench.files import write_atomically
     from sembench_leaderboard.board.board import check_board, write_board
     from sembench_leaderboard.entries.load import load
-    from sembench_leaderboard.submission.marks import standing
+    from sembench_leaderboard.submission.records import standing
 
     gc.disable()  # a short-lived process that only adds: looking for cycles would take a fifth of its time
     found = load([results], suite=suite)

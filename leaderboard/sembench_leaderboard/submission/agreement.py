@@ -1,4 +1,4 @@
-"""Does a recomputed cell agree with what was submitted? To the last bit with the same weights, else within tolerance.
+"""Agreement of a recomputed run with its submission: to the last bit with the same weights, else within tolerance.
 
 The same code on the same kind of machine trains the same weights: other weights do not agree there, and every single
 value has to come out again. Another processor, or another number of threads, rounds otherwise, training amplifies that,
@@ -17,7 +17,7 @@ from typing import Literal
 from sembench.results.result import Result, Score, Scored
 from sembench_leaderboard.entries.consistency import MACHINE, machine
 from sembench_leaderboard.submission.arithmetic import black_box_right
-from sembench_leaderboard.submission.strict_json import Wrong
+from sembench_leaderboard.submission.problem import Wrong
 
 SAME = 1e-9
 """Largest difference of a value where the weights are the same: numbers in JSON are exact, and so is the CPU."""
@@ -36,11 +36,11 @@ TOLERANCE: Mapping[str, float] = {
 }
 """Largest difference of a metric's mean where the weights differ, in the metric's unit.
 
-About twice the largest that was measured: 16 cells of the suite ``quick`` (14 entries with seed 0, two with seed 1),
+About twice the largest that was measured: 16 runs of the suite ``quick`` (14 entries with seed 0, two with seed 1),
 computed once with AVX-512 kernels and once without vector instructions (``ATEN_CPU_CAPABILITY=default``,
 ``ONEDNN_MAX_CPU_ISA=SSE41``) on one thread in place of two. No weights were the same. Largest differences: accuracy
 .019, of training .003, gap 1.7 points, ghosting .02, LRP-KL .064, RO-AUROC .104, its gain .070, diversity .016, cosines
-.013 and .033. For ghosting the spread between two seeds (.10) is larger, and taken. Nine cells with one thread in place
+.013 and .033. For ghosting the spread between two seeds (.10) is larger, and taken. Nine runs with one thread in place
 of two, on one processor: LRP-KL .077, gain .047, RO-AUROC .032, gap .8 points, ghosting .04; means of chance levels
 LRP-KL .071, RO-AUROC .029, so that these are held to the same tolerances. So are variants: over the seeds of an entry,
 nine in ten of the committed ones vary by less than ghosting .04, LRP-KL .09 and diversity .015. Details are not
@@ -56,10 +56,16 @@ _DETERMINISM = "determinism"
 _OTHERS = 0.15
 """For a metric that is not named above: this share of its range, or of the value where it has no range."""
 
+_ASK = "Ask its author how it was computed, or compute it again; do not accept it as it is."
+_ASK_KERNELS = (
+    "Do not accept it as it is, and ask its author how it was computed; "
+    "only a processor of the same name with other instructions (`lscpu`) explains this."
+)
+
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a recomputed cell compares.
+    """Comparison of a result with its run, computed again.
 
     Attributes:
         kind: ``"bit for bit"`` where the weights are the same, ``"within tolerance"`` where they are not.
@@ -77,69 +83,43 @@ class Agreement:
 
 
 def compare(submitted: Result, recomputed: Result) -> Agreement:
-    """Compares a submitted result with its cell, computed again."""
+    """Compares a submitted result with its run, computed again."""
     same = _weights(submitted) == _weights(recomputed)
-    wrong: list[Wrong] = []
-    for field in ("hyperparameters", "explained_images", "kind"):
-        theirs, ours = getattr(submitted, field), getattr(recomputed, field)
-        if theirs != ours:
-            wrong.append((field, "is not what a recomputation gives", _ASK))
-    if submitted.provenance.dataset_sha256 != recomputed.provenance.dataset_sha256:
-        wrong.append(("provenance.dataset_sha256", "is not the hash of the data here", _ASK))
-    wrong += _weights_wrong(submitted, recomputed)
-    wrong += _black_box(submitted, recomputed)
-    wrong += _counts(submitted, recomputed)
+    wrong = list(_facts(submitted, recomputed))
     differences, limits = {}, {}
     for name in sorted({*submitted.scores, *recomputed.scores}):
         theirs, ours = submitted.scores.get(name), recomputed.scores.get(name)
         problem, difference = _score(name, theirs, ours, same=same)
         if problem:
-            wrong.append((f"scores.{name}", problem, _ASK))
+            wrong.append(Wrong(f"scores.{name}", problem, _ASK))
         if difference is not None and isinstance(ours, Scored):
             differences[name], limits[name] = difference, SAME if same else tolerance(name, ours)
     kind: Literal["bit for bit", "within tolerance"] = "bit for bit" if same else "within tolerance"
     return Agreement(kind, differences, limits, tuple(wrong), tuple(_notes(submitted, recomputed)))
 
 
-_ASK = "Ask whoever submitted it how it was computed, or compute it again; do not accept it as it is."
-
-
-_ASK_KERNELS = (
-    "Do not accept it as it is, and ask whoever submitted it how it was computed; "
-    "only a processor of the same name with other instructions (`lscpu`) explains this."
-)
-
-
-def _weights_wrong(submitted: Result, recomputed: Result) -> Iterator[Wrong]:
-    """Weights that did not come out again although nothing says why."""
-    if _elsewhere(submitted, recomputed):
-        return
+def _facts(submitted: Result, recomputed: Result) -> Iterator[Wrong]:
+    """Disagreements beside the scores: settings, data, weights, the black box, and costs that are counted."""
     theirs, ours = submitted.provenance, recomputed.provenance
-    for field in ("backbone_sha256", "model_sha256"):
+    for field in ("hyperparameters", "explained_images", "kind"):
+        if getattr(submitted, field) != getattr(recomputed, field):
+            yield Wrong(field, "is not what a recomputation gives", _ASK)
+    if theirs.dataset_sha256 != ours.dataset_sha256:
+        yield Wrong("provenance.dataset_sha256", "is not the hash of the data here", _ASK)
+    for field in () if _elsewhere(submitted, recomputed) else ("backbone_sha256", "model_sha256"):
         excepted = field == "model_sha256" and _DETERMINISM in ours.exceptions
         if getattr(theirs, field) != getattr(ours, field) and not excepted:
             text = "is not the hash of the weights here, although code, libraries and kind of machine are the same"
-            yield f"provenance.{field}", text, _ASK_KERNELS
-
-
-def _black_box(submitted: Result, recomputed: Result) -> Iterator[Wrong]:
-    """What belongs to the black box alone is the same where its weights are, whatever the explainer's are."""
-    if submitted.provenance.backbone_sha256 != recomputed.provenance.backbone_sha256:
-        return
-    theirs, ours = black_box_right(submitted), black_box_right(recomputed)
-    if theirs is not None and ours is not None and len(theirs) == len(ours) and theirs != ours:
-        count = sum(a != b for a, b in zip(theirs, ours, strict=True))
-        text = f"makes the black box right or wrong on {count} other images, though its weights are the same"
-        yield "scores.accuracy_gap", text, _ASK
-
-
-def _counts(submitted: Result, recomputed: Result) -> Iterator[Wrong]:
-    """Costs that are counted, not timed: no rounding changes them."""
-    batches = submitted.provenance.batch_size == recomputed.provenance.batch_size
-    for name in (*_COUNTS, *(_BY_BATCH if batches else ())):
-        theirs, ours = getattr(submitted.cost, name), getattr(recomputed.cost, name)
-        if theirs != ours:
-            yield f"cost.{name}", f"is {theirs}, recomputed it is {ours}", _ASK
+            yield Wrong(f"provenance.{field}", text, _ASK_KERNELS)
+    if theirs.backbone_sha256 == ours.backbone_sha256:
+        right, expected = black_box_right(submitted) or (), black_box_right(recomputed) or ()
+        if count := sum(a != b for a, b in zip(right, expected, strict=False)):
+            text = f"makes the black box right or wrong on {count} other images, though its weights are the same"
+            yield Wrong("scores.accuracy_gap", text, _ASK)
+    for name in (*_COUNTS, *(_BY_BATCH if theirs.batch_size == ours.batch_size else ())):
+        claimed, counted = getattr(submitted.cost, name), getattr(recomputed.cost, name)
+        if claimed != counted:
+            yield Wrong(f"cost.{name}", f"is {claimed}, recomputed it is {counted}", _ASK)
 
 
 def _weights(result: Result) -> tuple[str, str]:
@@ -147,7 +127,7 @@ def _weights(result: Result) -> tuple[str, str]:
 
 
 def _score(name: str, theirs: Score | None, ours: Score | None, *, same: bool) -> tuple[str | None, float | None]:
-    """What does not agree, and by how much the two differ."""
+    """The disagreement of two scores, if any, and the largest difference between them, if they can be compared."""
     if not isinstance(theirs, Scored) or not isinstance(ours, Scored):
         said = [getattr(score, "status", "missing") for score in (theirs, ours)]
         return (f"is {said[0]}, recomputed it is {said[1]}" if said[0] != said[1] else None), None
@@ -163,9 +143,7 @@ def _score(name: str, theirs: Score | None, ours: Score | None, *, same: bool) -
         text = f"{sum(gap > SAME for gap in gaps)} values differ, by up to {worst:.3g}, though the weights are the same"
         return (text if worst > SAME else None), worst
     limit, worst = tolerance(name, ours), 0.0
-    for name in mine:
-        if not mine[name]:
-            continue
+    for name in filter(mine.get, mine):
         a, b = fmean(given[name]), fmean(mine[name])
         worst = max(worst, abs(a - b))
         if abs(a - b) > limit:
@@ -176,18 +154,15 @@ def _score(name: str, theirs: Score | None, ours: Score | None, *, same: bool) -
 
 def _series(score: Scored, *, details: bool) -> dict[str, tuple[float, ...]]:
     """Every series of numbers that a score holds, by name."""
+    chance = score.chance if isinstance(score.chance, tuple) else () if score.chance is None else (score.chance,)
     others = {f"variant {name}": values for name, values in score.variants.items()}
     if details:
         others |= {f"details {name}": values for name, values in score.details.items()}
-    return {"values": score.values, "chance level": _chance(score), **others}
-
-
-def _chance(score: Scored) -> tuple[float, ...]:
-    return score.chance if isinstance(score.chance, tuple) else () if score.chance is None else (score.chance,)
+    return {"values": score.values, "chance level": chance, **others}
 
 
 def tolerance(metric: str, score: Scored) -> float:
-    """How far apart the means of a metric may be where the weights differ."""
+    """Largest difference of a metric's means where the weights differ."""
     if metric in TOLERANCE:
         return TOLERANCE[metric]
     low, high = score.measure.lower, score.measure.upper
@@ -197,10 +172,9 @@ def tolerance(metric: str, score: Scored) -> float:
 def _notes(submitted: Result, recomputed: Result) -> list[str]:
     theirs, ours = submitted.provenance, recomputed.provenance
     notes = []
-    differing = (part for part in ours.sources if theirs.sources.get(part) != ours.sources[part])
-    changed = sorted({part.partition(" ")[0] for part in differing})
-    if changed:
-        notes.append(f"computed by other source code than is here: {', '.join(changed)}")
+    differing = {part.partition(" ")[0] for part in ours.sources if theirs.sources.get(part) != ours.sources[part]}
+    if differing:
+        notes.append(f"computed by other source code than is here: {', '.join(sorted(differing))}")
     if _weights(submitted) == _weights(recomputed):
         return notes
     why = _elsewhere(submitted, recomputed)
@@ -213,7 +187,7 @@ def _notes(submitted: Result, recomputed: Result) -> list[str]:
 
 
 def _elsewhere(submitted: Result, recomputed: Result) -> list[str]:
-    """What was other where the weights were trained; where nothing was, the same weights have to come out."""
+    """Differences of machine, libraries and code; where there is none, the same weights have to come out."""
     theirs, ours = submitted.provenance, recomputed.provenance
     there, here = machine(submitted), machine(recomputed)
     why = [f"{name} {b} here, {a} there" for name, a, b in zip(MACHINE, there, here, strict=True) if a != b]

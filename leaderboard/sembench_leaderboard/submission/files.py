@@ -1,4 +1,4 @@
-"""Which files does a submission consist of? Nothing is followed, nothing unbounded is read.
+"""The files of a submission, each read, hashed and parsed once. No link is followed, nothing unbounded is read.
 
 A submission holds JSON files and no others::
 
@@ -9,22 +9,34 @@ A submission holds JSON files and no others::
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from sembench_leaderboard.submission.complaint import Complaint
+from pydantic import ValidationError
 
-MANIFESTS, VERIFIED = "manifests", "verified"
+from sembench.results.result import Result
+from sembench_leaderboard.submission.problem import RERUN, WHOLE, Problem, Wrong, limited
+from sembench_leaderboard.submission.records import MANIFESTS, MAX_BYTES, VERIFIED, Manifest, Mark, read_bytes
+from sembench_leaderboard.submission.strict_json import parse
+
 MAX_FILES = 20_000
-MAX_BYTES = 8 * 2**20
 MAX_TOTAL_BYTES = 1 * 2**30
-WHOLE = "the file"
+REPACK = "Run `sembench submit` again, which writes results and manifest together."
+UNMARK = "Leave it out: a maintainer of the board runs `sembench verify` and writes it."
 
+Role = Literal["result", "manifest", "verified"]
+_SCHEMAS: dict[Role, tuple[type[Result] | type[Manifest] | type[Mark], str]] = {
+    "result": (Result, RERUN),
+    "manifest": (Manifest, REPACK),
+    "verified": (Mark, UNMARK),
+}
+_ROLES: dict[str, Role] = {MANIFESTS: "manifest", VERIFIED: "verified"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.()+-]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices: a repository that holds one cannot be checked out there."""
@@ -33,63 +45,71 @@ _FOLDER_OF_RESULTS = "Submit the folder that `sembench submit` wrote, or one lik
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file that may be read, and what its place says that it is."""
+class File:
+    """A file of a submission.
+
+    Attributes:
+        path: Path relative to the folder that was submitted.
+        role: What it has to be in that place.
+        sha256: Hash of its bytes, in hexadecimal; ``""`` until it is read, or if it cannot be.
+        content: What it holds; ``None`` until it is read, or if it breaks the schema.
+    """
 
     path: PurePosixPath
-    role: Literal["result", "manifest", "verified"]
+    role: Role
+    sha256: str = ""
+    content: Result | Manifest | Mark | None = None
 
     @property
-    def suite(self) -> str:
-        """Name of the suite, as the place says."""
-        return self.path.parts[0 if self.role == "result" else 1]
-
-    @property
-    def entry(self) -> str:
-        """Label of the entry, as the place says."""
-        return self.path.parts[2] if self.role == "result" else self.path.name.removesuffix(".json")
+    def entry(self) -> tuple[str, str]:
+        """Name of the suite and label of the entry, by the file's place."""
+        parts = self.path.parts
+        return (parts[0], parts[2]) if self.role == "result" else (parts[1], self.path.name.removesuffix(".json"))
 
 
-def survey(root: Path) -> tuple[list[Found], list[Complaint]]:
-    """The files below a folder that may be read, and a complaint about everything else that lies there."""
-    found: list[Found] = []
-    complaints: list[Complaint] = []
+def survey(root: Path, *, accepted: bool = False) -> tuple[list[File], list[Problem]]:
+    """Reads all files below a folder.
+
+    Args:
+        root: The folder.
+        accepted: Whether it was accepted before, so that its results have to keep the schema, and nothing else.
+
+    Returns:
+        The files that lie in their place, and the problems of everything that lies there.
+    """
+    found: list[File] = []
+    problems: list[Problem] = []
     folded: dict[str, PurePosixPath] = {}
-    total = count = 0
-    for path, status in _walk(root):
-        count += 1
+    total = 0
+    for count, (path, status) in enumerate(_walk(root), 1):
         if count > MAX_FILES:
             text = f"there are more than {MAX_FILES:,} files"
-            complaints.append(Complaint(".", "number of files", text, "Submit one entry at a time."))
+            problems.append(Problem(".", "number of files", text, "Submit one entry at a time."))
             break
-        if isinstance(status, OSError):
-            complaints.append(_unreadable(path, status))
-            continue
-        total += status.st_size
-        problem = _problem(path, status)
+        wrong = _unreadable(status) if isinstance(status, OSError) else _wrong_place(path, status)
+        total += 0 if isinstance(status, OSError) else status.st_size
         twin = folded.setdefault(str(path).casefold(), path)
-        if problem is None and twin != path:
-            problem = Complaint(
-                str(path), "name", f"differs from {twin} in upper and lower case only", "Rename one of the two."
-            )
-        if problem is not None:
-            complaints.append(problem)
-            continue
-        role: Literal["result", "manifest", "verified"] = "result"
-        if len(path.parts) == 3:
-            role = "manifest" if path.parts[0] == MANIFESTS else "verified"
-        found.append(Found(path, role))
+        if wrong is None and twin != path:
+            wrong = Wrong("name", f"differs from {twin} in upper and lower case only", "Rename one of the two.")
+        if wrong is None:
+            found.append(File(path, _ROLES.get(path.parts[0], "result")))
+        else:
+            problems.append(Problem(str(path), *wrong))
     if total > MAX_TOTAL_BYTES:
         text = f"all files together hold {total:,} bytes, more than {MAX_TOTAL_BYTES:,}"
-        complaints.append(Complaint(".", "size", text, "Submit one entry at a time."))
-        return [], complaints
-    return found, complaints
+        return [], [*problems, Problem(".", "size", text, "Submit one entry at a time.")]
+    files = []
+    for unread in found:
+        file, faults = _read(root, unread, accepted)
+        files.append(file)
+        problems += limited(file.path, faults)
+    return files, problems
 
 
 def _walk(root: Path) -> Iterator[tuple[PurePosixPath, os.stat_result | OSError]]:
     """Everything below a folder that is no folder itself, and folders that lie too deep; never follows a link.
 
-    What the system does not let be listed or looked at comes with its error.
+    Where the system refuses to list or examine something, its error takes the place of the status.
     """
     waiting = [PurePosixPath()]
     while waiting:
@@ -101,67 +121,63 @@ def _walk(root: Path) -> Iterator[tuple[PurePosixPath, os.stat_result | OSError]
             yield folder, error
             continue
         for name in listed:
-            path, status = folder / name, _status(root / folder / name)
-            if isinstance(status, os.stat_result) and stat.S_ISDIR(status.st_mode) and len(path.parts) < 4:
+            path = folder / name
+            try:
+                status = (root / path).lstat()
+            except OSError as error:
+                yield path, error
+                continue
+            if stat.S_ISDIR(status.st_mode) and len(path.parts) < 4:
                 waiting.append(path)
             else:
                 yield path, status
 
 
-def _status(path: Path) -> os.stat_result | OSError:
-    try:
-        return path.lstat()
-    except OSError as error:
-        return error
-
-
-def _unreadable(path: PurePosixPath, error: OSError | ValueError) -> Complaint:
+def _unreadable(error: OSError | ValueError) -> Wrong:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return Complaint(str(path), WHOLE, f"cannot be read: {text}", "Make it readable, or leave it out.")
+    return Wrong(WHOLE, f"cannot be read: {text}", "Make it readable, or leave it out.")
 
 
-def _problem(path: PurePosixPath, status: os.stat_result) -> Complaint | None:
-    def complaint(field: str, problem: str, remedy: str = _FOLDER_OF_RESULTS) -> Complaint:
-        return Complaint(str(path), field, problem, remedy)
-
+def _wrong_place(path: PurePosixPath, status: os.stat_result) -> Wrong | None:
     if stat.S_ISLNK(status.st_mode):
-        return complaint("type", "is a symbolic link", "Put the file itself there.")
+        return Wrong("type", "is a symbolic link", "Put the file itself there.")
     if stat.S_ISDIR(status.st_mode):
-        return complaint("place", "is a folder deeper than <suite>/<data set>/<entry>/")
+        return Wrong("place", "is a folder deeper than <suite>/<data set>/<entry>/", _FOLDER_OF_RESULTS)
     if not stat.S_ISREG(status.st_mode):
-        return complaint("type", "is neither a file nor a folder")
+        return Wrong("type", "is neither a file nor a folder", _FOLDER_OF_RESULTS)
     if status.st_mode & 0o111:
-        return complaint("type", "is executable", "Take the permission away: `chmod a-x`.")
+        return Wrong("type", "is executable", "Take the permission away: `chmod a-x`.")
     if status.st_size > MAX_BYTES:
-        return complaint("size", f"holds {status.st_size:,} bytes, more than {MAX_BYTES:,}", "Run its cell again.")
+        return Wrong("size", f"holds {status.st_size:,} bytes, more than {MAX_BYTES:,}", "Compute its run again.")
     for part in path.parts:
         if not _NAME.fullmatch(part):
             accepted = "letters, digits and _.()+- are accepted, a letter or digit first, 80 at most"
-            return complaint("name", f"{part!r} is no name: {accepted}")
+            return Wrong("name", f"{part!r} is no name: {accepted}", _FOLDER_OF_RESULTS)
         if _RESERVED.fullmatch(part) or part.endswith("."):
             remedy = "Give the entry another label: Windows keeps device names, and drops a dot at the end."
-            return complaint("name", f"{part!r} cannot be the name of a file everywhere", remedy)
+            return Wrong("name", f"{part!r} cannot be the name of a file everywhere", remedy)
     beside = path.parts[0] in (MANIFESTS, VERIFIED)
-    if beside and len(path.parts) == 3 and path.name.endswith(".json"):
+    if len(path.parts) == (3 if beside else 4) and (path.suffix == ".json" if beside else _RESULT.fullmatch(path.name)):
         return None
-    if not beside and len(path.parts) == 4 and _RESULT.fullmatch(path.name):
-        return None
-    return complaint("place", "is not <suite>/<data set>/<entry>/seed-<n>.json, a manifest or a mark")
+    return Wrong("place", "is not <suite>/<data set>/<entry>/seed-<n>.json, a manifest or a mark", _FOLDER_OF_RESULTS)
 
 
-def content(root: Path, path: PurePosixPath) -> tuple[bytes | None, list[Complaint]]:
-    """What `read_bytes` reads, or a complaint that says why there is nothing."""
+def _read(root: Path, file: File, accepted: bool) -> tuple[File, list[Wrong]]:
+    """The file with its hash and content, as far as it has them, and what is wrong with it."""
     try:
-        return read_bytes(root, path), []
+        data = read_bytes(root, file.path)
     except (OSError, ValueError) as error:
-        return None, [_unreadable(path, error)]
-
-
-def read_bytes(root: Path, path: PurePosixPath) -> bytes:
-    """A file's content, at most `MAX_BYTES` of it, through no link. Raises `OSError` or `ValueError`."""
-    handle = os.open(root / path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(handle, "rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"holds more than {MAX_BYTES:,} bytes")
-    return content
+        return file, [_unreadable(error)]
+    hashed = replace(file, sha256=hashlib.sha256(data).hexdigest())
+    if accepted and file.role != "result":
+        return hashed, []
+    if not accepted and (wrong := parse(data)[1]):
+        return hashed, wrong
+    schema, remedy = _SCHEMAS[file.role]
+    try:
+        return replace(hashed, content=schema.model_validate_json(data)), []
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        return hashed, [
+            Wrong(".".join(map(str, item["loc"])) or WHOLE, item["msg"].removesuffix("."), remedy) for item in found
+        ]

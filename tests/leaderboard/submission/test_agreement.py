@@ -1,4 +1,4 @@
-"""What counts as recomputed: every value with the same weights, means within tolerance with others."""
+"""Agreement of a recomputed run: every value with the same weights, means within tolerance with others."""
 
 import json
 from pathlib import PurePosixPath

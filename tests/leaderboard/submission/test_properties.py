@@ -1,4 +1,4 @@
-"""Whatever bytes a submission holds, it is read without harm: refused with a reason, never an accident."""
+"""Any bytes in a submission are read without harm: refused with a reason, never an accident."""
 
 import json
 import shutil
@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from places import RESULTS
 from sembench.errors import ResultDamaged
 from sembench.results.result import digest, read_result
-from sembench_leaderboard.submission.manifest import write_manifest
-from sembench_leaderboard.submission.marks import Recomputed, write_marks
+from sembench_leaderboard.submission.records import Recomputed, write_manifest, write_marks
 from sembench_leaderboard.submission.strict_json import MAX_DEPTH, parse
 from sembench_leaderboard.submission.validate import validate
 
@@ -38,9 +37,10 @@ LEAVES = leaves(CONTENT)
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """The committed results of the demo alone: every example reads all of it."""
+    """The committed results of two entries: every example reads all of them."""
     folder = tmp_path_factory.mktemp("base")
-    shutil.copytree(RESULTS / "quick", folder / "quick")
+    for entry in ("kmex", "flint"):
+        shutil.copytree(RESULTS / "quick/digits" / entry, folder / "quick/digits" / entry)
     return folder
 
 
@@ -92,8 +92,8 @@ def test_brackets_in_text_are_no_depth(text):
 @given(st.binary(max_size=100) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_file_in_place_of_a_result_is_refused(data):
     with entry(data) as (folder, path):
-        complaints = validate(folder).complaints
-        assert any(complaint.file == "quick/digits/kmex/seed-0.json" for complaint in complaints)
+        problems = validate(folder).problems
+        assert any(problem.file == "quick/digits/kmex/seed-0.json" for problem in problems)
         with pytest.raises(ResultDamaged, match=r"seed-0\.json"):
             read_result(path)
 
@@ -118,8 +118,8 @@ def test_no_field_can_be_changed_unseen_beside_the_base(base, leaf, value):
     before, parent[leaf[-1]] = parent[leaf[-1]], value
     same = before == value and (type(before) is type(value) or {type(before), type(value)} == {int, float})
     with entry(json.dumps(content).encode()) as (folder, _):
-        complaints = validate(folder, base=base).complaints
-        assert bool(complaints) != same, f"{leaf}: {before!r} became {value!r}"
+        problems = validate(folder, base=base).problems
+        assert bool(problems) != same, f"{leaf}: {before!r} became {value!r}"
 
 
 def alike(value):
@@ -138,7 +138,7 @@ def alike(value):
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(LEAVES), st.data())
 def test_a_likely_value_in_any_field_is_no_accident(leaf, data):
-    """Signed anew, so that the checks of settings are reached; without a base, so that they alone have to answer."""
+    """Signed again, so that the checks of settings are reached; without a base, so that they alone have to answer."""
     content = json.loads(SOURCE.read_text())
     parent = content
     for key in leaf[:-1]:
@@ -148,9 +148,9 @@ def test_a_likely_value_in_any_field_is_no_accident(leaf, data):
     with entry(json.dumps(content).encode()) as (folder, path):
         verdict = validate(folder)
         event(f"the schema {'takes' if PurePosixPath(path.relative_to(folder)) in verdict.results else 'refuses'} it")
-        for complaint in verdict.complaints:
-            assert str(complaint).isprintable()
-            assert complaint.field
+        for problem in verdict.problems:
+            assert str(problem).isprintable()
+            assert problem.field
 
 
 @settings(max_examples=60, deadline=None)
@@ -160,17 +160,17 @@ def test_no_manifest_or_mark_is_an_accident(place, data):
         written = write_manifest(folder, "quick", "kmex", "sembench_baselines.kmex:KMEx (sembench)")
         if place == "verified":
             told = {"created": "2026-01-01T00:00:00+00:00", "device": "cpu", "processor": "x", "torch": "2"}
-            cell = Recomputed(**told, agreement="bit for bit", differences={"accuracy": 0.0})
-            (written,) = write_marks(folder, {PurePosixPath("quick/digits/kmex/seed-0.json"): cell})
+            run = Recomputed(**told, agreement="bit for bit", differences={"accuracy": 0.0})
+            (written,) = write_marks(folder, {PurePosixPath("quick/digits/kmex/seed-0.json"): run})
         content = json.loads(written.read_text())
-        assert validate(folder).complaints == ()
+        assert validate(folder).problems == ()
         parent, leaf = content, data.draw(st.sampled_from(leaves(content)))
         for key in leaf[:-1]:
             parent = parent[key]
         parent[leaf[-1]] = data.draw(alike(parent[leaf[-1]]) | VALUES)
         written.write_text(json.dumps(content))
-        for complaint in validate(folder).complaints:
-            assert complaint.file.startswith((place, "quick/digits/kmex"))
+        for problem in validate(folder).problems:
+            assert problem.file.startswith((place, "quick/digits/kmex"))
 
 
 @settings(max_examples=40, deadline=None)
@@ -181,7 +181,7 @@ def test_every_changed_score_is_named(base, metric, data):
     index = data.draw(st.integers(0, len(values) - 1))
     values[index] = 0.5 if values[index] != 0.5 else 0.25
     with entry(json.dumps(content).encode()) as (folder, _):
-        fields = [complaint.field for complaint in validate(folder, base=base).complaints]
+        fields = [problem.field for problem in validate(folder, base=base).problems]
         assert f"scores.{metric}" in fields
 
 
@@ -193,4 +193,4 @@ def test_a_file_of_any_name_is_refused_or_a_result(name):
         if path.exists():  # "." and ".." among them
             return
         path.write_bytes(b"{}")
-        assert any("quick/digits/kmex" in complaint.file for complaint in validate(folder).complaints)
+        assert any("quick/digits/kmex" in problem.file for problem in validate(folder).problems)

@@ -12,8 +12,7 @@ from places import ROOT
 from sembench.errors import SembenchError
 from sembench.suites.suite import load_suite
 from sembench_leaderboard.submission import files as tree
-from sembench_leaderboard.submission.manifest import write_manifest
-from sembench_leaderboard.submission.marks import Recomputed, write_marks
+from sembench_leaderboard.submission.records import Recomputed, write_manifest, write_marks
 from sembench_leaderboard.submission.validate import validate
 
 MINE = "quick/digits/mine/seed-0.json"
@@ -132,14 +131,14 @@ def other_licence(path):
     path.write_text(json.dumps(content))
 
 
-CELL = Recomputed(
+RUN = Recomputed(
     created="2026-01-01T00:00:00+00:00", device="cpu", processor="x", torch="2", agreement="bit for bit",
     differences={"accuracy": 0.0},
 )  # fmt: skip
 
 
 def marked(s):
-    write_marks(s.root, {Path(MINE): CELL})
+    write_marks(s.root, {Path(MINE): RUN})
 
 
 def manifest(change):
@@ -430,6 +429,32 @@ CASES = {
     "from the future": (
         put("provenance", "created", value="2999-01-01T00:00:00+00:00"), MINE, "provenance.created", "in the future",
     ),
+    "no time zone": (
+        put("provenance", "created", value="2026-01-01T00:00:00"), MINE, "provenance.created", "names no time zone",
+    ),
+    "no training images": (
+        put("provenance", "dataset_sizes", "train", value=0), MINE, "provenance.dataset_sizes.train", "not a positive",
+    ),
+    "fewer explained images": (
+        lambda s: s.edit(lambda c: c.update(explained_images=c["explained_images"][:50])),
+        MINE, "explained_images", "names 50 images, the settings ask for 100",
+    ),
+    "an explainer without a name": (put("settings", "explainer", value={}), MINE, "settings.explainer.name", "missing"),
+    "parameters that are no table": (
+        put("settings", "explainer", "parameters", value=[1]), MINE, "settings.explainer.parameters", "is no table",
+    ),
+    "no licence": (put("provenance", "dataset_licence", value=" "), MINE, "provenance.dataset_licence", "is empty"),
+    "no memory": (put("cost", "peak_memory_bytes", value=0), MINE, "cost.peak_memory_bytes", "no run can be"),
+    "no curve": (
+        scores("ro_auroc", lambda s: s["details"].pop("curve")), MINE, "scores.ro_auroc.details.curve", "is missing",
+    ),
+    "a chance level for each image": (
+        scores("accuracy", lambda s: s.update(chance=[0.1] * len(s["values"]))),
+        MINE, "scores.accuracy_gap.chance", "one number for accuracy",
+    ),
+    "twenty unknown fields": (
+        lambda s: s.edit(lambda c: c.update({f"x{n}": 0 for n in range(20)})), MINE, "the file", "holds 12 more errors",
+    ),
     "no time": (put("provenance", "created", value="today"), MINE, "provenance.created", "no time in ISO 8601"),
     "another black box": (
         put("provenance", "backbone_sha256", value="0" * 64), MINE, "provenance.backbone_sha256", "mixed black boxes",
@@ -492,20 +517,20 @@ CASES = {
 
 def test_a_submission_as_it_should_be_is_accepted(submission):
     verdict = validate(submission.root, base=submission.base)
-    assert list(map(str, verdict.complaints)) == []
+    assert list(map(str, verdict.problems)) == []
     assert verdict.entries == ["quick/mine"]
 
 
-@pytest.mark.parametrize(("act", "file", "field", "problem"), CASES.values(), ids=CASES)
-def test_a_malformed_or_dishonest_submission_is_refused(submission, act, file, field, problem):
+@pytest.mark.parametrize(("act", "file", "field", "text"), CASES.values(), ids=CASES)
+def test_a_malformed_or_dishonest_submission_is_refused(submission, act, file, field, text):
     act(submission)
-    complaints = validate(submission.root, base=submission.base).complaints
-    named = [c for c in complaints if (c.file, c.field) == (file, field) and problem in c.problem]
-    assert named, "\n".join(map(str, complaints)) or "accepted"
-    text = str(named[0])
-    assert text.isprintable()
+    problems = validate(submission.root, base=submission.base).problems
+    named = [c for c in problems if (c.file, c.field) == (file, field) and text in c.text]
+    assert named, "\n".join(map(str, problems)) or "accepted"
+    line = str(named[0])
+    assert line.isprintable()
     assert named[0].remedy.endswith(".")
-    assert len(text) < 600
+    assert len(line) < 600
 
 
 def test_there_are_at_least_a_hundred():
@@ -513,20 +538,27 @@ def test_there_are_at_least_a_hundred():
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
-    (complaint,) = validate(tmp_path).complaints
-    assert "holds no result" in complaint.problem
+    (problem,) = validate(tmp_path).problems
+    assert "holds no result" in problem.text
+
+
+@pytest.mark.parametrize(("bound", "field"), [("MAX_FILES", "number of files"), ("MAX_TOTAL_BYTES", "size")])
+def test_files_are_bounded_together(submission, monkeypatch, bound, field):
+    monkeypatch.setattr(tree, bound, 2)
+    problems = validate(submission.root).problems
+    assert any((p.file, p.field, p.remedy) == (".", field, "Submit one entry at a time.") for p in problems)
 
 
 def test_a_pipe_is_not_opened(submission):
     os.mkfifo(submission.root / "quick/digits/mine/seed-2.json")
-    complaints = validate(submission.root).complaints
-    assert any(c.field == "type" and "neither a file nor a folder" in c.problem for c in complaints)
+    problems = validate(submission.root).problems
+    assert any(c.field == "type" and "neither a file nor a folder" in c.text for c in problems)
 
 
 def accepted_too(s):
     """The base's kmex with a manifest and a mark, and all of the base in the submission."""
     write_manifest(s.base, "quick", "kmex", "sembench_baselines.kmex:KMEx (sembench)")
-    write_marks(s.base, {Path("quick/digits/kmex/seed-0.json"): CELL})
+    write_marks(s.base, {Path("quick/digits/kmex/seed-0.json"): RUN})
     shutil.copytree(s.base, s.root, dirs_exist_ok=True)
 
 
@@ -554,8 +586,8 @@ def test_whatever_is_dropped_from_a_whole_tree_is_named(submission, act, missing
     suites = [load_suite(str(BIRDS))]
 
     def gone(**options):
-        found = validate(submission.root, base=submission.base, suites=suites, **options).complaints
-        return {c.file for c in found if c.field == "the file" and c.problem.startswith("stands in the base (")}
+        found = validate(submission.root, base=submission.base, suites=suites, **options).problems
+        return {c.file for c in found if c.field == "the file" and c.text.startswith("stands in the base (")}
 
     act(submission)
     left = {str(path.relative_to(submission.base)) for path in submission.base.rglob("*.json")}
@@ -569,7 +601,7 @@ def test_whatever_is_dropped_from_a_whole_tree_is_named(submission, act, missing
 def test_a_whole_tree_with_a_new_entry_is_accepted(submission):
     accepted_too(submission)
     suites = [load_suite(str(BIRDS))]
-    assert validate(submission.root, base=submission.base, suites=suites, whole=True).complaints == ()
+    assert validate(submission.root, base=submission.base, suites=suites, whole=True).problems == ()
 
 
 def test_a_whole_tree_needs_a_base(submission):
@@ -582,15 +614,15 @@ def test_a_manifest_of_the_base_stays_as_it_is(submission):
     path = submission.root / "manifests/quick/kmex.json"
     path.write_text(path.read_text().replace("sembench_baselines.kmex:KMEx", "mine:KMEx"))
     suites = [load_suite(str(BIRDS))]
-    (complaint,) = validate(submission.root, base=submission.base, suites=suites).complaints
-    assert (complaint.file, complaint.problem) == (
+    (problem,) = validate(submission.root, base=submission.base, suites=suites).problems
+    assert (problem.file, problem.text) == (
         "manifests/quick/kmex.json", "differs from the manifest in the base",
     )  # fmt: skip
 
 
 @pytest.fixture
 def forbid(monkeypatch):
-    """Makes the system refuse to open or list a path, as it does for whoever is not root."""
+    """Makes the system refuse to open or list a path, as it does for anyone but root."""
 
     def act(forbidden):
         def refusing(function):
@@ -611,13 +643,11 @@ def forbid(monkeypatch):
     "place",
     [".", "quick/digits", "quick/digits/mine", MINE, MANIFEST, "verified/quick/mine.json"],
 )
-def test_what_cannot_be_read_is_complained_of(submission, forbid, place):
+def test_what_cannot_be_read_is_a_problem(submission, forbid, place):
     marked(submission)
     forbid(submission.root / place)
-    complaints = validate(submission.root).complaints
-    assert (place, "the file", "cannot be read: Permission denied") in {
-        (c.file, c.field, c.problem) for c in complaints
-    }
+    problems = validate(submission.root).problems
+    assert (place, "the file", "cannot be read: Permission denied") in {(c.file, c.field, c.text) for c in problems}
 
 
 @pytest.mark.parametrize("place", ["quick/digits/kmex", KMEX])
@@ -630,4 +660,4 @@ def test_a_base_that_cannot_be_read_is_an_error_and_not_a_smaller_base(submissio
 def test_a_maintainer_may_change_results(submission):
     an_accepted_entry(better_faithfulness)(submission)
     verdict = validate(submission.root, base=submission.base, allow_changes=True)
-    assert verdict.complaints == ()
+    assert verdict.problems == ()

@@ -1,4 +1,4 @@
-"""`sembench validate`, from another process: fast, offline, without torch."""
+"""`sembench validate`: offline, without torch."""
 
 import builtins
 import os
@@ -7,22 +7,28 @@ import socket
 import subprocess
 import sys
 
+import pytest
+from typer.testing import CliRunner
+
 import sembench_leaderboard.submission.validate as validator
+from sembench.cli.main import app
+from sembench.errors import SembenchError
 
 
 def validate(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "sembench", "validate", *map(str, arguments)],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"},
-    )  # fmt: skip
+    return CliRunner().invoke(app, ["validate", *map(str, arguments)], catch_exceptions=False)
 
 
 def test_it_loads_no_torch_and_no_plugin(submission):
-    done = validate(submission.root, "--base", submission.base)
+    done = subprocess.run(
+        [sys.executable, "-m", "sembench", "validate", submission.root, "--base", submission.base],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "2 results of 1 entries, nothing to complain of" in done.stdout
+    assert "2 results of 1 entries, no problems found" in done.stdout
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert not loaded & {"torch", "sklearn", "zennit", "baselines", "matplotlib"}
+    assert "sembench_leaderboard.submission.validate" in loaded
+    assert not loaded & {"torch", "sklearn", "zennit", "sembench_baselines", "matplotlib"}
 
 
 def test_nothing_is_run_unpickled_or_sent(submission, monkeypatch):
@@ -40,27 +46,26 @@ def test_nothing_is_run_unpickled_or_sent(submission, monkeypatch):
             monkeypatch.setattr(module, name, never)
     verdict = validator.validate(submission.root, base=submission.base)
     monkeypatch.undo()
-    assert verdict.complaints == ()
+    assert verdict.problems == ()
 
 
-def test_a_refusal_has_exit_status_1_and_one_line_per_complaint(submission):
+def test_a_refusal_has_exit_status_1_and_one_line_per_problem(submission):
     submission.path("seed-1.json").unlink()
     done = validate(submission.root)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "quick/digits/mine/seed-1.json: seed: is missing" in done.stderr
-    assert f"{submission.root}: refused, 2 complaints." in done.stderr
+    assert f"{submission.root}: refused, 2 problems." in done.stderr
 
 
 def test_a_part_of_the_base_is_accepted_and_said_to_be_a_part(submission):
     done = validate(submission.root, "--base", submission.base)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert f"Other entries of {submission.base} may be missing here; --whole asks for all of them." in done.stdout
     done = validate(submission.root, "--base", submission.base, "--whole")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "quick/digits/kmex/seed-0.json: the file: stands in the base (a result), and is not there any" in done.stderr
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    done = validate(tmp_path / "nothing")
-    assert done.returncode == 2
-    assert "is no folder" in done.stderr
+    with pytest.raises(SembenchError, match="is no folder"):
+        validate(tmp_path / "nothing")
