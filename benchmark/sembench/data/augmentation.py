@@ -1,4 +1,4 @@
-"""How are training images varied? Flipped by chance, padded with zeros and cropped at random, each image on its own."""
+"""Random variation of training images: each is flipped with some probability, padded with zeros and cropped."""
 
 from __future__ import annotations
 
@@ -22,15 +22,7 @@ class Augmentation:
     pad: int = 2
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Varies each image by draws of its own.
-
-        Args:
-            images: ``(B, channels, H, W)``.
-            generator: Source of the draws, three numbers an image, on the CPU.
-
-        Returns:
-            Images of the same shape.
-        """
+        """Varies images ``(B, channels, H, W)``, each by three draws of its own from a generator on the CPU."""
         count, channels, height, width = images.shape
         draws = torch.rand(count, 3, generator=generator).to(images.device)
         down, across = (draws[:, :2] * (2 * self.pad + 1)).long().unbind(1)

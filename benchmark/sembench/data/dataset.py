@@ -1,4 +1,4 @@
-"""A data set as the benchmark sees it: two splits, a size, a normalisation, a licence, a hash."""
+"""Data sets: two splits of labelled images, their normalisation, licence and hash."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Normalisation:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images of one split. Stored as published; resized, coloured and normalised batch by batch.
+    """Images of one split, stored as published; resized, given three channels and normalised batch by batch.
 
     Attributes:
         pixels: ``(N, 1 or 3, H0, W0)``, uint8 or float in [0, 1]; or files, decoded batch by batch.
@@ -55,7 +55,7 @@ class Split:
         image_size: Height and width that images are resized to, pixels.
         normalisation: Applied after resizing.
         n_classes: Number of classes of the data set, ``C``.
-        augmentation: How images are varied in steps of training; nowhere else.
+        augmentation: How images are varied in training steps, and only there.
         attributes: ``(N, A)``, bool: which attributes an image has, where the data set knows them.
     """
 
@@ -79,12 +79,7 @@ class Split:
         return Batch(self.normalisation(self.load(indices)), self.labels[indices], indices)
 
     def training_batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
-        """The normalised images at these positions, varied by the data set's augmentation if it has one.
-
-        Args:
-            indices: Positions ``(B,)``.
-            generator: Source of the augmentation's draws; without augmentation nothing is drawn.
-        """
+        """The images at these positions, augmented (by draws from the generator) if the data set asks for that."""
         if self.augmentation is None:
             return self.batch(indices)
         images = self.augmentation(self.load(indices), generator)
@@ -96,15 +91,7 @@ class Split:
             yield self.batch(torch.arange(start, min(start + size, len(self))))
 
     def in_turn(self, images: Tensor, count: int) -> Tensor:
-        """The first ``count`` of these images, classes taking turns: as many of each class as possible.
-
-        Args:
-            images: Indices ``(M,)``, in the order in which each class's images are taken.
-            count: How many, at most all.
-
-        Returns:
-            Sorted indices ``(min(count, M),)``.
-        """
+        """The first ``count`` of these images ``(M,)``, classes taking turns; sorted indices ``(min(count, M),)``."""
         labels = self.labels[images]
         # Rank of every image within its class: taking the lowest ranks balances the classes.
         rank = torch.stack([(labels == label).cumsum(0) for label in range(self.n_classes)]).gather(0, labels[None])[0]
@@ -121,9 +108,9 @@ class Dataset:
         train: Training split.
         test: Test split.
         licence: Licence of the images.
-        source: Where it comes from, for the reader of a board.
-        open_licence: Whether the licence is free, see `sembench.data.declaration.Licence`.
-        attribute_names: Names of the attributes of its images, if it has any.
+        source: Origin, for the reader of a board.
+        open_licence: Whether the licence is open, see `sembench.data.declaration.Licence`.
+        attribute_names: Names of the attributes of its images, if there are any.
         supports: What it offers beyond images and labels.
     """
 
@@ -164,15 +151,15 @@ def to_pixel_space(pixels: Tensor, image_size: int) -> Tensor:
 
 
 def measure_normalisation(pixels: Pixels, image_size: int, chunk: int | None = None) -> Normalisation:
-    """Channel statistics of resized images, computed in float64 and in chunks; of files they are remembered.
+    """Channel statistics of resized training images, in float64 and in chunks; those of files are remembered.
 
     Args:
-        pixels: The training images as stored, ``(N, 1 or 3, H0, W0)``.
+        pixels: The images as stored, ``(N, 1 or 3, H0, W0)``.
         image_size: Size that images are resized to.
-        chunk: Images per step; as many as make 100 MB in float64 if ``None``.
+        chunk: Images per step; by default 100 MB of float64.
 
     Raises:
-        DataDamaged: If a channel is constant, or a file cannot be decoded.
+        DataDamaged: If a channel is constant.
     """
     chunk = chunk or max(1, _CHUNK // (3 * 8 * image_size**2))
     if isinstance(pixels, ImageFiles):
@@ -183,7 +170,6 @@ def measure_normalisation(pixels: Pixels, image_size: int, chunk: int | None = N
 
 
 def _statistics(pixels: Pixels, image_size: int, chunk: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel."""
     total, squares, count = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
     for part in pixels.split(chunk):
         images = to_pixel_space(part, image_size).double()
@@ -216,12 +202,12 @@ def make_dataset(
         train: Training images and labels.
         test: Test images and labels.
         image_size: Pixels per side after resizing.
-        licence: Licence of the images; of one that is only named, it is taken that it is not free.
-        source: Where it comes from.
+        licence: Licence of the images; one that is only named counts as not open.
+        source: Origin, for the reader of a board.
         augmentation: How training images are varied.
 
     Raises:
-        DataDamaged: If there are not as many labels as images, or a label is out of range.
+        DataDamaged: If the numbers of labels and images differ, or a label is out of range.
     """
     for split, (pixels, labels) in {"training": train, "test": test}.items():
         if len(pixels) != len(labels) or len(labels) == 0:

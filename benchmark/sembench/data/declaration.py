@@ -1,4 +1,4 @@
-"""What is known of a data set before it is read: its licence, and how its files can be fetched."""
+"""What a data set declares before it is read: its licence, and how its files can be fetched."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from typing import Any, TypeVar
 class Licence:
     """A licence of images.
 
-    Free (``open``) is what anyone may use, change and share for any purpose, as the Open Definition has it: public
-    domain, attribution and share-alike do not stand in the way of that. "Non-commercial" and "research only" do, and so
-    does a publisher who states nothing, since then nothing is permitted beyond what the law permits.
-
     Attributes:
         name: Short name as printed on the board.
-        open: Whether it is free.
+        open: Whether anyone may use, change and share the images for any purpose (Open Definition). Attribution and
+            share-alike clauses allow that; "non-commercial", "research only" and a publisher who states nothing do not.
     """
 
     name: str
@@ -38,35 +35,31 @@ Options = Mapping[str, Any]
 LicenceOf = Callable[[Options], Licence]
 Fetch = Callable[[Path, Options], None]
 
-UNDECLARED = Licence("not declared", open=False)
-"""The licence of a data set that declares none, e.g. a plugin's."""
+_DECLARED = "sembench_declaration"  # attribute of a loader: what finds its licence, and what fetches its files
 
 
 def declares(licence: Licence | LicenceOf, *, fetch: Fetch | None = None) -> Callable[[F], F]:
-    """Decorator of a data set's function: states its licence, and what fetches its files into a root folder.
+    """Decorator of a data set's function: states its licence, and how its files are fetched.
 
     Args:
-        licence: The licence, or what finds it from the data set's options.
+        licence: The licence, or a function from the data set's options to it.
         fetch: Takes the root folder and the options; leaves alone what is there.
     """
 
     def put(load: F) -> F:
-        setattr(load, _LICENCE, licence if callable(licence) else lambda options: licence)
-        setattr(load, _FETCH, fetch)
+        setattr(load, _DECLARED, (licence if callable(licence) else lambda options: licence, fetch))
         return load
 
     return put
 
 
 def licence_of(load: Callable[..., Any], options: Options) -> Licence:
-    """The licence that a data set declares; `UNDECLARED` where it declares none."""
-    declared: LicenceOf | None = getattr(load, _LICENCE, None)
-    return UNDECLARED if declared is None else declared(options)
+    """The licence that a data set declares; one that is not open where it declares none, as a plugin may."""
+    declared: tuple[LicenceOf, Fetch | None] | None = getattr(load, _DECLARED, None)
+    return Licence("not declared", open=False) if declared is None else declared[0](options)
 
 
 def fetch_of(load: Callable[..., Any]) -> Fetch | None:
     """What fetches a data set's files; ``None`` where nothing does."""
-    return getattr(load, _FETCH, None)
-
-
-_LICENCE, _FETCH = "sembench_licence", "sembench_fetch"
+    declared: tuple[LicenceOf, Fetch | None] = getattr(load, _DECLARED, (None, None))
+    return declared[1]

@@ -1,4 +1,4 @@
-"""How are published files fetched? From the addresses that torchvision knows, or the publisher's; only on request."""
+"""Fetches published files, from the addresses that torchvision knows or from the publisher; only on request."""
 
 from __future__ import annotations
 

@@ -1,11 +1,16 @@
-"""Where are a data set's published files, and are they what was published? One place finds and verifies them."""
+"""The published files of a data set: found, read and verified, with errors that say what to do."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from sembench.data.memory import remembered
 from sembench.errors import DataDamaged, DataMissing
@@ -26,11 +31,7 @@ class PublishedFiles:
     address: str
 
     def find(self, *names: str) -> Path:
-        """The first of these files that is there.
-
-        Raises:
-            DataMissing: If none is; says where it looked and how to get it.
-        """
+        """The first of these files that is there. Raises `DataMissing` if none is."""
         for name in names:
             if (self.folder / name).is_file():
                 return self.folder / name
@@ -58,21 +59,31 @@ class PublishedFiles:
         except OSError as error:
             raise self.damaged(path, str(error)) from error
 
-    def read(self, name: str, checksum: str) -> bytes:
-        """A published file's verified bytes. Raises `DataMissing` or `DataDamaged`."""
-        path = self.find(name)
+    def read(self, checksum: str, *names: str) -> bytes:
+        """The verified bytes of the first of these files that is there. Raises `DataMissing` or `DataDamaged`."""
+        path = self.find(*names)
         content = self.content(path)
         self.verify(path, checksum, lambda: content)
         return content
 
+    def unpack(self, path: Path, content: bytes, shape: Sequence[int], header: bytes = b"") -> Tensor:
+        """The content of a file as a uint8 tensor of a shape, behind a header. Raises `DataDamaged` if it is not."""
+        length = len(header) + math.prod(shape)
+        if len(content) != length:
+            raise self.damaged(path, f"it holds {len(content):,} bytes, expected {length:,} for shape {shape}")
+        if not content.startswith(header):
+            found = content[: len(header)].hex()
+            raise self.damaged(path, f"its header is {found}, expected {header.hex()} for shape {shape}")
+        return torch.from_numpy(np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape).copy())
+
     def verify(self, path: Path, checksum: str, content: Callable[[], bytes], of: str = "") -> None:
-        """Compares a checksum with the published one; found right once, it is remembered until the file changes.
+        """Compares a checksum with the published one; the result is remembered until the file changes.
 
         Args:
             path: The file.
             checksum: ``"sha256:<hexadecimal>"`` or ``"md5:<hexadecimal>"``.
-            content: Gives the bytes that the checksum is of.
-            of: What the checksum is of, where that is not the file itself.
+            content: Returns the bytes that are hashed.
+            of: What these bytes are, where they are not the file itself.
 
         Raises:
             DataDamaged: If they differ.

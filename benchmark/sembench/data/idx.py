@@ -1,4 +1,4 @@
-"""The IDX files of MNIST and its kin: found, verified and read, plain or gzipped."""
+"""IDX files, the format of MNIST: found, verified and read, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sembench.data.files import PublishedFiles
@@ -16,9 +15,7 @@ _MAGIC = {1: 2049, 3: 2051}
 
 
 def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: str) -> Tensor:
-    """One verified array of unsigned bytes.
-
-    Looks for ``<stem>`` and then for ``<stem>.gz``.
+    """One verified array of unsigned bytes, from the file ``<stem>`` or else ``<stem>.gz``.
 
     Args:
         files: Where the files lie.
@@ -26,11 +23,8 @@ def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: s
         shape: Published shape.
         sha256: Hash of the published content, unpacked, in hexadecimal.
 
-    Returns:
-        uint8 tensor of the given shape.
-
     Raises:
-        DataMissing: If neither file is there; says where it looked and the two ways to get it.
+        DataMissing: If neither file is there.
         DataDamaged: If the content is not what was published.
     """
     path = files.find(stem, f"{stem}.gz")
@@ -41,22 +35,15 @@ def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: s
         except (OSError, EOFError, zlib.error) as error:
             raise files.damaged(path, str(error)) from error
     header = np.array([_MAGIC[len(shape)], *shape], dtype=">i4").tobytes()
-    length = len(header) + int(np.prod(shape))
-    reason = ""
-    if len(content) != length:
-        reason = f"it holds {len(content):,} bytes, expected {length:,} for shape {shape}"
-    elif not content.startswith(header):
-        reason = f"its header is {content[: len(header)].hex()}, expected {header.hex()} for shape {shape}"
-    if reason:
-        raise files.damaged(path, reason)
+    array = files.unpack(path, content, shape, header)
     files.verify(path, f"sha256:{sha256}", lambda: content, of="the unpacked content")
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape).copy())
+    return array
 
 
 def read_idx_splits(
     files: PublishedFiles, sha256: Mapping[str, str], *, train: int = 60_000, test: int = 10_000, side: int = 28
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images and labels of the training split, then of the test split, of a data set in the layout of MNIST.
+    """Images and labels of the training split, then of the test split, in the layout of MNIST, see `read_idx`.
 
     Args:
         files: Where the files lie.
@@ -64,9 +51,6 @@ def read_idx_splits(
         train: Published number of training images.
         test: Published number of test images.
         side: Height and width of an image, pixels.
-
-    Raises:
-        DataMissing, DataDamaged: See `read_idx`.
     """
     for stem, size in (("train", train), ("t10k", test)):
         images, labels = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"

@@ -1,4 +1,4 @@
-"""Images that stay in their files until they are asked for, for data sets that do not fit in memory decoded."""
+"""Images that stay in their files until they are used, for data sets that do not fit in memory decoded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _THREADS = min(8, os.cpu_count() or 1)
 
 
 class ImageFiles:
-    """Image files as if they were a uint8 tensor ``(N, 3, size, size)``: indexed by a tensor, they are decoded.
+    """Image files that are used like a uint8 tensor ``(N, 3, size, size)`` and decoded when indexed.
 
     Each image is decoded, converted to RGB, cropped to its box and resized (bilinear with antialiasing, the aspect
     ratio not kept), by a few threads at once. A split that fits in the budget is decoded once and kept.
@@ -63,11 +63,7 @@ class ImageFiles:
     def __getitem__(self, indices: Tensor) -> Tensor: ...
 
     def __getitem__(self, indices: slice | Tensor) -> ImageFiles | Tensor:
-        """A slice is a shorter list of files; a tensor of positions (or a mask) gives decoded images.
-
-        Raises:
-            DataDamaged: If a file is no image, or cut short.
-        """
+        """A shorter list of files for a slice; decoded images for a tensor of positions or a mask."""
         if isinstance(indices, slice):
             boxes = None if self.boxes is None else self.boxes[indices]
             return ImageFiles(self.paths[indices], self.shape[-1], boxes, self._budget)

@@ -1,6 +1,6 @@
-"""What is known of files already? Checksums and statistics, kept until a file changes.
+"""Facts about files, checksums and statistics, kept until a file changes.
 
-A fact belongs to files by their path, size and time of change. Outside of `remembering` nothing is kept.
+A fact is stored under the files' paths, sizes and times of change. Outside of `remembering` nothing is kept.
 """
 
 from __future__ import annotations

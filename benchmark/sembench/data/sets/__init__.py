@@ -1,1 +1,5 @@
-"""One data set a file. Data is read from the user's folder and checked; nothing is downloaded silently."""
+"""Data sets, one function each, from a folder that holds their published files to a `Dataset`.
+
+Each takes ``data_root``, the folder of all data sets, and ``image_size``, pixels per side after resizing. Each raises
+`DataMissing` where a file is not there and `DataDamaged` where a file is not what was published.
+"""

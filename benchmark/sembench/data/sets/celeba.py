@@ -24,7 +24,7 @@ ATTRIBUTES, PARTITION = "list_attr_celeba.txt", "list_eval_partition.txt"
 
 @dataclass(frozen=True)
 class Published:
-    """What the publisher says of the lists.
+    """Published facts about the lists.
 
     Attributes:
         md5: Checksum by file name.
@@ -46,17 +46,10 @@ PUBLISHED = Published(
 
 @declares(NON_COMMERCIAL, fetch=by_torchvision("CelebA"))
 def celeba(data_root: Path, *, image_size: int = 224) -> Dataset:
-    """CelebA's aligned images from the layout of torchvision: ``<data_root>/celeba/``, two lists and a folder.
+    """CelebA from the layout of torchvision: in ``<data_root>/celeba/`` two lists and a folder ``img_align_celeba``.
 
-    The official partition; its validation part is not used. Images are decoded on demand.
-
-    Args:
-        data_root: The folder that holds ``celeba`` with ``img_align_celeba/`` in it.
-        image_size: Pixels per side after resizing from 178x218; the aspect ratio is not kept.
-
-    Raises:
-        DataMissing: If a list or an image is not there.
-        DataDamaged: If a list is not what was published, or an image cannot be decoded.
+    The official partition; its validation part is not used. Images are decoded on demand and resized from 178x218, the
+    aspect ratio not kept.
 
     References:
         Z. Liu, P. Luo, X. Wang, X. Tang: Deep learning face attributes in the wild, 2015.
@@ -65,7 +58,7 @@ def celeba(data_root: Path, *, image_size: int = 224) -> Dataset:
 
 
 def read_celeba(data_root: Path, image_size: int, published: Published) -> Dataset:
-    """See `celeba`; with the lists' checksums and sizes given."""
+    """`celeba` with the lists' checksums and sizes given."""
     address = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
     files = PublishedFiles(data_root / "celeba", "celeba", address)
     names, images, attributes = read_attributes(files, published)
@@ -76,16 +69,8 @@ def read_celeba(data_root: Path, image_size: int, published: Published) -> Datas
     used = {part: [paths[position] for position in positions.tolist()] for part, positions in chosen.items()}
     files.require_images([*used[0], *used[2]])
     train, test = ((ImageFiles(used[part], image_size), gender[chosen[part]]) for part in (0, 2))
-    made = make_dataset(
-        "celeba",
-        CLASSES,
-        train=train,
-        test=test,
-        image_size=image_size,
-        licence=NON_COMMERCIAL,
-        source="CelebA, Liu et al. 2015",
-        augmentation=Augmentation(),
-    )
+    made = make_dataset("celeba", CLASSES, train=train, test=test, image_size=image_size, licence=NON_COMMERCIAL,
+                        source="CelebA, Liu et al. 2015", augmentation=Augmentation())  # fmt: skip
     return replace(
         made,
         train=replace(made.train, attributes=attributes[chosen[0]]),
@@ -99,14 +84,9 @@ def read_attributes(files: PublishedFiles, published: Published) -> tuple[tuple[
     """Names of attributes, names of images, and which image has which: ``(N, 40)``, bool.
 
     The list holds the number of images, the names, and a line for each image with 1 or -1 for each attribute.
-
-    Raises:
-        DataMissing: If the list is not there.
-        DataDamaged: If it is not what was published.
     """
-    lines = files.read(ATTRIBUTES, f"md5:{published.md5[ATTRIBUTES]}").decode("ascii", "replace").splitlines()
-    rows = [line.split() for line in lines[2:]]
-    names = tuple(lines[1].split()) if len(lines) > 1 else ()
+    lines = _rows(files, ATTRIBUTES, published)
+    names, rows = tuple(lines[1]) if len(lines) > 1 else (), lines[2:]
     wanted = {published.attributes + 1}
     if len(names) != published.attributes or len(rows) != sum(published.sizes) or {len(row) for row in rows} != wanted:
         reason = f"it lists {len(names)} attributes of {len(rows):,} images, expected {published.attributes} of each "
@@ -118,14 +98,8 @@ def read_attributes(files: PublishedFiles, published: Published) -> tuple[tuple[
 
 
 def read_partition(files: PublishedFiles, images: list[str], published: Published) -> Tensor:
-    """The part that each image belongs to, ``(N,)``: 0 training, 1 validation, 2 test.
-
-    Raises:
-        DataMissing: If the list is not there.
-        DataDamaged: If it is not what was published, or does not go with the attributes.
-    """
-    text = files.read(PARTITION, f"md5:{published.md5[PARTITION]}").decode("ascii", "replace")
-    rows = [line.split() for line in text.splitlines()]
+    """The part that each image belongs to, ``(N,)``: 0 training, 1 validation, 2 test."""
+    rows = _rows(files, PARTITION, published)
     if [row[0] for row in rows if row] != images or any(len(row) != 2 or row[1] not in "012" for row in rows):
         raise files.damaged(files.folder / PARTITION, f"it does not put the images of {ATTRIBUTES} into parts 0, 1, 2")
     parts = torch.tensor([int(row[1]) for row in rows])
@@ -133,3 +107,9 @@ def read_partition(files: PublishedFiles, images: list[str], published: Publishe
     if sizes != published.sizes:
         raise files.damaged(files.folder / PARTITION, f"its parts hold {sizes} images, expected {published.sizes}")
     return parts
+
+
+def _rows(files: PublishedFiles, name: str, published: Published) -> list[list[str]]:
+    """The words of each line of a verified list."""
+    text = files.read(f"md5:{published.md5[name]}", name).decode("ascii", "replace")
+    return [line.split() for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 training and 10,000 test photographs of ten kinds of things, 32x32, colour."""
+"""CIFAR-10: 50,000 training and 10,000 test photographs of animals and vehicles, ten classes, 32x32, colour."""
 
 from __future__ import annotations
 
@@ -34,27 +34,13 @@ _SHA256 = {
 def cifar10(data_root: Path, *, image_size: int = 32) -> Dataset:
     """CIFAR-10 from the layout of torchvision: ``<data_root>/cifar-10-batches-py/``.
 
-    Args:
-        data_root: The folder that holds ``cifar-10-batches-py``.
-        image_size: Pixels per side; as published for 32.
-
-    Raises:
-        DataMissing: If a file is not there.
-        DataDamaged: If a file is not what was published.
-
     References:
         A. Krizhevsky: Learning multiple layers of features from tiny images, 2009.
     """
     folder = data_root / "cifar-10-batches-py"
     files = PublishedFiles(folder, "cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz")
-    return make_dataset(
-        "cifar10",
-        **read_batches(files, _SHA256),
-        image_size=image_size,
-        augmentation=Augmentation(),
-        licence=NONE_STATED,
-        source="CIFAR-10, Krizhevsky 2009",
-    )
+    return make_dataset("cifar10", **read_batches(files, _SHA256), image_size=image_size, licence=NONE_STATED,
+                        source="CIFAR-10, Krizhevsky 2009", augmentation=Augmentation())  # fmt: skip
 
 
 def read_batches(files: PublishedFiles, sha256: Mapping[str, str], images: int = 10_000) -> dict[str, Any]:
@@ -63,11 +49,7 @@ def read_batches(files: PublishedFiles, sha256: Mapping[str, str], images: int =
     Args:
         files: Where the files lie.
         sha256: Published hashes by file name; all but ``batches.meta`` and ``test_batch`` are training batches.
-        images: Published number of images a batch.
-
-    Raises:
-        DataMissing: If a file is not there.
-        DataDamaged: If a file is not what was published.
+        images: Published number of images per batch.
     """
 
     def batch(name: str) -> tuple[Tensor, Tensor]:
@@ -85,7 +67,7 @@ def read_batches(files: PublishedFiles, sha256: Mapping[str, str], images: int =
 
 
 def _unpickled(files: PublishedFiles, name: str, sha256: str) -> dict[bytes, Any]:
-    content = files.read(name, f"sha256:{sha256}")
+    content = files.read(f"sha256:{sha256}", name)
     try:
         found = _Reader(io.BytesIO(content), encoding="bytes").load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError) as error:
@@ -94,7 +76,7 @@ def _unpickled(files: PublishedFiles, name: str, sha256: str) -> dict[bytes, Any
 
 
 class _Reader(pickle.Unpickler):
-    """Reads lists, strings, numbers and arrays of bytes; anything else that a pickle asks for is refused."""
+    """Reads lists, strings, numbers and arrays of bytes; refuses anything else that a pickle asks for."""
 
     def find_class(self, module: str, name: str) -> Any:
         known = {

@@ -36,19 +36,17 @@ def cub(
 ) -> Dataset:
     """CUB-200-2011 from the official layout: ``<data_root>/CUB_200_2011/``, four lists and ``images/``.
 
-    The lists decide which classes there are: all that ``classes.txt`` names. A folder whose lists name fewer than 200
-    classes is a data set of fewer classes; a class without its images is an error, not a smaller data set.
+    The classes are those that ``classes.txt`` names, 200 or fewer; a class without its images is an error, not a
+    smaller data set. The aspect ratio of images is not kept.
 
     Args:
-        data_root: The folder that holds ``CUB_200_2011``.
-        image_size: Pixels per side after resizing; the aspect ratio is not kept.
+        data_root: The folder of data sets.
+        image_size: Pixels per side after resizing.
         crop: Whether images are shown ``"whole"`` or cropped to the bird's bounding ``"box"``.
         classes: Names of classes as published, e.g. ``"109.American_Redstart"``, instead of all in the lists.
 
     Raises:
         SuiteInvalid: If a class or crop is not known.
-        DataMissing: If a list or an image is not there.
-        DataDamaged: If the lists do not fit together, or an image cannot be decoded.
 
     References:
         C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie: The Caltech-UCSD Birds-200-2011 dataset, 2011.
@@ -72,21 +70,15 @@ def cub(
         shown = None if boxes is None else [boxes[i] for i in ids]
         return ImageFiles(paths, image_size, shown), torch.tensor([chosen.index(class_of[i]) for i in ids])
 
-    return make_dataset(
-        "cub",
-        tuple(names[number] for number in chosen),
-        train=split(1),
-        test=split(0),
-        image_size=image_size,
-        licence=RESEARCH_ONLY,
-        source="Caltech-UCSD Birds-200-2011, Wah et al. 2011",
-    )
+    return make_dataset("cub", tuple(names[number] for number in chosen), train=split(1), test=split(0),
+                        image_size=image_size, licence=RESEARCH_ONLY,
+                        source="Caltech-UCSD Birds-200-2011, Wah et al. 2011")  # fmt: skip
 
 
 def read_list(
     files: PublishedFiles, name: str, read: Callable[[str], T], ids: dict[int, str] | None = None
 ) -> dict[int, T]:
-    """A list of the layout, lines of an id and a value.
+    """One of the lists, lines of an id and a value.
 
     Args:
         files: Where the lists lie.
@@ -95,8 +87,7 @@ def read_list(
         ids: The ids that the list has to have, no more and no fewer, where they are known.
 
     Raises:
-        DataMissing: If it is not there.
-        DataDamaged: If a line cannot be read, an id comes twice, or the ids are not those of ``images.txt``.
+        DataDamaged: If a line cannot be read, an id appears twice, or the ids are not those of ``images.txt``.
     """
     path = files.find(name)
     found: dict[int, T] = {}

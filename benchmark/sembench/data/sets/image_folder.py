@@ -1,4 +1,4 @@
-"""Any folder of images sorted by class: the user's own data, with a split of its own or one drawn here."""
+"""Any folder of images sorted by class: the user's own data, with their own split or one drawn here."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def image_folder(
 ) -> Dataset:
     """A folder with one folder of images for each class, or with ``train`` and ``test`` that are such folders.
 
-    Classes are in alphabetical order, images in that of their names; hidden files and files that Pillow has no reader
-    for (by their ending) are left alone. Images are decoded on demand, as RGB.
+    Classes are in alphabetical order, images in that of their names; hidden files, and files with an ending that Pillow
+    does not read, are left out. Images are decoded on demand, as RGB.
 
     Args:
         data_root: The folder that a relative ``path`` is looked for in.
@@ -54,8 +54,6 @@ def image_folder(
 
     Raises:
         SuiteInvalid: If the share leaves a class without training or test images.
-        DataMissing: If the folder is not there, or is not sorted by class.
-        DataDamaged: If an image cannot be decoded.
     """
     folder = data_root / path
     classes, train, test = _split(folder, test_share, split_seed)
@@ -66,16 +64,9 @@ def image_folder(
         counts = torch.tensor([len(images[name]) for name in classes])
         return ImageFiles(paths, image_size), torch.arange(len(classes)).repeat_interleave(counts)
 
-    return make_dataset(
-        "folder",
-        classes,
-        train=files(train),
-        test=files(test),
-        image_size=image_size,
-        licence=terms,
-        source=f"a folder of images, {folder.name}",
-        augmentation=Augmentation() if augment else None,
-    )
+    return make_dataset("folder", classes, train=files(train), test=files(test), image_size=image_size, licence=terms,
+                        source=f"a folder of images, {folder.name}",
+                        augmentation=Augmentation() if augment else None)  # fmt: skip
 
 
 Images = dict[str, list[Path]]

@@ -1,20 +1,31 @@
-"""MNIST: 60,000 training and 10,000 test images of handwritten digits, 28x28, grey."""
+"""MNIST and Fashion-MNIST: 60,000 training and 10,000 test images, 28x28, grey, ten classes, in the same IDX files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from sembench.data.dataset import Dataset, make_dataset
-from sembench.data.declaration import CC_BY_SA_3, declares
+from sembench.data.declaration import CC_BY_SA_3, MIT, declares
 from sembench.data.download import by_torchvision
 from sembench.data.files import PublishedFiles
 from sembench.data.idx import read_idx_splits
 
-_SHA256 = {
+DIGITS = tuple("0123456789")
+CLOTHING = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+_MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+_FASHION = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 
 
@@ -22,25 +33,25 @@ _SHA256 = {
 def mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
     """MNIST from the layout of torchvision: ``<data_root>/MNIST/raw/``, files plain or gzipped.
 
-    Args:
-        data_root: The folder that holds ``MNIST``.
-        image_size: Pixels per side after resizing from 28.
-
-    Raises:
-        DataMissing: If a file is not there.
-        DataDamaged: If a file is not what was published.
-
     References:
         Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition, 1998.
     """
     files = PublishedFiles(data_root / "MNIST" / "raw", "mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/")
-    train, test = read_idx_splits(files, _SHA256)
-    return make_dataset(
-        "mnist",
-        tuple(str(digit) for digit in range(10)),
-        train=train,
-        test=test,
-        image_size=image_size,
-        licence=CC_BY_SA_3,
-        source="MNIST, LeCun et al. 1998",
-    )
+    train, test = read_idx_splits(files, _MNIST)
+    return make_dataset("mnist", DIGITS, train=train, test=test, image_size=image_size, licence=CC_BY_SA_3,
+                        source="MNIST, LeCun et al. 1998")  # fmt: skip
+
+
+@declares(MIT, fetch=by_torchvision("FashionMNIST"))
+def fashion_mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
+    """Fashion-MNIST from the layout of torchvision: ``<data_root>/FashionMNIST/raw/``, files plain or gzipped.
+
+    References:
+        H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST, a novel image dataset for benchmarking machine learning
+        algorithms, 2017, arXiv 1708.07747.
+    """
+    address = "https://github.com/zalandoresearch/fashion-mnist"
+    files = PublishedFiles(data_root / "FashionMNIST" / "raw", "fashion-mnist", address)
+    train, test = read_idx_splits(files, _FASHION)
+    return make_dataset("fashion-mnist", CLOTHING, train=train, test=test, image_size=image_size, licence=MIT,
+                        source="Fashion-MNIST, Xiao et al. 2017")  # fmt: skip

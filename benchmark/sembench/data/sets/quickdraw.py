@@ -1,4 +1,4 @@
-"""QuickDraw: drawings of things by players of a game, 28x28, grey; FLINT's ten classes, or any others."""
+"""QuickDraw: sketches by players of a game, 28x28, grey; FLINT's ten classes, or any others."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ def quickdraw(
 ) -> Dataset:
     """QuickDraw from the public bitmaps, one file a class: ``<data_root>/QuickDraw/<class>.npy``.
 
-    Of each class the first drawings are for training, the next ones for testing; the rest is not looked at.
+    Of each class the first drawings are for training, the next ones for testing; the rest is not read. There are no
+    published checksums: a file is damaged if it does not hold as many drawings of 784 bytes.
 
     Args:
-        data_root: The folder that holds ``QuickDraw``.
+        data_root: The folder of data sets.
         image_size: Pixels per side after resizing from 28.
         classes: Names of classes as published, in the order of labels.
         train_images: Training images of each class.
@@ -53,8 +54,6 @@ def quickdraw(
 
     Raises:
         SuiteInvalid: If a class is named twice, or the numbers make no split.
-        DataMissing: If a file is not there.
-        DataDamaged: If a file does not hold as many drawings of 784 bytes. There are no published checksums.
 
     References:
         D. Ha, D. Eck: A neural representation of sketch drawings, 2018. Classes: J. Parekh et al.: A framework to
@@ -71,19 +70,13 @@ def quickdraw(
         labels = torch.arange(len(classes)).repeat_interleave(last - first)
         return torch.cat([part[first:last] for part in drawings]), labels
 
-    return make_dataset(
-        "quickdraw",
-        tuple(classes),
-        train=split(0, train_images),
-        test=split(train_images, train_images + test_images),
-        image_size=image_size,
-        licence=CC_BY_4,
-        source="The Quick, Draw! Dataset, Google",
-    )
+    train, test = split(0, train_images), split(train_images, train_images + test_images)
+    return make_dataset("quickdraw", tuple(classes), train=train, test=test, image_size=image_size, licence=CC_BY_4,
+                        source="The Quick, Draw! Dataset, Google")  # fmt: skip
 
 
 def read_drawings(files: PublishedFiles, name: str, count: int) -> Tensor:
-    """The first drawings of a class, uint8 ``(count, 1, 28, 28)``. Raises `DataMissing` or `DataDamaged`."""
+    """The first drawings of a class, uint8 ``(count, 1, 28, 28)``."""
     path = files.find(f"{name}.npy")
     try:
         bitmaps = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,11 +1,9 @@
-"""STL-10: 5,000 training and 8,000 test photographs of ten kinds of things, 96x96, colour."""
+"""STL-10: 5,000 training and 8,000 test photographs of animals and vehicles, ten classes, 96x96, colour."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from sembench.data.augmentation import Augmentation
@@ -30,53 +28,21 @@ _IMAGES = {"train": 5_000, "test": 8_000}
 def stl10(data_root: Path, *, image_size: int = 96) -> Dataset:
     """STL-10's labelled images from the layout of torchvision: ``<data_root>/stl10_binary/``.
 
-    Args:
-        data_root: The folder that holds ``stl10_binary``.
-        image_size: Pixels per side; as published for 96.
-
-    Raises:
-        DataMissing: If a file is not there.
-        DataDamaged: If a file is not what was published.
-
     References:
         A. Coates, H. Lee, A. Ng: An analysis of single-layer networks in unsupervised feature learning, 2011.
     """
     files = PublishedFiles(data_root / "stl10_binary", "stl10", "https://cs.stanford.edu/~acoates/stl10/")
     train, test = (read_binary(files, split, _MD5, _IMAGES[split]) for split in ("train", "test"))
-    return make_dataset(
-        "stl10",
-        CLASSES,
-        train=train,
-        test=test,
-        image_size=image_size,
-        licence=NON_COMMERCIAL,
-        source="STL-10, Coates et al. 2011",
-        augmentation=Augmentation(),
-    )
+    return make_dataset("stl10", CLASSES, train=train, test=test, image_size=image_size, licence=NON_COMMERCIAL,
+                        source="STL-10, Coates et al. 2011", augmentation=Augmentation())  # fmt: skip
 
 
 def read_binary(
     files: PublishedFiles, split: str, md5: dict[str, str], images: int, side: int = 96
 ) -> tuple[Tensor, Tensor]:
-    """Images ``(N, 3, side, side)`` and labels from 0 of one split; files hold columns before rows, labels from 1.
-
-    Args:
-        files: Where the files lie.
-        split: ``"train"`` or ``"test"``.
-        md5: Published checksums by file name.
-        images: Published number of images.
-        side: Height and width, pixels.
-
-    Raises:
-        DataMissing: If a file is not there.
-        DataDamaged: If a file is not what was published.
-    """
-    parts = []
-    for name, shape in ((f"{split}_X.bin", (images, 3, side, side)), (f"{split}_y.bin", (images,))):
-        content, expected = files.read(name, f"md5:{md5[name]}"), int(np.prod(shape))
-        if len(content) != expected:
-            reason = f"it holds {len(content):,} bytes, expected {expected:,} for shape {shape}"
-            raise files.damaged(files.folder / name, reason)
-        parts.append(torch.from_numpy(np.frombuffer(content, np.uint8).reshape(shape).copy()))
-    pixels, labels = parts
+    """Images ``(N, 3, side, side)`` and labels from 0 of one split; files hold columns before rows, labels from 1."""
+    pixels, labels = (
+        files.unpack(files.folder / name, files.read(f"md5:{md5[name]}", name), shape)
+        for name, shape in ((f"{split}_X.bin", (images, 3, side, side)), (f"{split}_y.bin", (images,)))
+    )
     return pixels.transpose(2, 3).contiguous(), labels.long() - 1

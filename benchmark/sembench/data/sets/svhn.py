@@ -26,17 +26,11 @@ _IMAGES = {"train": 73_257, "test": 26_032}
 def svhn(data_root: Path, *, image_size: int = 32) -> Dataset:
     """SVHN's cropped digits from the layout of torchvision: ``<data_root>/train_32x32.mat`` and ``test_32x32.mat``.
 
-    Args:
-        data_root: The folder that holds both files, or a folder ``svhn`` with them.
-        image_size: Pixels per side; as published for 32.
-
-    Raises:
-        DataMissing: If a file is not there.
-        DataDamaged: If a file is not what was published.
+    Both files may also lie in a folder ``svhn`` of it.
 
     Note:
-        The licence is the one that the KMEx paper gives. The publisher's page asks for non-commercial use: who wants to
-        use the images for anything else should ask there first.
+        The licence is the one that the KMEx paper gives. The publisher's page asks for non-commercial use: for any
+        other use, ask there first.
 
     References:
         Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Ng: Reading digits in natural images with unsupervised
@@ -44,34 +38,14 @@ def svhn(data_root: Path, *, image_size: int = 32) -> Dataset:
     """
     files = PublishedFiles(data_root, "svhn", "http://ufldl.stanford.edu/housenumbers/")
     train, test = (read_matrix(files, split, _MD5[split], _IMAGES[split]) for split in ("train", "test"))
-    return make_dataset(
-        "svhn",
-        tuple(str(digit) for digit in range(10)),
-        train=train,
-        test=test,
-        image_size=image_size,
-        licence=CC0,
-        source="Street View House Numbers, Netzer et al. 2011",
-    )
+    return make_dataset("svhn", tuple("0123456789"), train=train, test=test, image_size=image_size, licence=CC0,
+                        source="Street View House Numbers, Netzer et al. 2011")  # fmt: skip
 
 
 def read_matrix(files: PublishedFiles, split: str, md5: str, images: int) -> tuple[Tensor, Tensor]:
-    """Images ``(N, 3, 32, 32)`` and labels of one split; the file's label 10 stands for the digit 0.
-
-    Args:
-        files: Where the files lie.
-        split: ``"train"`` or ``"test"``.
-        md5: Published checksum.
-        images: Published number of images.
-
-    Raises:
-        DataMissing: If the file is not there.
-        DataDamaged: If it is not what was published.
-    """
-    name = f"{split}_32x32.mat"
-    path = files.find(name, f"svhn/{name}")
-    content = files.content(path)
-    files.verify(path, f"md5:{md5}", lambda: content)
+    """Images ``(N, 3, 32, 32)`` and labels of one split; the file's label 10 stands for the digit 0."""
+    names = (f"{split}_32x32.mat", f"svhn/{split}_32x32.mat")
+    path, content = files.find(*names), files.read(f"md5:{md5}", *names)
     try:
         found = loadmat(io.BytesIO(content), variable_names=["X", "y"])
         pixels, labels = found["X"], found["y"].reshape(-1)
