@@ -1,9 +1,10 @@
-"""The black box itself: the reference that every entry is paired with. It has no prototypes to show."""
+"""The black box itself, without prototypes: the reference that every entry is paired with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -59,7 +60,8 @@ class BlackBox(Explainer):
         bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
     """
 
-    kind = "reference"
+    model: ClassVar[type[BlackBoxModel]] = BlackBoxModel
+    kind: ClassVar[Literal["explainer", "control", "reference"]] = "reference"
     supports = frozenset({Capability.PROBABILITIES, Capability.ATTRIBUTION})
     lacks = {
         Capability.SIMILARITIES: _WHY,
@@ -73,7 +75,7 @@ class BlackBox(Explainer):
         self.require_choices(bias=("share", "zero"))
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> BlackBoxModel:
-        return BlackBoxModel(backbone, self)
+        return self.model(backbone, self)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> BlackBoxModel:
-        return BlackBoxModel(backbone, self)
+        return self.model(backbone, self)

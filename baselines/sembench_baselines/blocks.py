@@ -1,4 +1,4 @@
-"""B4, B234 and their kin: concepts of cells across the blocks of a frozen network.
+"""B4, B234 and the like: concepts of cells across the blocks of a frozen network.
 
 A. Boubekki, L. Clemmensen: *Post-hoc Self-explanation of CNNs*, 2026, Eqs. 6-11. ``b<first>...<last>`` names the blocks
 whose outputs make up the composite activation: ``b4`` is the last block of a ResNet alone, ``b234`` its last three.
@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,16 +22,9 @@ from sembench.errors import FitImpossible
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.similarity import distances, distances_of_cells, largest_per_class
 from sembench.types import Capability, Explanation, Prototypes, Trait, as_points
-from sembench_baselines.clustering import (
-    PAPER,
-    Flavour,
-    PerClass,
-    check_class_sizes,
-    check_starts,
-    classwise_kmeans,
-    prototypes_of_class,
-)
+from sembench_baselines.clustering import Flavour, classwise_kmeans
 from sembench_baselines.row_sample import RowSample
+from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_within, require_at_least
 
 Scaling = Literal["dimension", "none"]
 
@@ -194,7 +187,7 @@ class Blocks(Explainer):
 
     supports = frozenset(Capability)
     attribution_needs = frozenset({Trait.LINEAR_HEAD})
-    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"paper": PAPER}
+    presets: ClassVar[Presets] = {"paper": PAPER}
 
     first: int = 4
     last: int = 4
@@ -207,7 +200,7 @@ class Blocks(Explainer):
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
             raise FitImpossible(f"blocks run from {self.first} to {self.last}; the first must be 1 or more.")
-        check_starts(self.n_init)
+        require_at_least(self, n_init=1)
         self.require_choices(scaling=("dimension", "none"), flavour=("kmeans", "bisecting"))
 
     def obstacle(self, backbone: Backbone) -> str | None:
@@ -219,8 +212,7 @@ class Blocks(Explainer):
         obstacle = self.obstacle(backbone)
         if obstacle is not None:
             raise FitImpossible(f"{obstacle}.")
-        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
-        check_class_sizes(train.labels, counts)
+        counts = prototypes_within(self.prototypes_per_class, train)
         # Going up, the map of block `last` alone is only needed where the network goes on behind it.
         deepest = self.last if self.last < len(backbone.blocks) else max(self.first, self.last - 1)
         levels = range(self.first, deepest + 1)
@@ -246,11 +238,7 @@ class Blocks(Explainer):
 
 
 def named(name: str) -> functools.partial[Blocks]:
-    """The recipe behind a name such as ``b34``: consecutive blocks, first to last.
-
-    Raises:
-        LookupError: If the name is not ``b`` followed by consecutive digits.
-    """
+    """The recipe behind a name such as ``b34``. Raises ``LookupError`` unless it is ``b`` and consecutive digits."""
     digits = [int(digit) for digit in name[1:]] if re.fullmatch(r"b[1-9]+", name) else []
     if not digits or digits != list(range(digits[0], digits[-1] + 1)):
         raise LookupError(name)

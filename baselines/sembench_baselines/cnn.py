@@ -6,32 +6,19 @@ with a column of the classifier, averaged over cells, equals the logit, bias asi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sembench.backbones.backbone import Backbone
-from sembench.data.dataset import Split
-from sembench.explainers.explainer import Explainer, SelfExplainableModel
-from sembench.relevance.propagation import Bias, black_box_relevance
-from sembench.types import Explanation, Prototypes, Trait
+from sembench.types import Capability, Explanation, Prototypes, Trait
+from sembench_baselines.blackbox import BlackBox, BlackBoxModel
 
 
-class CNNAsSEM(SelfExplainableModel):
-    """The black box, read as a self-explainable model: its classifier's columns are the prototypes.
+class CNNAsSEM(BlackBoxModel):
+    """The black box, read as a self-explainable model: its classifier's columns are the prototypes."""
 
-    Args:
-        backbone: The network.
-        recipe: The hyper-parameters.
-    """
-
-    def __init__(self, backbone: Backbone, recipe: CNN) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.recipe = recipe
-        self.bias = recipe.bias
+    recipe: CNN
 
     @property
     def prototypes(self) -> Prototypes:
@@ -50,9 +37,6 @@ class CNNAsSEM(SelfExplainableModel):
         bias = self.backbone.classifier.bias
         return similarities + bias if self.recipe.bias_in_score and bias is not None else similarities
 
-    def class_probabilities(self, explanation: Explanation) -> Tensor:
-        return explanation.class_scores.softmax(1)
-
     def prototype_similarities(self) -> Tensor:
         vectors = self.prototypes.vectors.double()
         return vectors @ vectors.T
@@ -62,7 +46,7 @@ class CNNAsSEM(SelfExplainableModel):
         if targets is None:
             with torch.no_grad():
                 targets = self(images).predictions
-        return black_box_relevance(self.backbone, images, targets, bias=self.bias)
+        return super().attribute(images, targets)
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
         """The relevance of the prototype's class: each class has one prototype, and its score is the similarity."""
@@ -70,25 +54,18 @@ class CNNAsSEM(SelfExplainableModel):
 
 
 @dataclass(frozen=True)
-class CNN(Explainer):
+class CNN(BlackBox):
     """CNN-as-SEM; nothing is fitted.
 
     Attributes:
         bias_in_score: Add the classifier's bias to the similarity. Off, as in the theorem: the class score is the
             similarity itself. On, the entry is the black box exactly.
-        bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
     """
 
+    model = CNNAsSEM
+    kind = "explainer"
+    supports = frozenset(Capability)
+    lacks = {}
     needs = frozenset({Trait.LINEAR_HEAD})
 
     bias_in_score: bool = False
-    bias: Bias = "share"
-
-    def __post_init__(self) -> None:
-        self.require_choices(bias=("share", "zero"))
-
-    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> CNNAsSEM:
-        return CNNAsSEM(backbone, self)
-
-    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> CNNAsSEM:
-        return CNNAsSEM(backbone, self)

@@ -1,4 +1,4 @@
-"""Controls: entries with a known answer, which make the numbers of the others believable."""
+"""Controls: entries with a known answer, by which the measures themselves are checked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
 from sembench.types import Prototypes
-from sembench_baselines.clustering import prototypes_of_class
 from sembench_baselines.kmex import KMEx, KMExModel
+from sembench_baselines.settings import class_of_each, prototypes_of_class
 
 _BANK = 64
 
@@ -44,19 +44,20 @@ def _mix(values: Tensor) -> Tensor:
 
 
 class ChanceModel(KMExModel):
-    """KMEx on noise: what an image embeds to is drawn from a hash of its pixels, and so is its relevance map."""
+    """KMEx on noise: an image's embedding and its relevance map are drawn from a hash of its pixels."""
 
     def embed(self, images: Tensor) -> Tensor:
         uniform = uniform_from(content_keys(images), self.vectors.shape[1])
         return (math.sqrt(2) * torch.erfinv(2 * uniform - 1)).to(images.dtype)
 
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        uniform = uniform_from(content_keys(images.neg()), images[0, 0].numel())
-        return uniform.view(-1, *images.shape[2:]).to(images.dtype)
+        return self._noise(images, content_keys(images.neg()))
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
-        uniform = uniform_from(content_keys(images.neg()) ^ (prototypes + 1), images[0, 0].numel())
-        return uniform.view(-1, *images.shape[2:]).to(images.dtype)
+        return self._noise(images, content_keys(images.neg()) ^ (prototypes + 1))
+
+    def _noise(self, images: Tensor, keys: Tensor) -> Tensor:
+        return uniform_from(keys, images[0, 0].numel()).view(-1, *images.shape[2:]).to(images.dtype)
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,14 @@ class Chance(KMEx):
     Known answer: accuracy about ``1/C``, RO-AUROC equal to its random-order curve, LRP-KL that of a random map.
     """
 
+    model = ChanceModel
     kind = "control"
     attribution_needs = frozenset()
 
-    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> ChanceModel:
-        counts = torch.tensor(prototypes_of_class(self.prototypes_per_class, train.n_classes))
-        classes = torch.repeat_interleave(torch.arange(train.n_classes), counts)
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
+        classes = class_of_each(prototypes_of_class(self.prototypes_per_class, train.n_classes))
         vectors = torch.randn(len(classes), backbone.dimension, generator=generator)
-        return ChanceModel(backbone, Prototypes(vectors, classes), self)
-
-    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ChanceModel:
-        return ChanceModel(backbone, Prototypes(state["vectors"], state["classes"]), self)
+        return self.model(backbone, Prototypes(vectors, classes), self)
 
 
 @dataclass(frozen=True)
@@ -93,17 +91,17 @@ class Collapsed(KMEx):
         one = KMEx(prototypes_per_class=1).fit(backbone, train, generator=generator).prototypes
         copies = torch.tensor(counts, device=one.classes.device)
         repeated = Prototypes(*(x.repeat_interleave(copies, 0) for x in (one.vectors, one.classes)))
-        return KMExModel(backbone, repeated, self)
+        return self.model(backbone, repeated, self)
 
 
 class ShuffledModel(KMExModel):
-    """KMEx that shows the relevance map of a training image, picked by a hash of the pixels, instead of its own.
+    """KMEx that shows the relevance map of another image, picked by a hash of the pixels from a bank.
 
     Args:
         backbone: The network.
         prototypes: Those of KMEx.
         recipe: The hyper-parameters.
-        bank: The images to pick from, normalised, ``(K, 3, H, W)``.
+        bank: Normalised training images ``(K, 3, H, W)``.
     """
 
     def __init__(self, backbone: Backbone, prototypes: Prototypes, recipe: KMEx, bank: Tensor) -> None:

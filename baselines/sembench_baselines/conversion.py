@@ -21,7 +21,7 @@ from sembench_baselines.kmex import KMEx, KMExModel
 
 
 class Embedding(nn.Module):
-    """The embedding of a fitted model, where KMEx expects a backbone.
+    """The embedding of a fitted model, used by KMEx in place of a backbone.
 
     Args:
         model: The fitted model; cells of its embedding are averaged.
@@ -58,7 +58,7 @@ class ConvertedModel(KMExModel):
 
     @property
     def embedding(self) -> Embedding:
-        """The other model's embedding, which stands where KMEx has its backbone."""
+        """The other model's embedding, in place of KMEx's backbone."""
         return cast(Embedding, self.backbone)
 
     def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
@@ -126,7 +126,7 @@ class KMExOf(Conversion):
 
 @dataclass(frozen=True)
 class ConversionOf:
-    """What the name ``kmex(X)`` stands for: makes recipes of KMEx on the model of ``X``.
+    """The factory behind the name ``kmex(X)``: makes recipes of KMEx on the model of ``X``.
 
     Attributes:
         of: The other explainer's name.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +17,12 @@ from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
-from sembench.errors import FitImpossible
 from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
 from sembench.relevance.propagation import Bias, propagate
 from sembench.training.classifier import cosine
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import SHARED, Capability, Explanation, Prototypes
-from sembench_baselines.clustering import PAPER, PerClass, prototypes_of_class
+from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_of_class, require_at_least
 
 _CHANNELS = 64
 _CELLS = 3
@@ -87,7 +86,7 @@ class FLINTModel(SelfExplainableModel):
     """A network, its attributes Psi, and the linear classifier h that decides on them.
 
     Args:
-        network: A backbone of the right architecture; its parts are taken over.
+        network: A backbone of the right architecture, whose parts become the model's.
         attributes: Number of attributes, ``J``.
         image_size: Height and width of images, pixels.
         recipe: The hyper-parameters.
@@ -123,8 +122,8 @@ class FLINTModel(SelfExplainableModel):
     def _taps(self, images: Tensor) -> list[Tensor]:
         """The third stage's output, the input of the last stage's last block, and the last feature map.
 
-        Where the last stage is a single block its output takes the place of its input [ours]: the first two would be
-        the same.
+        Where the last stage is a single block, its output is taken instead of its input [ours], which is the third
+        stage's output already.
         """
         *earlier, stage = self.blocks
         for block in earlier:
@@ -197,11 +196,11 @@ class FLINT(TrainedExplainer):
         concise: Weight of `conciseness`.
         entropy: Weight of `entropy_per_image`.
         diversity: Weight of `entropy_of_mean`, which is subtracted.
-        shared: Say of no attribute which class it belongs to.
+        shared: Let no attribute belong to a class.
         bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
     """
 
-    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    presets: ClassVar[Presets] = {
         "quick": {"*": {}},
         "scratch": {
             name: {
@@ -241,11 +240,7 @@ class FLINT(TrainedExplainer):
 
     def __post_init__(self) -> None:
         self.require_choices(bias=("share", "zero"))
-        if self.epochs < 0 or self.batch_size < 2 or min(self.fidelity_from, self.entropy_from) < 1:
-            raise FitImpossible(
-                f"epochs is {self.epochs} (at least 0), batch_size {self.batch_size} (at least 2), fidelity_from "
-                f"{self.fidelity_from} and entropy_from {self.entropy_from} (at least 1)."
-            )
+        require_at_least(self, epochs=0, batch_size=2, fidelity_from=1, entropy_from=1)
 
     def train(self, backbone: Backbone, train: Split, session: Session) -> FLINTModel:
         count = sum(prototypes_of_class(self.prototypes_per_class, train.n_classes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -21,15 +21,8 @@ from sembench.relevance.propagation import Bias, propagate
 from sembench.relevance.prototypes import Rule, gxi, neon, onto_active, prp
 from sembench.similarity import largest_per_class, similarity, sum_per_class
 from sembench.types import Explanation, Prototypes
-from sembench_baselines.clustering import (
-    PAPER,
-    Flavour,
-    PerClass,
-    check_class_sizes,
-    check_starts,
-    classwise_kmeans,
-    prototypes_of_class,
-)
+from sembench_baselines.clustering import Flavour, classwise_kmeans
+from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_within, require_at_least
 
 Explained = Literal["nearest", "mean"]
 
@@ -37,7 +30,7 @@ _FIT_BATCH = 256
 
 
 class Embeds(Protocol):
-    """What KMEx needs of a network: an embedding, and to know where it is."""
+    """What KMEx needs of a network: an embedding and a device."""
 
     @property
     def device(self) -> torch.device:
@@ -78,10 +71,9 @@ class KMExModel(SelfExplainableModel):
         return self.explain(self.embed(images))
 
     def explain(self, embeddings: Tensor) -> Explanation:
-        """What the transparent head says of embeddings ``(B, D)``.
+        """The transparent head, applied to embeddings ``(B, D)``.
 
-        Decisions are taken in float64: ``exp`` runs out of float32's range at a distance of 104, and would then call
-        every prototype equally far.
+        Decisions are taken in float64: in float32 ``exp`` is 0 beyond a distance of 104, and all prototypes tie.
         """
         similarities = self.similarity(embeddings.double(), self.vectors.double())
         scores = largest_per_class(similarities, self.classes, self.backbone.n_classes)
@@ -102,7 +94,7 @@ class KMExModel(SelfExplainableModel):
         return self.carried(images, lambda z: self.prototype_relevance(z, prototypes))
 
     def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
-        """Relevance of pixels ``(B, H, W)`` from relevance of what is compared with prototypes."""
+        """Relevance of pixels ``(B, H, W)`` from that of the points that are compared with prototypes."""
         return propagate(self.backbone, Backbone.embed, images, relevance, bias=self.bias)
 
     def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
@@ -154,7 +146,8 @@ class KMEx(Explainer):
         bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
     """
 
-    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"paper": PAPER}
+    model: ClassVar[type[KMExModel]] = KMExModel
+    presets: ClassVar[Presets] = {"paper": PAPER}
 
     prototypes_per_class: PerClass = 5
     flavour: Flavour = "kmeans"
@@ -172,20 +165,19 @@ class KMEx(Explainer):
             explained=("nearest", "mean"),
             bias=("share", "zero"),
         )
-        check_starts(self.n_init)
+        require_at_least(self, n_init=1)
         if self.rule == "gxi" and self.similarity == "cosine":
             raise FitImpossible(
-                "rule 'gxi' has nothing to share out for the cosine, which does not change along the embedding; use "
-                "'prp' or 'neon'."
+                "rule 'gxi' does not go with the cosine, which does not change along the embedding; use 'prp' or "
+                "'neon'."
             )
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
-        return KMExModel(backbone, self.centroids(backbone, train, generator=generator), self)
+        return self.model(backbone, self.centroids(backbone, train, generator=generator), self)
 
     def centroids(self, backbone: Embeds, train: Split, *, generator: torch.Generator) -> Prototypes:
         """Class-wise centroids of the training images' embeddings. One forward pass over the training split."""
-        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
-        check_class_sizes(train.labels, counts)
+        counts = prototypes_within(self.prototypes_per_class, train)
         with torch.no_grad():
             embeddings = torch.cat(
                 [backbone.embed(batch.images.to(backbone.device)).cpu() for batch in train.batches(_FIT_BATCH)]
@@ -194,4 +186,4 @@ class KMEx(Explainer):
         return classwise_kmeans(points, counts, flavour=self.flavour, n_init=self.n_init, generator=generator)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> KMExModel:
-        return KMExModel(backbone, Prototypes(state["vectors"], state["classes"]), self)
+        return self.model(backbone, Prototypes(state["vectors"], state["classes"]), self)

@@ -1,4 +1,4 @@
-"""Patch-level KMEx: class-wise k-means on the cells of the last feature map, where KMEx clusters their average.
+"""Patch-level KMEx: class-wise k-means on the cells of the last feature map instead of their average.
 
 S. Gautam, A. Boubekki, M. Hoehne, M. Kampffmeyer: *Prototypical Self-Explainable Models Without Re-training*,
 TMLR 2024, which compares both levels on CUB-200.
@@ -6,7 +6,7 @@ TMLR 2024, which compares both levels on CUB-200.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,10 +19,11 @@ from sembench.data.dataset import Split
 from sembench.relevance.propagation import propagate
 from sembench.relevance.prototypes import class_shares, onto_cells
 from sembench.similarity import largest_per_class
-from sembench.types import Explanation, Prototypes, as_points
-from sembench_baselines.clustering import check_class_sizes, classwise_kmeans, prototypes_of_class
+from sembench.types import Explanation, as_points
+from sembench_baselines.clustering import classwise_kmeans
 from sembench_baselines.kmex import KMEx, KMExModel
 from sembench_baselines.row_sample import RowSample
+from sembench_baselines.settings import prototypes_within
 
 _FIT_BATCH = 256
 
@@ -30,16 +31,15 @@ _FIT_BATCH = 256
 class KMExPatchesModel(KMExModel):
     """A frozen backbone that decides for the class of the prototype that is nearest to any of the image's cells.
 
-    Note:
-        An image is as similar to a prototype as its most similar cell, as in part-level ProtoPNet [ours: the paper's
-        text leaves open how cells make up an image]. Decision, probabilities and head are those of KMEx.
+    An image is as similar to a prototype as its most similar cell, as in part-level ProtoPNet [ours: the paper leaves
+    open how cells make up an image]. Decision, probabilities and head are those of KMEx.
     """
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone.features(images)
 
     def explain(self, embeddings: Tensor) -> Explanation:
-        """What the transparent head says of feature maps ``(B, D, h, w)``; decisions are taken in float64."""
+        """The transparent head, applied to feature maps ``(B, D, h, w)``; decisions are taken in float64."""
         size, _, height, width = embeddings.shape
         rows = self.similarity(as_points(embeddings.double()), self.vectors.double())
         maps = rows.view(size, height, width, -1).permute(0, 3, 1, 2)
@@ -85,11 +85,12 @@ class KMExPatches(KMEx):
             class's cells is used [ours], so that memory does not grow with the number of images.
     """
 
+    model = KMExPatchesModel
+
     max_rows: int = 100_000
 
-    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExPatchesModel:
-        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
-        check_class_sizes(train.labels, counts)
+    def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
+        counts = prototypes_within(self.prototypes_per_class, train)
         rows = RowSample(train.labels, counts, self.max_rows, generator)
         with torch.no_grad():
             for batch in train.batches(_FIT_BATCH):
@@ -97,7 +98,4 @@ class KMExPatches(KMEx):
         prototypes = classwise_kmeans(
             rows.per_class(), counts, flavour=self.flavour, n_init=self.n_init, generator=generator
         )
-        return KMExPatchesModel(backbone, prototypes, self)
-
-    def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> KMExPatchesModel:
-        return KMExPatchesModel(backbone, Prototypes(state["vectors"], state["classes"]), self)
+        return self.model(backbone, prototypes, self)

@@ -1,4 +1,4 @@
-"""ProtoPNet: this looks like that. Prototypes are learned with the network and projected onto training data.
+"""ProtoPNet: prototypes are learned with the network and projected onto training data.
 
 C. Chen, O. Li, D. Tao, A. Barnett, C. Rudin, J. Su: *This Looks Like That: Deep Learning for Interpretable Image
 Recognition*, NeurIPS 2019. At the level of images as in [K] (average pool first), or of parts as in [C].
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,14 +18,21 @@ from torch.optim.lr_scheduler import StepLR
 
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
-from sembench.errors import FitImpossible
 from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
 from sembench.relevance.propagation import Bias, propagate
-from sembench.relevance.prototypes import Explained, class_shares, onto_cells, prp
+from sembench.relevance.prototypes import Explained, onto_cells, prp
 from sembench.similarity import distances, log_similarity
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import Explanation, Prototypes, as_points
-from sembench_baselines.clustering import PAPER, PerClass, check_class_sizes, prototypes_of_class
+from sembench_baselines.linear_head import linear_head, prototype_relevance
+from sembench_baselines.settings import (
+    PAPER,
+    PerClass,
+    Presets,
+    class_of_each,
+    prototypes_within,
+    require_at_least,
+)
 
 _PASS = 256
 
@@ -53,7 +60,7 @@ class ProtoPNetModel(SelfExplainableModel):
     """A network whose last layer weighs similarities to prototypes.
 
     Args:
-        network: A backbone of the right architecture; its blocks are taken over.
+        network: A backbone of the right architecture, whose blocks become the model's.
         classes: Class of each prototype ``(P,)``.
         recipe: The hyper-parameters.
 
@@ -78,16 +85,14 @@ class ProtoPNetModel(SelfExplainableModel):
         self.register_buffer("origins", torch.full((len(classes), 3), -1))
         self.classes: Tensor
         self.origins: Tensor
-        self.last = nn.Linear(len(classes), network.n_classes, bias=False)
-        own = torch.arange(network.n_classes)[:, None] == classes
-        self.last.weight.data = torch.where(own, 1.0, -0.5)
+        self.last = linear_head(classes, network.n_classes)
 
     @property
     def prototypes(self) -> Prototypes:
         return Prototypes(self.vectors.detach(), self.classes)
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """What prototypes are compared with, ``(B, D, h, w)`` in (0, 1): one cell at the level of images."""
+        """The map that prototypes are compared with, ``(B, D, h, w)`` in (0, 1); a single cell at image level."""
         for block in self.blocks:
             images = block(images)
         return self.add_on(self.pool(images))  # type: ignore[no-any-return]
@@ -130,13 +135,8 @@ class ProtoPNetModel(SelfExplainableModel):
         Similarity: to the cell's channels by the prototype rule ``prp``.
         """
         maps = log_similarity(self.squared_distances(features))
-        similarities = maps.amax((2, 3))
-        scores = self.last(similarities)
-        chosen = scores.argmax(1) if targets is None else targets
-        seed = scores.softmax(1).gather(1, chosen[:, None])
-        own = chosen[:, None] == self.classes
-        shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
-        return self._onto_cells(features, maps, seed * shares)
+        weights = prototype_relevance(self.last, maps.amax((2, 3)), self.classes, targets, self.recipe.explained)
+        return self._onto_cells(features, maps, weights)
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
         """One prototype's relevance, 1, put on its most similar cell by the prototype rule and carried down."""
@@ -207,11 +207,11 @@ class ProtoPNet(TrainedExplainer):
     Note:
         The preset ``scratch`` has no warm-up: without pretrained weights there is nothing to protect from it [ours].
 
-        In the last layer's stage batch norm is in evaluation mode [ours]: its statistics would otherwise move on, and
-        the prototypes would no longer be embeddings of training images.
+        In the last layer's stage batch norm is in evaluation mode [ours]: otherwise its statistics would change, and
+        prototypes would no longer be embeddings of training images.
     """
 
-    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    presets: ClassVar[Presets] = {
         "quick": {"*": {}},
         "scratch": {
             name: {
@@ -253,19 +253,11 @@ class ProtoPNet(TrainedExplainer):
 
     def __post_init__(self) -> None:
         self.require_choices(explained=("score", "nearest", "mean"), bias=("share", "zero"))
-        for name in ("dimension", "project_every", "decay_every"):
-            if getattr(self, name) < 1:
-                raise FitImpossible(f"{name} is {getattr(self, name)}; at least 1 is needed.")
-        for name in ("warm_epochs", "joint_epochs", "last_epochs"):
-            if getattr(self, name) < 0:
-                raise FitImpossible(f"{name} is {getattr(self, name)}; it must be 0 or more.")
-        if self.batch_size < 2:
-            raise FitImpossible(f"batch_size is {self.batch_size}; at least 2 are needed.")
+        require_at_least(self, dimension=1, project_every=1, decay_every=1, batch_size=2)
+        require_at_least(self, warm_epochs=0, joint_epochs=0, last_epochs=0)
 
     def train(self, backbone: Backbone, train: Split, session: Session) -> ProtoPNetModel:
-        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
-        check_class_sizes(train.labels, counts)
-        classes = torch.repeat_interleave(torch.arange(train.n_classes), torch.tensor(counts))
+        classes = class_of_each(prototypes_within(self.prototypes_per_class, train))
         model = ProtoPNetModel(backbone.renewed(), classes, self).to(backbone.device)
         train_in_stages(model, train, self.stages(model, train), session)
         return model
@@ -315,7 +307,7 @@ class ProtoPNet(TrainedExplainer):
 
 
 class _LastLayer:
-    """Training of the last layer alone, a convex problem: similarities are computed once, not in every epoch."""
+    """Training of the last layer alone (convex); similarities are computed once, not in every epoch."""
 
     def __init__(self, model: ProtoPNetModel, train: Split, recipe: ProtoPNet) -> None:
         self.model = model
@@ -325,7 +317,7 @@ class _LastLayer:
 
     @torch.no_grad()
     def look(self) -> None:
-        """Computes the similarities of all training images, one pass."""
+        """Computes the similarities of all training images, in one pass."""
         device = self.model.vectors.device
         seen = [self.model(batch.images.to(device)).similarities for batch in self.train.batches(_PASS)]
         self.similarities = torch.cat(seen)

@@ -10,7 +10,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,12 +21,20 @@ from sembench.data.dataset import Split
 from sembench.errors import FitImpossible
 from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
 from sembench.relevance.propagation import Bias, propagate
-from sembench.relevance.prototypes import Explained, class_shares, prp, spread
+from sembench.relevance.prototypes import Explained, prp, spread
 from sembench.similarity import distances, log_similarity
 from sembench.training.classifier import cosine
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import Explanation, Prototypes, Trait
-from sembench_baselines.clustering import PAPER, PerClass, prototypes_of_class
+from sembench_baselines.linear_head import linear_head, prototype_relevance
+from sembench_baselines.settings import (
+    PAPER,
+    PerClass,
+    Presets,
+    class_of_each,
+    prototypes_of_class,
+    require_at_least,
+)
 
 Encoder = Literal["conv", "backbone"]
 
@@ -34,10 +42,10 @@ _LARGEST_LOG_VARIANCE = math.log(1e8)
 
 
 def kl_to_prototypes(mean: Tensor, log_variance: Tensor, vectors: Tensor, similarities: Tensor, own: Tensor) -> Tensor:
-    """How far is each image's Gaussian from those around its class's prototypes?
+    """Divergence of each image's Gaussian from those around its class's prototypes, mean over images.
 
-    ``KL(N(mu, sigma^2) || N(p, 1))``, mean over dimensions, for each own-class prototype, averaged with the
-    similarities as weights; mean over images.
+    ``KL(N(mu, sigma^2) || N(p, 1))``, mean over dimensions, averaged over own-class prototypes with the similarities as
+    weights.
 
     Args:
         mean: ``(B, D)``.
@@ -59,7 +67,7 @@ def orthogonality(vectors: Tensor, classes: Tensor) -> Tensor:
         The authors' code has ``P^T P``, of ``D x D``; both ask the prototypes of a class to be orthonormal.
     """
     parts = [vectors[classes == label] for label in classes.unique()]
-    with torch.autocast(vectors.device.type, enabled=False):  # few numbers: nothing is won by rounding their products
+    with torch.autocast(vectors.device.type, enabled=False):  # too few numbers for low precision to save time
         norms = [
             torch.linalg.matrix_norm((part - part.mean(0)) @ (part - part.mean(0)).T - torch.eye(len(part)).to(part))
             for part in parts
@@ -102,12 +110,8 @@ class Decoder(nn.Module):
         self.image_size = image_size
         self.shape = (channels[-1], *(-(-image_size // 2 ** len(channels)),) * 2)
         flat = math.prod(self.shape)
-        layers: list[nn.Module] = [
-            nn.Linear(latent, flat),
-            nn.ReLU(),
-            nn.BatchNorm1d(flat),
-            nn.Unflatten(1, self.shape),
-        ]
+        start = (nn.Linear(latent, flat), nn.ReLU(), nn.BatchNorm1d(flat), nn.Unflatten(1, self.shape))
+        layers: list[nn.Module] = [*start]
         for before, after in zip(channels[::-1], (*channels[-2::-1], channels[0]), strict=True):
             layers += [
                 nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(after),
@@ -137,8 +141,7 @@ class ProtoVAEModel(SelfExplainableModel):
         self.bias = recipe.bias
         self.encoder = encoder
         self.vectors = nn.Parameter(torch.randn(len(classes), recipe.latent))
-        self.last = nn.Linear(len(classes), n_classes, bias=False)
-        self.last.weight.data = torch.where(torch.arange(n_classes)[:, None] == classes, 1.0, -0.5)
+        self.last = linear_head(classes, n_classes)
         self.decoder = Decoder(tuple(recipe.channels), image_size, recipe.latent)
         self.register_buffer("classes", classes)
         self.register_buffer("image_size", torch.tensor(image_size))
@@ -190,12 +193,8 @@ class ProtoVAEModel(SelfExplainableModel):
         ``prp``.
         """
         similarities = self.similarity(means, self.vectors)
-        scores = self.last(similarities)
-        chosen = scores.argmax(1) if targets is None else targets
-        seed = scores.softmax(1).gather(1, chosen[:, None])
-        own = chosen[:, None] == self.classes
-        shares = class_shares(self.last.weight[chosen], similarities, own, self.recipe.explained)
-        return spread(seed * shares, means, lambda z, j: prp(z, self.vectors[j]))
+        weights = prototype_relevance(self.last, similarities, self.classes, targets, self.recipe.explained)
+        return spread(weights, means, lambda z, j: prp(z, self.vectors[j]))
 
 
 @dataclass(frozen=True)
@@ -223,12 +222,12 @@ class ProtoVAE(TrainedExplainer):
     Note:
         The decoder ends linearly and is compared with normalised images [ours]; the authors' ends in a tanh.
 
-        The preset ``scratch`` trains longer than those of the other methods: prototypes are drawn from N(0, 1) in 512
-        dimensions, some 22 from everything, where similarities hardly differ. Until they have come near, in thousands
-        of steps, little is learned of the classes.
+        The preset ``scratch`` trains longer than those of the other methods: prototypes start as draws from N(0, 1) in
+        512 dimensions, at a distance of about 22 from all embeddings, where similarities hardly differ. Classes are
+        learned only once prototypes have come closer, after thousands of steps.
     """
 
-    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    presets: ClassVar[Presets] = {
         "quick": {"*": {}},
         "scratch": {
             name: {
@@ -284,8 +283,7 @@ class ProtoVAE(TrainedExplainer):
             raise FitImpossible(
                 f"channels is {self.channels}, latent {self.latent}, epsilon {self.epsilon}; all must be positive."
             )
-        if self.epochs < 0 or self.batch_size < 2:
-            raise FitImpossible(f"epochs is {self.epochs} (at least 0), batch_size {self.batch_size} (at least 2).")
+        require_at_least(self, epochs=0, batch_size=2)
 
     @property
     def attribution_needs(self) -> frozenset[Trait]:  # type: ignore[override]
@@ -293,8 +291,7 @@ class ProtoVAE(TrainedExplainer):
         return frozenset() if self.encoder == "conv" else frozenset({Trait.RELEVANCE})
 
     def train(self, backbone: Backbone, train: Split, session: Session) -> ProtoVAEModel:
-        counts = prototypes_of_class(self.prototypes_per_class, train.n_classes)
-        classes = torch.repeat_interleave(torch.arange(train.n_classes), torch.tensor(counts))
+        classes = class_of_each(prototypes_of_class(self.prototypes_per_class, train.n_classes))
         if train.image_size < 2 ** len(self.channels):
             raise FitImpossible(
                 f"{len(self.channels)} levels of channels halve an image of {train.image_size} pixels to nothing; "
@@ -314,7 +311,7 @@ class ProtoVAE(TrainedExplainer):
         return model
 
     def losses(self, model: ProtoVAEModel, images: Tensor, labels: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """The four weighted terms, on latent vectors sampled with standard normal noise ``(B, D)``."""
+        """The four weighted terms, for latent vectors sampled with standard normal noise ``(B, D)``."""
         mean, log_variance = model.gaussian(images)
         latents = mean + (log_variance / 2).exp() * noise
         similarities = model.similarity(latents, model.vectors)

@@ -1,4 +1,4 @@
-"""Which cells of the training images does a clustering see? All of them, or a bounded random sample of each class."""
+"""The cells of training images that are clustered: all of them, or a bounded random sample of each class."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class RowSample:
 
 
 def largest_quota(sizes: Sequence[int], budget: int) -> int:
-    """The largest bound on every class that keeps the sum within the budget; what small classes leave, others use."""
+    """The largest bound on every class's size that keeps the sum within the budget."""
     left, classes = budget, len(sizes)
     for size in sorted(sizes):
         if size * classes > left:

@@ -61,5 +61,5 @@ def licence_of(load: Callable[..., Any], options: Options) -> Licence:
 
 def fetch_of(load: Callable[..., Any]) -> Fetch | None:
     """What fetches a data set's files; ``None`` where nothing does."""
-    declared: tuple[LicenceOf, Fetch | None] = getattr(load, _DECLARED, (None, None))
-    return declared[1]
+    declared: tuple[LicenceOf, Fetch | None] | None = getattr(load, _DECLARED, None)
+    return None if declared is None else declared[1]
