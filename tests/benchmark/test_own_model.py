@@ -1,8 +1,12 @@
 """A network of the user's through everything: by file and weights, trained or frozen, measured, recorded, cached."""
 
+from types import SimpleNamespace
+
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
+from torchvision.models import vgg
 
 from sembench.backbones.custom import own_network
 from sembench.backbones.wrapping import Rescale
@@ -236,10 +240,21 @@ def test_a_file_of_weights_fits_a_named_network_whatever_its_classes(tmp_path):
     assert (stored.outputs, stored.n_classes, backbone.outputs) == (7, 10, 10)
 
 
+@pytest.fixture
+def narrow_layers(monkeypatch):
+    """VGG's hidden layers of 4096 numbers are narrowed to 64: they hold 120 of its 130 million weights."""
+
+    class Narrow(nn.Linear):
+        def __init__(self, inputs, outputs):
+            super().__init__(64 if inputs == 4096 else inputs, 64 if outputs == 4096 else outputs)
+
+    monkeypatch.setattr(vgg, "nn", SimpleNamespace(**{**vars(nn), "Linear": Narrow}))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["densenet121", "efficientnet-b0", "googlenet", "vgg11"])
-def test_torchvision_s_classifiers_go_through_everything(name, tiny_suite, tmp_path):
-    datasets = (tiny_suite.datasets[0].model_copy(update={"image_size": 64}),)
+def test_torchvision_s_classifiers_go_through_everything(name, tiny_suite, tmp_path, narrow_layers):
+    datasets = (tiny_suite.datasets[0].model_copy(update={"image_size": 32}),)
     suite = tiny_suite.model_copy(
         update={"datasets": datasets, "evaluation": tiny_suite.evaluation.model_copy(update={"explained_images": 3})}
     )

@@ -1,4 +1,4 @@
-"""Which concept does each cell of an image show, and how much does it matter? Explanation maps with their legend."""
+"""Figure of concepts: explanation maps of test images, their relevance, and a legend of the concepts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from sembench.errors import NotOffered
 from sembench.figures.colours import Colour, ink_on, prototype_colours
-from sembench.figures.looks_like import first_of_classes
 from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.overlay import stretched
-from sembench.figures.picture import LINE, VERMILLION, Picture, styled
-from sembench.figures.subject import Subject, pixels
+from sembench.figures.picture import LINE, Picture, styled
+from sembench.figures.subject import Subject, picked, pixels
 
 _SHORT = 12  # characters of a class's name
 _SIDE, _GAP, _NAME = 0.95, 0.08, 1.42
@@ -31,7 +30,7 @@ Cells = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Legend:
-    """What stands for each concept: a training image, and which of its cells show it."""
+    """For each concept a training image, and which of its cells show the concept."""
 
     near: Neighbours
     segments: dict[int, NDArray[np.bool_]]
@@ -55,9 +54,7 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     """
     subject.require_maps()
     test = subject.dataset.test
-    if any(not 0 <= index < len(test) for index in images or ()):
-        raise ValueError(f"images is {images}; test images are numbered 0 to {len(test) - 1}.")
-    picks = first_of_classes(test, count) if images is None else torch.tensor(list(images), dtype=torch.int64)
+    picks = picked(test, images, count)
     batch = test.batch(picks)
     cells, predictions = _cells(subject, picks, "test"), subject.explain(batch).predictions.tolist()
     found, sizes = np.unique(cells, return_counts=True)
@@ -145,8 +142,7 @@ def _draw_relevance(picture: Picture, subject: Subject, picks: Sequence[int], to
         return
     for place, (index, relevance) in enumerate(zip(picks, maps, strict=True)):
         low, high = float(relevance.min()), float(relevance.max())
-        scaled = stretched(relevance)
-        left, image = _NAME + place * (_SIDE + _GAP), colormaps["cividis"](scaled)[..., :3]
+        left, image = _NAME + place * (_SIDE + _GAP), colormaps["cividis"](stretched(relevance))[..., :3]
         picture.show_image(left, top, _SIDE, image.astype(np.float32), label=f"relevance-{index}")
         picture.write(left + _SIDE / 2, top + _SIDE + 0.02, f"{low:.2g} to {high:.2g}", size=7, side="center")
 
@@ -167,10 +163,7 @@ def _draw_entry(
     inside = in_pixels(legend.segments[concept], image.shape[:2])[..., None]
     dimmed = np.where(inside, image, _SEGMENTS_DIMMED + (1 - _SEGMENTS_DIMMED) * image)
     picture.show_image(left + 0.27, top, _THUMB, dimmed.astype(np.float32), label=f"concept-{concept}")
-    row, column = legend.near.cells[concept, 0].tolist()
-    if row >= 0:
-        height, width = (_THUMB / n for n in legend.segments[concept].shape)
-        picture.frame(left + 0.27 + column * width, top + row * height, width, height, VERMILLION, lw=1.1)
+    legend.near.frame(picture, concept, 0, (left + 0.27, top), _THUMB, lw=1.1)
 
 
 def _unit(subject: Subject) -> str:

@@ -1,4 +1,4 @@
-"""Where do prototypes lie among the embeddings? Both in two dimensions, prototypes raw and rescaled."""
+"""Figure of embeddings and prototypes in two dimensions, prototypes raw and rescaled."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from sembench.figures.colours import class_colour
-from sembench.figures.looks_like import first_of_classes
 from sembench.figures.picture import LINE, Picture, styled
 from sembench.figures.projection import project
-from sembench.figures.subject import Subject
+from sembench.figures.subject import Subject, first_of_classes
 from sembench.seeding import generator
 from sembench.types import SHARED, Capability, as_points
 
@@ -175,9 +174,9 @@ def _write_names(
 
 
 def placed(centres: Array, sizes: Array, side: float, taken: Array, taken_sizes: Array) -> Array:
-    """A place in a square for every rectangle, one after the other: the nearest one where nothing lies already.
+    """A place in a square for every rectangle, one after the other: the nearest free one.
 
-    Where there is none, the place with the smallest overlap; of several, the nearest.
+    Where none is free, the place with the smallest overlap; of several, the nearest.
 
     Args:
         centres: Where the rectangles would lie ``(N, 2)``, in the square from 0 to ``side``.

@@ -1,4 +1,4 @@
-"""*This looks like that*: which prototypes is an image most like, how much, and where? Right and wrong predictions."""
+"""Figure *this looks like that*: the prototypes that test images are most like, how much, and where."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sembench.data.dataset import Split
 from sembench.errors import NotOffered
 from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.overlay import difference, overlay
 from sembench.figures.picture import LINE, VERMILLION, Picture, styled
-from sembench.figures.subject import Subject, in_pixel_space, pixels
+from sembench.figures.subject import Subject, picked, pixels
 from sembench.types import Batch, Capability, Explanation
 
 _SHORT = 13  # characters of a class's name
@@ -34,7 +33,7 @@ Maps = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Likeness:
-    """What a model says of some test images.
+    """Predictions and most similar prototypes of some test images.
 
     Attributes:
         batch: The images.
@@ -60,7 +59,7 @@ class Likeness:
 
 
 def likeness(subject: Subject, images: Tensor, count: int) -> Likeness:
-    """What the model finds each of these test images ``(B,)`` most like: its ``count`` most similar prototypes.
+    """The ``count`` prototypes that each of these test images ``(B,)`` is most like.
 
     Raises:
         NotOffered: If the model has no similarities to prototypes.
@@ -73,8 +72,7 @@ def likeness(subject: Subject, images: Tensor, count: int) -> Likeness:
     order = similarities.argsort(dim=1, descending=True, stable=True)[:, :count]
     maps, reason = None, ""
     try:
-        columns = [subject.prototype_relevance(batch, order[:, place]) for place in range(order.shape[1])]
-        maps = np.stack(columns, 1)
+        maps = np.stack([subject.prototype_relevance(batch, column) for column in order.T], 1)
     except NotOffered as why:
         reason = f"No map beside a prototype: {why}."
     return Likeness(batch, explanation.predictions.cpu(), order, similarities.gather(1, order), maps, reason)
@@ -117,28 +115,19 @@ def looks_like(
     References:
         [K] Figs. 2 and 12.
     """
-    total = len(subject.dataset.test)
-    if count < 1 or any(not 0 <= index < total for index in images or ()):
-        raise ValueError(f"count is {count} (at least 1), images {images}; test images are numbered 0 to {total - 1}.")
+    if count < 1:
+        raise ValueError(f"count is {count}; at least 1 prototype is shown per image.")
     subject.require(Capability.SIMILARITIES)
     count = min(count, len(subject.model.prototypes))
-    picks = chosen(subject, right, wrong) if images is None else torch.tensor(list(images), dtype=torch.int64)
+    picks = chosen(subject, right, wrong) if images is None else picked(subject.dataset.test, images, 0)
     found, near = likeness(subject, picks, count), neighbours(subject, 1)
-    decoded = _decoded(subject)
+    decoded = subject.decoded()
     width, height = _FIRST + count * _STEP - 0.2, 0.1 + _ROW * len(picks)
     picture = Picture(width, height, f"This looks like that: {subject.name} on {subject.dataset.name}",
                       _caption(subject, found, decoded is not None, near, images is None))  # fmt: skip
     for row in range(len(picks)):
         _draw_row(picture, subject, found, near, decoded, row, 0.1 + row * _ROW)
     return picture
-
-
-def _decoded(subject: Subject) -> NDArray[np.float32] | None:
-    try:
-        with torch.no_grad():
-            return in_pixel_space(subject.model.decode(subject.model.prototypes.vectors), subject.dataset.train)
-    except NotOffered:
-        return None  # prototypes are then shown by their nearest training image
 
 
 def _draw_row(
@@ -182,10 +171,7 @@ def _draw_prototype(
     elif nearest >= 0:
         image = pixels(subject.dataset.train, nearest)
         picture.show_image(left, top, _SIDE, image, label=f"prototype-{prototype}-nearest-{nearest}")
-        row, column = near.cells[prototype, 0].tolist()
-        if near.grid is not None and row >= 0:
-            height, width = _SIDE / near.grid[0], _SIDE / near.grid[1]
-            picture.frame(left + column * width, top + row * height, width, height, VERMILLION, lw=1.5)
+        near.frame(picture, prototype, 0, (left, top), _SIDE, lw=1.5)
     else:
         picture.write(left + _SIDE / 2, top + _SIDE / 2, "no training\nimage", size=7, side="center", va="center")
 
@@ -208,8 +194,3 @@ def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours,
         *[_CHOSEN] * first,
         *["None of these predictions is wrong."] * (not some_wrong),
     ]  # fmt: skip
-
-
-def first_of_classes(test: Split, count: int) -> Tensor:
-    """The first test images, classes taking turns, in data set order."""
-    return test.in_turn(torch.arange(len(test)), count)

@@ -1,4 +1,4 @@
-"""Which training images are nearest to each prototype, and how many does it explain? One pass over the training set."""
+"""The training images nearest to each prototype, and how many it explains, by one pass over the training set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sembench.figures.picture import VERMILLION, Picture
 from sembench.figures.subject import Subject
 from sembench.metrics.ghosting import activated
 from sembench.types import SHARED, Capability, Explanation, as_points
@@ -14,10 +15,10 @@ from sembench.types import SHARED, Capability, Explanation, as_points
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What the training set says of each prototype.
+    """Training images and counts for each prototype.
 
     Attributes:
-        explains: Training points whose most similar prototype of their class it is, ``(P,)``; 0: a ghost.
+        explains: Number of training points whose most similar prototype of their class it is, ``(P,)``; 0: a ghost.
         images: The most similar training images of its class, best first, ``(P, k)``; -1 where there are fewer.
         cells: Row and column of the most similar cell of each, ``(P, k, 2)``; -1 where a whole image is compared.
         grid: Height and width of the feature map, cells; ``None`` where whole images are compared.
@@ -33,12 +34,20 @@ class Neighbours:
         """Which prototypes explain nothing, ``(P,)``, boolean."""
         return self.explains == 0
 
+    def frame(
+        self, picture: Picture, prototype: int, place: int, at: tuple[float, float], side: float, lw: float
+    ) -> None:
+        """Frames the most similar cell of a neighbour that is drawn as a square at a place; nothing without cells."""
+        row, column = self.cells[prototype, place].tolist()
+        if self.grid is not None and row >= 0:
+            height, width = side / self.grid[0], side / self.grid[1]
+            picture.frame(at[0] + column * width, at[1] + row * height, width, height, VERMILLION, lw=lw)
+
 
 def neighbours(subject: Subject, count: int) -> Neighbours:
-    """The ``count`` nearest training images of every prototype, and what it explains.
+    """The ``count`` nearest training images of every prototype, and the number of points that it explains.
 
-    The nearest are found among the images of the prototype's class (of all classes for a shared one), the first in
-    data set order on ties.
+    Neighbours are of the prototype's class (of any class for a shared one); ties go to the first in data set order.
 
     Raises:
         NotOffered: If the model has no similarities to prototypes.

@@ -1,4 +1,4 @@
-"""How is relevance laid over an image? Blue against, orange for; the image pale below."""
+"""Relevance laid over a pale image: orange for, blue against."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 _FOR, _AGAINST = np.array([0xC4, 0x4E, 0x00]) / 255, np.array([0x00, 0x5A, 0x9E]) / 255
 _OPAQUE = 0.9  # the image stays visible below
-_ROUNDING = 1e-5  # of the largest value: an interpolated constant varies by so much in float32
+_ROUNDING = 1e-5  # of the largest value: in float32 an interpolated constant varies by that
 _QUANTILE = 0.995  # one outlying pixel must not darken all others
 
 
@@ -39,7 +39,7 @@ def stretched(relevance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """How much do two relevance maps differ? Half the l1 distance of ``|r| / sum |r|``: 0 the same, 1 disjoint.
+    """Half the l1 distance of two maps ``|r| / sum |r|``: 0 where they are the same, 1 where they are disjoint.
 
     A map without any relevance is the same as another such map, and disjoint from all others.
     """

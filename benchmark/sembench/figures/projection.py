@@ -1,4 +1,4 @@
-"""How do vectors of many channels come onto paper? By UMAP where it is installed, else by principal components."""
+"""Projection of vectors to two dimensions, by UMAP where it is installed, else by principal components."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do the prototypes of a model look like? Nearest training images, what each explains, ghosts, decoded images."""
+"""Figure of prototypes: their nearest training images, how much each explains, ghosts, decoded images."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sembench.errors import NotOffered
 from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.picture import BLUE, INK, LINE, VERMILLION, Picture, styled
-from sembench.figures.subject import Subject, in_pixel_space, pixels
+from sembench.figures.subject import Subject, pixels
 from sembench.types import SHARED
 
 _SIDE = 0.46  # of a thumbnail, inches
@@ -28,7 +27,7 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Block:
-    """One explainer's part of the figure: what there is to show of each prototype."""
+    """One explainer's part of the figure."""
 
     subject: Subject
     found: Neighbours
@@ -91,9 +90,8 @@ def prototypes(
         top = 2 * LINE + 0.15
         for label in labels:
             if place == 0:
-                picture.write(
-                    0, top + _SIDE / 2, block.subject.class_name(label, 12), size=9, va="center", weight="bold"
-                )
+                name = block.subject.class_name(label, 12)
+                picture.write(0, top + _SIDE / 2, name, size=9, va="center", weight="bold")
             _draw_class(picture, block, label, left, top, row)
             top += rows[label] * row + 0.12
         left += width + _BETWEEN
@@ -101,15 +99,9 @@ def prototypes(
 
 
 def _block(subject: Subject, count: int) -> _Block:
-    found, notes = neighbours(subject, count), []
-    decoded = origins = None
-    try:
-        with torch.no_grad():
-            images = subject.model.decode(subject.model.prototypes.vectors)
-        decoded = in_pixel_space(images, subject.dataset.train)
+    found, decoded, origins, notes = neighbours(subject, count), subject.decoded(), None, []
+    if decoded is not None:
         notes.append("the image in an orange frame is the prototype as the model decodes it")
-    except NotOffered:
-        pass  # most methods have no decoder: there is no column of decoded images then
     try:
         origins = subject.model.prototype_origins().cpu()
         notes.append("the image in a blue frame is the training image that the prototype was taken from")
@@ -154,7 +146,7 @@ def _draw_prototype(picture: Picture, block: _Block, prototype: int, x: float, y
     for place, index in enumerate(block.found.images[prototype].tolist()):
         if index >= 0:
             picture.show_image(at, y, _SIDE, pixels(train, index), label=f"{name}-nearest-{index}")
-            _box(picture, block.found, prototype, place, at, y)
+            block.found.frame(picture, prototype, place, (at, y), _SIDE, lw=1.2)
         at += _SIDE
     width = block.strip * _SIDE
     if explains:
@@ -164,14 +156,6 @@ def _draw_prototype(picture: Picture, block: _Block, prototype: int, x: float, y
         picture.fill(x, y, width, _SIDE, "#FFFFFFA0")
         picture.frame(x, y, width, _SIDE, "black", lw=1.4, ls=(0, (2, 1.5)))
         picture.write(x + width / 2, y + _SIDE + 0.02, "ghost", size=7.5, side="center", weight="bold")
-
-
-def _box(picture: Picture, found: Neighbours, prototype: int, place: int, x: float, y: float) -> None:
-    """A frame around the cell that is most like the prototype, where cells are compared."""
-    row, column = found.cells[prototype, place].tolist()
-    if found.grid is not None and row >= 0:
-        height, width = _SIDE / found.grid[0], _SIDE / found.grid[1]
-        picture.frame(x + column * width, y + row * height, width, height, VERMILLION, lw=1.2)
 
 
 def _summary(block: _Block) -> str:

@@ -1,7 +1,8 @@
-"""Where do the black box and its self-explainable models look? Relevance maps of the same images, with their KL."""
+"""Figure of relevance maps: the black box and its self-explainable models on the same images, with their KL."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from sembench.errors import NotOffered
-from sembench.figures.looks_like import first_of_classes
 from sembench.figures.overlay import overlay
 from sembench.figures.picture import LINE, Picture, styled
-from sembench.figures.subject import Subject, pixels
+from sembench.figures.subject import Subject, picked, pixels
 from sembench.metrics.lrp_kl import relevance_kl
 from sembench.relevance.propagation import Bias, black_box_relevance
-from sembench.types import Batch
 
 _SIDE, _GAP, _NAME, _MEANS = 0.85, 0.06, 1.35, 1.45
 _ROW = _SIDE + LINE + 0.08
@@ -44,27 +43,23 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
     first = subjects[0]
     if any(s.backbone is not first.backbone or s.dataset is not first.dataset for s in subjects):
         raise ValueError(
-            "maps compare only within one black box on one data set; draw the others on a figure of theirs."
+            "maps compare only within one black box on one data set; draw the others on a figure of their own."
         )
     subjects = [subject for subject in subjects if not subject.is_reference]
     test = first.dataset.test
-    if any(not 0 <= index < len(test) for index in images or ()):
-        raise ValueError(f"images is {images}; test images are numbered 0 to {len(test) - 1}.")
-    picks = first_of_classes(test, count) if images is None else torch.tensor(list(images), dtype=torch.int64)
+    picks = picked(test, images, count)
     batch, width = test.batch(picks), _NAME + len(picks) * (_SIDE + _GAP) + _MEANS
     height = (_SIDE + 0.1) + _ROW * (len(subjects) + 1)
     picture = Picture(width, height, f"Relevance maps on {first.dataset.name}", [_CAPTION])
     shown = [pixels(test, index) for index in picks.tolist()]
     _draw_row(picture, "test images", 0, shown, "test", [])
-    black_box: dict[Bias, NDArray[np.float64]] = {}
 
+    @functools.cache
     def reference(bias: Bias) -> NDArray[np.float64]:
-        if bias not in black_box:
-            black_box[bias] = _black_box(first, batch, bias)
-        return black_box[bias]
+        maps = black_box_relevance(first.backbone, batch.images.to(first.backbone.device), bias=bias)
+        return maps.cpu().double().numpy()
 
-    top = _SIDE + 0.1
-    own = reference("share")
+    top, own = _SIDE + 0.1, reference("share")
     _draw_row(picture, "black box", top, [overlay(i, r) for i, r in zip(shown, own, strict=True)], "black box", [])
     for subject in subjects:
         top += _ROW
@@ -76,22 +71,11 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
             continue
         kl, other = _divergences(maps, reference(subject.model.bias))
         heat = [overlay(i, r) for i, r in zip(shown, maps, strict=True)]
-        _draw_row(
-            picture,
-            subject.name,
-            top,
-            heat,
-            subject.name,
-            [f"{a:.2g} ({b:.2g})" for a, b in zip(kl, other, strict=True)],
-        )
+        below = [f"{a:.2g} ({b:.2g})" for a, b in zip(kl, other, strict=True)]
+        _draw_row(picture, subject.name, top, heat, subject.name, below)
         means = f"mean KL {np.mean(kl):.2g}\nnext image's {np.mean(other):.2g}"
         picture.write(width - _MEANS + 0.1, top + _SIDE / 2, means, size=8.5, va="center")
     return picture
-
-
-def _black_box(subject: Subject, batch: Batch, bias: Bias) -> NDArray[np.float64]:
-    maps = black_box_relevance(subject.backbone, batch.images.to(subject.backbone.device), bias=bias)
-    return maps.cpu().double().numpy()
 
 
 def _divergences(maps: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[list[float], list[float]]:

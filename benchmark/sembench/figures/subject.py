@@ -1,9 +1,9 @@
-"""What is a figure of? A fitted model under its name, its black box, the data, and what it does not offer."""
+"""The subject of a figure: a fitted model under its name, its black box, its data, and what it does not offer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +84,14 @@ class Subject:
         check_finite("relevance", relevance, self.name)
         return np.asarray(relevance.detach().cpu().numpy(), dtype=np.float64)
 
+    def decoded(self) -> NDArray[np.float32] | None:
+        """The prototypes as the model decodes them, ``(P, H, W, 3)``; ``None`` where it has no decoder."""
+        try:
+            with torch.no_grad():
+                return in_pixel_space(self.model.decode(self.model.prototypes.vectors), self.dataset.train)
+        except NotOffered:
+            return None
+
     def class_name(self, label: int, width: int = 24) -> str:
         """Name of a class as pictures show it, or ``shared`` for prototypes that belong to none.
 
@@ -95,13 +103,27 @@ class Subject:
         return name if len(name) <= width else f"{name[: width - 1].rstrip()}…"
 
 
+def first_of_classes(split: Split, count: int) -> Tensor:
+    """The first images of a split, classes taking turns, in data set order."""
+    return split.in_turn(torch.arange(len(split)), count)
+
+
+def picked(split: Split, images: Sequence[int] | None, count: int) -> Tensor:
+    """The images asked for; if none are named, `first_of_classes`. Raises ``ValueError`` if one is not in the split."""
+    if images is None:
+        return first_of_classes(split, count)
+    if any(not 0 <= index < len(split) for index in images):
+        raise ValueError(f"images is {images}; test images are numbered 0 to {len(split) - 1}.")
+    return torch.tensor(list(images), dtype=torch.int64)
+
+
 def pixels(split: Split, index: int) -> NDArray[np.float32]:
     """One image of a split in pixel space, ``(H, W, 3)`` in [0, 1]."""
     return np.asarray(as_pixels(split.load(torch.tensor([index])))[0])
 
 
 def as_pixels(images: Tensor) -> NDArray[np.float32]:
-    """``(B, 3, H, W)`` in [0, 1] to ``(B, H, W, 3)``, whatever lies outside cut off."""
+    """``(B, 3, H, W)`` in [0, 1] to ``(B, H, W, 3)``; values outside are clipped."""
     return np.asarray(images.detach().cpu().float().clamp(0, 1).permute(0, 2, 3, 1).numpy(), dtype=np.float32)
 
 
