@@ -107,7 +107,7 @@ def test_a_frozen_network_is_explained_as_it_comes(tiny_suite, own, own_file, we
 
 def test_a_frozen_network_for_other_classes_is_refused(own_file):
     spec = {"name": f"{own_file}:Mobile", "weights": "none", "frozen": True}
-    with pytest.raises(SuiteInvalid, match="is frozen, but tells 10 classes apart where the data set has 3"):
+    with pytest.raises(SuiteInvalid, match="is frozen, but has 10 classes where the data set has 3"):
         backbone_of(spec, 3, image_size=32, normalisation=PLAIN)
 
 

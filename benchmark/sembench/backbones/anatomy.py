@@ -1,4 +1,4 @@
-"""Where are a network's blocks, its average pool and its linear layer? Found in the graph of its forward pass."""
+"""Finds a network's blocks, its average pool and its linear layer in the graph of its forward pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sembench.backbones.tracing import Trace
 from sembench.errors import BackboneUnfit
 
 _STAGES = 4
-"""Blocks that are chosen by default, as many as a ResNet has stages: ``b4`` then means the last one."""
+"""Number of blocks by default, that of a ResNet's stages: ``b4`` then means the last one."""
 
 _POOL_MODULES = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.MaxPool2d)
 _POOL_FUNCTIONS = {
@@ -47,12 +47,12 @@ def dissect(trace: Trace, blocks: Sequence[str] | None = None) -> Anatomy:
 
     Args:
         trace: The network's graph.
-        blocks: Submodules that the blocks end with, shallow to deep; the last block runs on to the last feature map.
-            By default the blocks are the stretches of one resolution that hold weights, the last four at most; what
-            comes before belongs to the first.
+        blocks: Submodules that the blocks end with, shallow to deep; the last block extends to the last feature map.
+            By default the blocks are the stretches of one resolution that hold weights, at most the last four; earlier
+            steps belong to the first block.
 
     Raises:
-        BackboneUnfit: If there is no linear layer at the end or no feature map, or if a named block is not one.
+        BackboneUnfit: If the last step is not a linear layer, there is no feature map, or a named block cannot be one.
     """
     classifier = _classifier(trace)
     between, last = _head(trace, classifier)
@@ -130,7 +130,7 @@ def _by_resolution(trace: Trace, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
 
 
 def _weights_so_far(module: fx.GraphModule) -> dict[fx.Node, int]:
-    """How many modules with weights have run once a step is done."""
+    """Number of modules with weights that have run after each step."""
     counts = itertools.accumulate(_has_weights(_module(module, node)) for node in module.graph.nodes)
     return dict(zip(module.graph.nodes, counts, strict=True))
 

@@ -1,4 +1,4 @@
-"""A black box as the explainers see it: blocks, average pool, linear classifier."""
+"""The black box as explainers use it: blocks, average pool, linear classifier."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Backbone(nn.Module):
 
     Attributes:
         blocks: The stages whose outputs explainers may use, in order; the first one holds the stem.
-        pool: From the last feature map to the embedding: average pooling to one cell, if not said otherwise.
+        pool: From the last feature map to the embedding, by default average pooling to one cell.
         classifier: The linear layer; its weight ``(C, D)`` are the columns ``w_k`` of [C].
         channels: Channels of the last feature map.
         lacks: For each trait that the network does not have, a sentence why.
         factory: Makes another one with initial weights, drawn from the global stream; see `built`.
-        recollection: Feature maps that it has computed before, for a frozen network that many entries look at.
+        recollection: Feature maps computed before, for a frozen network that many entries use.
     """
 
     factory: Callable[[], Backbone] | None = None
@@ -66,18 +66,13 @@ class Backbone(nn.Module):
         return self.classifier.weight.device
 
     def renewed(self) -> Backbone:
-        """The same architecture with its initial weights, on the same device: where a training of one's own starts.
-
-        Raises:
-            FitImpossible: If this backbone does not know how it was made.
-        """
+        """The same architecture with initial weights, on the same device. Raises `FitImpossible` without a factory."""
         if self.factory is None:
             raise FitImpossible(
-                "this backbone cannot be made anew with its initial weights, because it does not know how it was made; "
-                "make it by sembench.backbones.backbone.built(factory)."
+                "this backbone has no factory that could make it with its initial weights; make it by "
+                "sembench.backbones.backbone.built(factory)."
             )
-        fresh = built(self.factory).to(self.device)
-        return fresh.to(memory_format=torch.channels_last)
+        return built(self.factory).to(self.device).to(memory_format=torch.channels_last)
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Outputs ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
@@ -101,7 +96,7 @@ class Backbone(nn.Module):
         return maps
 
     def _hooked(self) -> bool:
-        """Whether somebody other than a counter listens to the blocks: then every pass has to be made."""
+        """Whether a hook other than a counter's is on the blocks: then every pass has to be made."""
         hooks = (
             hook
             for module in self.blocks.modules()
@@ -123,7 +118,7 @@ class Backbone(nn.Module):
 
 
 def built(factory: Callable[[], Backbone]) -> Backbone:
-    """A backbone that can be made anew, because it remembers its factory."""
+    """The factory's backbone, which keeps its factory for `Backbone.renewed`."""
     backbone = factory()
     backbone.factory = factory
     return backbone
@@ -136,5 +131,5 @@ def freeze(backbone: Backbone) -> Backbone:
 
 
 def every_pass_made(backbone: Backbone) -> AbstractContextManager[None]:
-    """Inside this context the network recalls nothing: for measuring time."""
+    """Context in which no feature map is taken from the cache, for measuring time."""
     return nullcontext() if backbone.recollection is None else backbone.recollection.paused()

@@ -35,7 +35,7 @@ def own_backbone(
         blocks: Submodules that the blocks end with.
 
     Raises:
-        SuiteInvalid, PluginBroken: If there is no such factory or no such file, the factory fails or makes no module,
+        SuiteInvalid, PluginBroken: If there is no such factory or file, the factory fails or does not make a module,
             or the weights do not fit.
         BackboneUnfit: If the network cannot be wrapped.
     """
@@ -43,14 +43,11 @@ def own_backbone(
 
 
 def own_network(name: str, weights: str = "none") -> nn.Module:
-    """The user's network with its weights.
+    """The user's network with its weights; raises as `own_backbone` does.
 
-    A factory without required parameters is called as it is, and the file (safetensors, or ``.pth`` read with
-    ``weights_only=True``) is loaded into what it makes. One with a single required parameter gets the file's path and
+    A factory without required parameters is called without any, and the file (safetensors, or ``.pth`` read with
+    ``weights_only=True``) is loaded into its network. One with a single required parameter gets the file's path and
     reads it itself.
-
-    Raises:
-        SuiteInvalid, PluginBroken: As in `own_backbone`.
     """
     factory = load(name)
     required = _required(factory)

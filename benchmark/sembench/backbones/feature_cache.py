@@ -1,8 +1,8 @@
-"""What has a frozen network seen before? Its feature maps, kept so that the entries of a board share forward passes.
+"""Caches feature maps of a frozen backbone by batch content, so that the entries of a board share forward passes.
 
-Every explainer that is fitted to a frozen network, and every metric that looks at it, passes over the same batches of
-training and test images. The first pass is kept here and later ones are answered from it, to the last bit. Counts of
-passes and times are told as if each had been made: what an entry costs must not depend on who came before it.
+Every explainer that is fitted to a frozen network, and every metric, passes over the same batches of training and test
+images. The first pass is kept here and later ones are answered from it, to the last bit. Counts of passes and times are
+reported as if each had been made: the cost of an entry must not depend on the entries before it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How is a convolution computed where the feature map is one cell? By its centre alone: the rest meets padding.
+"""Convolutions on feature maps of one cell, computed by the kernel's centre alone: the rest meets padding.
 
 The last stage of a ResNet has maps of 1x1 on images of 32 pixels. A 3x3 convolution multiplies eight ninths of its
 weights with padding there, and the gradient of these weights is zero.

@@ -11,6 +11,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.one_cell import quick_on_one_cell
+from sembench.backbones.weights import not_fetched
 from sembench.errors import SuiteInvalid
 
 
@@ -26,8 +27,7 @@ def _as_backbone(network: ResNet, n_classes: int) -> Backbone:
     quick_on_one_cell(network)
     stem = (network.conv1, network.bn1, network.relu, network.maxpool)
     blocks = [nn.Sequential(*stem, *network.layer1), network.layer2, network.layer3, network.layer4]
-    channels = network.inplanes
-    return Backbone(blocks, nn.Linear(channels, n_classes))
+    return Backbone(blocks, nn.Linear(network.inplanes, n_classes))
 
 
 def _resnet(block: type[nn.Module], layers: Sequence[int], imagenet: Any, n_classes: int, weights: str) -> Backbone:
@@ -36,10 +36,7 @@ def _resnet(block: type[nn.Module], layers: Sequence[int], imagenet: Any, n_clas
         try:
             network.load_state_dict(imagenet.get_state_dict(progress=False, check_hash=True))
         except (OSError, RuntimeError) as error:  # not there, or not what its name says
-            raise SuiteInvalid(
-                f"ImageNet weights could not be fetched from {imagenet.url}: {error}. Put the file into torch's hub "
-                "folder (torch.hub.get_dir() + '/checkpoints'), or use weights = 'none'."
-            ) from error
+            raise not_fetched(imagenet.url, error) from error
     elif weights != "none":
         raise SuiteInvalid(f"unknown backbone weights {weights!r}; accepted are 'none' and 'imagenet'.")
     return _as_backbone(network, n_classes)

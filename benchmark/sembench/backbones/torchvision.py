@@ -1,4 +1,4 @@
-"""torchvision's classifiers by name: ``densenet121``, ``efficientnet-b0``, ``vgg16``, ...; any that can be wrapped."""
+"""torchvision's classifiers by name, e.g. ``densenet121``, ``efficientnet-b0``, ``vgg16``; any that can be wrapped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from torch import nn
 from torchvision import models
 
 from sembench.backbones.backbone import Backbone
-from sembench.backbones.weights import load_weights, read_weights
+from sembench.backbones.weights import load_weights, not_fetched, read_weights
 from sembench.backbones.wrapping import wrap
-from sembench.errors import SuiteInvalid
 
-# GoogLeNet's side branches serve its training only; its published weights hold them all the same.
+# GoogLeNet's side branches serve its training only, but its published weights include them.
 _OPTIONS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": True}}
 _SIDE_BRANCHES = ("aux1.", "aux2.")
 
@@ -38,11 +37,11 @@ def torchvision_backbone(
         n_classes: Classes of the data set.
         image_size: Height and width of the images, pixels.
         weights: ``"none"``: drawn from the global stream; ``"imagenet"``: torchvision's first published ones; or a
-            file. If they are for another number of classes, the linear layer is drawn anew.
+            file. If they are for another number of classes, a new linear layer is drawn.
         blocks: Submodules that the blocks end with.
 
     Raises:
-        SuiteInvalid: If the weights cannot be had.
+        SuiteInvalid: If the weights cannot be fetched or read.
         BackboneUnfit: If the network cannot be wrapped.
     """
     return wrap(_network(name, n_classes, weights), image_size=image_size, blocks=blocks, n_classes=n_classes)
@@ -57,10 +56,7 @@ def _network(name: str, n_classes: int, weights: str) -> nn.Module:
         try:
             return models.get_model(name, weights=published, progress=False)  # type: ignore[no-any-return]
         except (OSError, RuntimeError) as error:
-            raise SuiteInvalid(
-                f"ImageNet weights could not be fetched from {published.url}: {error}. Put the file into torch's hub "
-                "folder (torch.hub.get_dir() + '/checkpoints'), or use weights = 'none'."
-            ) from error
+            raise not_fetched(published.url, error) from error
     state = {k: v for k, v in read_weights(Path(weights)).items() if not k.startswith(_SIDE_BRANCHES)}
     heads = sorted(key for key, value in state.items() if key.endswith("weight") and value.ndim == 2)
     rows = len(state[heads[-1]]) if heads else n_classes

@@ -1,4 +1,4 @@
-"""What does a network do, step by step? Its forward pass as a graph, by torch.fx, with the shapes of all values."""
+"""A network's forward pass as a graph, by torch.fx, with the shapes of all values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from sembench.errors import BackboneUnfit
 from sembench.seeding import generator
 
-# Operations that overwrite their input, and what does the same without.
+# Operations that overwrite their input, and their equivalents that do not.
 _IN_PLACE: dict[Any, Any] = {
     operator.iadd: operator.add, operator.imul: operator.mul, operator.isub: operator.sub,
     operator.itruediv: operator.truediv, torch.relu_: torch.relu, "relu_": "relu", "add_": "add", "mul_": "mul",
@@ -24,17 +24,17 @@ _IN_PLACE: dict[Any, Any] = {
 class Trace:
     """The graph of a network's forward pass in evaluation mode.
 
-    A module whose code branches on values or shapes cannot be looked into; it stays whole, as one step, and is listed.
+    A module whose code branches on values or shapes cannot be traced; it stays whole, as one step, and is listed.
 
     Args:
-        network: The user's module; it stays as it is, the trace works on a copy.
+        network: The user's module; a copy is traced, the module itself does not change.
         image_size: Height and width of the images that shapes are measured with.
 
     Attributes:
         module: The copy as a graph module, with the shape of every value under ``node.meta["shape"]``.
         outputs: The step that yields the output of each submodule, by the submodule's name.
         opaque: Names of the modules that stay whole, and why.
-        logits: What the network answers to the probe images, ``(2, C)``.
+        logits: The network's output for the probe images, ``(2, C)``.
 
     Raises:
         BackboneUnfit: If the network cannot be traced, or does not take such images.
@@ -74,7 +74,7 @@ class Trace:
         return min((path for path, end in self.outputs.items() if end is node), key=_level, default=node.name)
 
     def depth(self, node: fx.Node) -> int:
-        """How many modules a step lies within, itself included; an output of several counts for the outermost."""
+        """Number of modules that a step lies within, itself included; an output of several counts for the outermost."""
         inside = len(node.meta.get("nn_module_stack", ())) + (node.op != "call_module")
         return min([inside, *(_level(path) for path, end in self.outputs.items() if end is node)])
 
@@ -91,7 +91,7 @@ class _CannotLookInto(Exception):
 
 
 class _Tracer(fx.Tracer):
-    """Looks into every module that has submodules; those without are steps, and so are the opaque ones."""
+    """Traces into every module that has submodules; those without are steps, and so are the opaque ones."""
 
     def __init__(self, opaque: dict[str, str]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class _Shapes(fx.Interpreter):
 
 
 def probe_images(count: int, image_size: int) -> Tensor:
-    """White noise ``(count, 3, H, W)``, always the same: what a network's structure is measured with."""
+    """White noise ``(count, 3, H, W)``, always the same, on which a network's structure is measured."""
     return torch.randn(count, 3, image_size, image_size, generator=generator(0, "probe", image_size))
 
 
@@ -148,7 +148,7 @@ def _answer(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def _overwrite_nothing(graph: fx.Graph) -> None:
-    """No step may change a value that an explainer has been given."""
+    """Replaces steps in place, which would change feature maps that explainers hold."""
     for node in graph.nodes:
         if node.op in ("call_function", "call_method"):
             node.target = _IN_PLACE.get(node.target, node.target)

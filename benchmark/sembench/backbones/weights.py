@@ -1,4 +1,4 @@
-"""How do weights get from a file into a network? As safetensors, or as ``.pth`` read without running its code."""
+"""Reads weights from safetensors, or from ``.pth`` without running its code, into a network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             content: Any = safetensors.torch.load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # an unpickler stumbles over a damaged file with errors of any kind
+    except Exception as error:  # an unpickler fails on a damaged file with errors of any kind
         raise SuiteInvalid(
             f"the weights {str(path)!r} cannot be read: {in_one_line(error)}. Only tensors are read, no other "
             "object: save model.state_dict(), or write safetensors."
@@ -62,6 +62,14 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], origin: str)
             "come from the same architecture with the same number of classes."
         )
     network.load_state_dict(weights)
+
+
+def not_fetched(address: str, error: Exception) -> SuiteInvalid:
+    """The error of published weights that cannot be fetched."""
+    return SuiteInvalid(
+        f"ImageNet weights could not be fetched from {address}: {error}. Put the file into torch's hub folder "
+        "(torch.hub.get_dir() + '/checkpoints'), or use weights = 'none'."
+    )
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""How does any classifier become a backbone? Its own steps, cut into blocks, pool and linear layer, not rewritten."""
+"""Turns any classifier into a backbone: its own steps, cut into blocks, pool and linear layer, not rewritten."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Rescale(nn.Module):
     """From one normalisation of images to another: per colour channel, no weights.
 
     Args:
-        given: How the images that come are normalised.
-        wanted: How the network wants them.
+        given: Normalisation of the incoming images.
+        wanted: Normalisation that the network expects.
     """
 
     def __init__(self, given: Normalisation, wanted: Normalisation) -> None:
@@ -43,7 +43,7 @@ class Rescale(nn.Module):
 
 @dataclass(frozen=True)
 class BlockFacts:
-    """A block for a reader: what it ends with, and the shape ``(D, h, w)`` of its output."""
+    """The module that a block ends with, and the shape ``(D, h, w)`` of its output."""
 
     name: str
     shape: tuple[int, ...]
@@ -53,12 +53,12 @@ class WrappedBackbone(Backbone):
     """A classifier of any architecture as a backbone; made by `wrap`.
 
     Attributes:
-        facts: Its blocks, for a reader.
+        facts: Its blocks in words.
         head: Steps from the last feature map to the linear layer, in words.
-        opaque: Modules that could not be looked into, and why.
-        outputs: Classes that the module as given tells apart.
+        opaque: Modules that could not be traced, and why.
+        outputs: Number of classes of the module as given.
         image_size: Height and width of the images that it was examined with, pixels.
-        conserved: Share of the relevance that arrives at the pixels, see `sembench.relevance.conservation`.
+        conserved: Share of the relevance that reaches the pixels, see `sembench.relevance.conservation`.
     """
 
     facts: tuple[BlockFacts, ...]
@@ -72,14 +72,14 @@ class WrappedBackbone(Backbone):
 def wrap(
     network: nn.Module, *, image_size: int, blocks: Sequence[str] | None = None, n_classes: int | None = None
 ) -> WrappedBackbone:
-    """A classifier as a backbone, checked numerically. The module itself stays as it is; a copy is cut.
+    """A classifier as a backbone, checked numerically. A copy is cut; the module itself does not change.
 
     Args:
         network: A classifier that takes ``(B, 3, H, W)`` and returns logits ``(B, C)``; its last step is ``nn.Linear``.
         image_size: Height and width of the images, pixels.
         blocks: Submodules that the blocks end with, see `sembench.backbones.anatomy.dissect`.
-        n_classes: Classes that are needed; if the module tells apart another number, a new linear layer, drawn from the
-            global stream, takes the place of its last one.
+        n_classes: Number of classes needed; if the module has another, a new linear layer, drawn from the global
+            stream, replaces its last one.
 
     Raises:
         BackboneUnfit: If the network does not have this form; says where it departs from it.
@@ -90,7 +90,7 @@ def wrap(
     *stages, pool = _segments(trace, anatomy)
     classifier = trace.module.get_submodule(str(anatomy.classifier.target))
     if not isinstance(classifier, nn.Linear):
-        raise TypeError(f"{anatomy.classifier.target} is a {type(classifier).__name__}")  # dissect has looked
+        raise TypeError(f"{anatomy.classifier.target} is a {type(classifier).__name__}")  # `dissect` has checked it
     shapes = [node.meta["shape"][1:] for node in anatomy.cuts]
     backbone = WrappedBackbone(stages, classifier, pool=pool, channels=shapes[-1][0])
     backbone.eval()
@@ -135,9 +135,9 @@ def _segment(module: fx.GraphModule, steps: Sequence[fx.Node], start: fx.Node, e
 
 
 def _require_finite(network: nn.Module, trace: Trace) -> None:
-    """The network answers with numbers. Raises `BackboneUnfit` naming the tensors that are to blame, if there are any.
+    """Raises `BackboneUnfit` unless the logits are finite; names the weights that are not, if there are any.
 
-    A tensor that is not finite may be meant, e.g. a mask: only one behind such an answer is an error.
+    A tensor that is not finite may be intended, e.g. a mask: it is an error only if the logits are not finite either.
     """
     if bool(torch.isfinite(trace.logits).all()):
         return
@@ -155,7 +155,7 @@ def _require_finite(network: nn.Module, trace: Trace) -> None:
 
 
 def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
-    """The parts together answer as the whole did. Raises `BackboneUnfit`."""
+    """Raises `BackboneUnfit` unless the parts together give the logits of the whole."""
     with torch.no_grad():
         logits = backbone(trace.probe)
     largest = float((logits - trace.logits).abs().max())
@@ -167,7 +167,7 @@ def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
 
 
 def _note_departures(backbone: WrappedBackbone, trace: Trace, anatomy: Anatomy) -> None:
-    """Is the embedding the average of the last feature map? If not, says what stands between."""
+    """Notes under ``lacks`` what lies between the last feature map's average and the embedding, if they differ."""
     with torch.no_grad():
         features = backbone.features(trace.probe)
         embedding = backbone.average(features)

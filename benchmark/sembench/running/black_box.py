@@ -1,4 +1,4 @@
-"""From the settings of a suite, or from a module at hand, to a backbone that has been looked over."""
+"""Makes backbones from the settings of a suite, or from a module, and examines how they propagate relevance."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from sembench.relevance.conservation import examine_relevance
 def adapt(
     network: nn.Module, *, image_size: int, blocks: Sequence[str] | None = None, n_classes: int | None = None
 ) -> Backbone:
-    """Your own trained classifier as a frozen backbone; the module itself stays as it is.
+    """Your own trained classifier as a frozen backbone; the module itself does not change.
 
-    What does not fit an explainer or a metric stands in ``lacks`` of the result, with the reason.
+    ``lacks`` of the result gives the reasons why explainers or metrics do not apply to it, if there are any.
 
     Args:
-        network: A classifier from ``(B, 3, H, W)`` to logits ``(B, C)`` that ends in ``nn.Linear``. Its images are
-            those that you pass on: normalise them as it wants them.
+        network: A classifier from ``(B, 3, H, W)`` to logits ``(B, C)`` that ends in ``nn.Linear``. Images are passed
+            to it as they are: normalise them as it expects.
         image_size: Height and width of the images, pixels.
-        blocks: Submodules that the blocks end with; found if left out.
-        n_classes: Classes that are needed, if not those of the module: its last layer is then drawn anew, from the
-            global stream.
+        blocks: Submodules that the blocks end with; found automatically if left out.
+        n_classes: Number of classes, if not the module's: a new last layer is then drawn from the global stream.
 
     Raises:
         BackboneUnfit: If the network does not have this form; says where it departs from it.
@@ -46,9 +45,9 @@ def backbone_of(
 
     Args:
         spec: See `sembench.suites.suite.BackboneSpec`.
-        n_classes: Classes of the data set, ``C``; ``None`` for those of a network of the user's.
+        n_classes: Classes of the data set, ``C``; ``None`` for those of the user's network.
         image_size: Height and width of its images, pixels.
-        normalisation: How its images come.
+        normalisation: Normalisation of its images.
 
     Raises:
         SuiteInvalid: If these settings do not go together.
@@ -71,8 +70,8 @@ def _made(spec: Mapping[str, Any], n_classes: int | None, image_size: int, norma
     outputs = getattr(backbone, "outputs", n_classes)
     if spec.get("frozen") and outputs != n_classes:
         raise SuiteInvalid(
-            f"backbone {name!r} is frozen, but tells {outputs} classes apart where the data set has {n_classes}. Leave "
-            "out frozen, and a new linear layer is trained with the rest."
+            f"backbone {name!r} is frozen, but has {outputs} classes where the data set has {n_classes}. Leave out "
+            "frozen, and a new linear layer is trained with the rest."
         )
     if spec.get("mean"):
         wanted = Normalisation(tuple(spec["mean"]), tuple(spec["std"]))

@@ -1,4 +1,4 @@
-"""How is a black box trained? Cross-entropy, SGD, cosine schedule per step; every epoch leaves a checkpoint."""
+"""Training of a black box: cross-entropy, SGD, cosine schedule per step, a checkpoint after every epoch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
         backbone: A fresh backbone, on its device; the same initial weights on every start.
         train: The training split.
         training: The recipe.
-        session: Seed, checkpoint, progress; takes what the training cost.
+        session: Seed, checkpoint, progress; the training's cost is added to it.
 
     Raises:
         FitImpossible: If the loss stops being finite.
@@ -71,6 +71,6 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
 def cosine(
     optimizer: torch.optim.Optimizer, epochs: int, images: int, batch_size: int, final: float
 ) -> CosineAnnealingLR:
-    """Cosine schedule per step, from the optimizer's learning rate to ``final`` (or its own, if that is lower)."""
+    """Cosine schedule per step, from the optimizer's learning rate down to ``final``; constant if that is higher."""
     steps = epochs * len(list(batches(images, batch_size, 0, 0)))
     return CosineAnnealingLR(optimizer, max(1, steps), min(final, *(g["lr"] for g in optimizer.param_groups)))

@@ -1,8 +1,8 @@
-"""How is a model trained so that it can be killed at any moment? In stages; every epoch leaves a checkpoint.
+"""Training in stages, with a checkpoint after every epoch, so that it can be killed at any moment.
 
-A stage says which parameters move, under which optimizer, and what is lost. The engine here does the rest: the order of
-images, checkpoints, progress, and the bookkeeping of what it cost. A training that was killed and is started again goes
-on after the last complete epoch and ends with the same weights, on the CPU to the last bit.
+A stage says which parameters are trained, with which optimizer and loss. This module does the rest: the order of
+images, checkpoints, progress, and the account of the cost. A training that was killed and is started again continues
+after the last complete epoch and ends with the same weights, on the CPU to the last bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sembench.types import Batch
 
 
 class Checkpoint(Protocol):
-    """Where a training leaves its state, so that a killed one goes on from the last epoch."""
+    """Keeps the state of a training, so that a killed one continues from the last epoch."""
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The last state saved, or ``None``."""
@@ -59,10 +59,10 @@ class Session:
 
     Attributes:
         seed: Decides the order of images and every other draw.
-        checkpoint: Where the state goes after every epoch.
+        checkpoint: Keeps the state after every epoch.
         report: Takes one line of progress per epoch.
-        precision: ``"bfloat16"``: steps compute their matrix products and convolutions in it where the hardware has it
-            (automatic mixed precision), weights stay in float32; ``"float32"``: everything.
+        precision: ``"float32"``, or ``"bfloat16"`` for matrix products and convolutions (automatic mixed precision;
+            weights stay in float32).
         passes: Forward passes so far.
         images: Images through the network so far.
         seconds: Time so far, s.
@@ -97,7 +97,7 @@ class Step:
 
     @cached_property
     def batch(self) -> Batch:
-        """The images, varied as the data set wants it for training, loaded when first asked for."""
+        """The images, augmented if the data set asks for that, loaded at first access."""
         return self.split.training_batch(self.indices, self.generator).to(self.device)
 
 
@@ -108,15 +108,15 @@ class Stage:
     Attributes:
         name: For progress and messages.
         epochs: Passes over the training split.
-        optimizer: Holds the parameters that move in this stage; all others are still. Stages may share one, with its
-            momenta.
+        optimizer: Holds the parameters that are trained in this stage; all others are fixed. Stages may share one,
+            with its momenta.
         loss: The weighted terms of a step's loss, by name; their sum is minimised.
         schedule: Learning rates over time, if they change.
-        schedule_per: Whether the schedule moves on after each step or each epoch.
+        schedule_per: Whether the schedule advances after each step or each epoch.
         batch_size: Images per step; a last batch of one image is left out, batch norm cannot use it.
-        in_training_mode: The modules in training mode (batch norm, dropout); the rest is in evaluation mode.
-        begin: Called before the first epoch, and again where a killed training goes on within the stage.
-        finish: Called after the last epoch, before it counts as done; also where the stage has no epochs.
+        in_training_mode: The modules in training mode (batch norm, dropout); all others are in evaluation mode.
+        begin: Called before the first epoch, and again when a killed training continues within the stage.
+        finish: Called after the last epoch, before it counts as done; also if the stage has no epochs.
     """
 
     name: str
@@ -132,20 +132,20 @@ class Stage:
 
 
 def train_in_stages(model: nn.Module, train: Split, stages: Sequence[Stage], session: Session) -> None:
-    """Trains a model in place, stage after stage; killed and started again it goes on after the last complete epoch.
+    """Trains a model in place, stage after stage, from the session's checkpoint if there is one.
 
     The order of images depends on the seed and the epoch alone. Afterwards the model is in evaluation mode and none of
-    its parameters asks for gradients.
+    its parameters requires gradients.
 
     Args:
         model: A fresh model, on its device; the same initial weights on every start.
         train: The training split.
-        stages: What is done, in order.
-        session: Seed, checkpoint, progress; takes what the training cost.
+        stages: The stages, in order.
+        session: Seed, checkpoint, progress; the training's cost is added to it.
 
     Raises:
-        FitImpossible: If the loss stops being finite. It is that before each step: a last step that goes astray shows
-            in the evaluation, as class scores that are not finite.
+        FitImpossible: If the loss stops being finite. The loss is that before each step: if the very last step
+            diverges, the evaluation finds class scores that are not finite.
     """
     state = _State(model, stages, session)
     done_stages, done_epochs = state.resume()
@@ -175,13 +175,13 @@ def train_in_stages(model: nn.Module, train: Split, stages: Sequence[Stage], ses
 
 
 def batches(count: int, size: int, seed: int, epoch: int) -> Iterator[Tensor]:
-    """The images of an epoch in random order, ``size`` at a time; a last one alone is left out."""
+    """The images of an epoch in random order, ``size`` at a time; a last batch of one image is left out."""
     order = torch.randperm(count, generator=generator(seed, "order of images", epoch))
     return (part for part in order.split(size) if len(part) > 1)
 
 
 def _enter(model: nn.Module, stage: Stage) -> None:
-    """Puts modes and gradients as the stage wants them."""
+    """Sets modes and gradients for a stage."""
     model.eval().requires_grad_(False)
     for module in stage.in_training_mode:
         module.train()
@@ -225,7 +225,7 @@ def _epoch(model: nn.Module, train: Split, stage: Stage, epoch: int, overall: in
 
 
 class _State:
-    """Everything that a checkpoint holds: weights, optimizers, schedules, the place, the cost."""
+    """The content of a checkpoint: weights, optimizers, schedules, position, cost."""
 
     def __init__(self, model: nn.Module, stages: Sequence[Stage], session: Session) -> None:
         self.model = model
@@ -234,7 +234,7 @@ class _State:
         self.schedules = list(dict.fromkeys(stage.schedule for stage in stages if stage.schedule is not None))
 
     def save(self, stage: int, epochs: int) -> None:
-        """Saves the state after so many epochs of a stage."""
+        """Saves the state after a number of epochs of a stage."""
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         for number, optimizer in enumerate(self.optimizers):
             for index, slots in optimizer.state_dict()["state"].items():
@@ -249,7 +249,7 @@ class _State:
         self.session.checkpoint.save(tensors, facts)
 
     def resume(self) -> tuple[int, int]:
-        """Puts the last checkpoint in place; returns the stage it is in and the epochs done there."""
+        """Restores the last checkpoint; returns its stage and the epochs done there."""
         stored = self.session.checkpoint.load()
         if stored is None:
             return 0, 0
