@@ -25,14 +25,7 @@ from sembench.similarity import distances, log_similarity
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import Explanation, Prototypes, as_points
 from sembench_baselines.linear_head import linear_head, prototype_relevance
-from sembench_baselines.settings import (
-    PAPER,
-    PerClass,
-    Presets,
-    class_of_each,
-    prototypes_within,
-    require_at_least,
-)
+from sembench_baselines.settings import PAPER, PerClass, Presets, class_of_each, prototypes_within, require_at_least
 
 _PASS = 256
 
@@ -273,7 +266,7 @@ class ProtoPNet(TrainedExplainer):
         joint = torch.optim.Adam([*add_on, {**features, "weight_decay": self.weight_decay}], fused=True)
         last = torch.optim.Adam(model.last.parameters(), lr=self.last_rate)
         decay = StepLR(joint, self.decay_every, 0.1)
-        head = _LastLayer(model, train, self)
+        similarities = torch.empty(0)
 
         def loss(step: Step) -> dict[str, Tensor]:
             return self.losses(model, step.batch.images, step.batch.labels)
@@ -282,12 +275,22 @@ class ProtoPNet(TrainedExplainer):
             model.eval()
             model.project(train)
 
+        @torch.no_grad()
+        def look() -> None:
+            nonlocal similarities  # the last layer's problem is convex: one pass, not one in every epoch
+            device = model.vectors.device
+            similarities = torch.cat([model(b.images.to(device)).similarities for b in train.batches(_PASS)])
+
+        def last_loss(step: Step) -> dict[str, Tensor]:
+            labels = step.split.labels[step.indices].to(step.device)
+            return self.last_losses(model, similarities[step.indices.to(step.device)], labels)
+
         stages = [Stage("warm-up", self.warm_epochs, warm, loss, self.batch_size, [model])]
         for start in range(0, max(1, self.joint_epochs), self.project_every):
             epochs = min(self.project_every, self.joint_epochs - start)
             stages += [
                 Stage("joint", epochs, joint, loss, self.batch_size, [model], decay, "epoch", finish=project),
-                Stage("last layer", self.last_epochs, last, head.loss, self.batch_size, [], begin=head.look),
+                Stage("last layer", self.last_epochs, last, last_loss, self.batch_size, [], begin=look),
             ]
         return stages
 
@@ -300,36 +303,17 @@ class ProtoPNet(TrainedExplainer):
             "separation": self.separation * separation_cost(squared, labels, model.classes),
         }
 
+    def last_losses(self, model: ProtoPNetModel, similarities: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The weighted terms of the last layer's stage."""
+        return {
+            "cross-entropy": F.cross_entropy(model.last(similarities).float(), labels),
+            "sparsity": self.sparsity * sparsity_cost(model.last.weight, model.classes),
+        }
+
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ProtoPNetModel:
         model = ProtoPNetModel(copy.deepcopy(backbone), state["classes"].cpu(), self)
         model.load_state_dict(state)
         return model.to(backbone.device).eval().requires_grad_(False)
-
-
-class _LastLayer:
-    """Training of the last layer alone (convex); similarities are computed once, not in every epoch."""
-
-    def __init__(self, model: ProtoPNetModel, train: Split, recipe: ProtoPNet) -> None:
-        self.model = model
-        self.train = train
-        self.sparsity = recipe.sparsity
-        self.similarities = torch.empty(0)
-
-    @torch.no_grad()
-    def look(self) -> None:
-        """Computes the similarities of all training images, in one pass."""
-        device = self.model.vectors.device
-        seen = [self.model(batch.images.to(device)).similarities for batch in self.train.batches(_PASS)]
-        self.similarities = torch.cat(seen)
-
-    def loss(self, step: Step) -> dict[str, Tensor]:
-        """Cross-entropy and sparsity."""
-        scores = self.model.last(self.similarities[step.indices.to(step.device)]).float()
-        labels = step.split.labels[step.indices].to(step.device)
-        return {
-            "cross-entropy": F.cross_entropy(scores, labels),
-            "sparsity": self.sparsity * sparsity_cost(self.model.last.weight, self.model.classes),
-        }
 
 
 @dataclass(frozen=True)

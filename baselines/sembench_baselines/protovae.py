@@ -27,14 +27,7 @@ from sembench.training.classifier import cosine
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import Explanation, Prototypes, Trait
 from sembench_baselines.linear_head import linear_head, prototype_relevance
-from sembench_baselines.settings import (
-    PAPER,
-    PerClass,
-    Presets,
-    class_of_each,
-    prototypes_of_class,
-    require_at_least,
-)
+from sembench_baselines.settings import PAPER, PerClass, Presets, class_of_each, prototypes_of_class, require_at_least
 
 Encoder = Literal["conv", "backbone"]
 

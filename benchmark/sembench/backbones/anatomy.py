@@ -64,7 +64,9 @@ def dissect(trace: Trace, blocks: Sequence[str] | None = None) -> Anatomy:
         )
     usable = usable[: usable.index(last) + 1]
     cuts = _by_resolution(trace, usable) if blocks is None else _by_name(trace, blocks, usable)
-    return Anatomy(cuts, tuple(trace.name(node) for node in cuts), classifier, tuple(_words(trace, between)))
+    return Anatomy(
+        cuts, tuple(trace.name(node) for node in cuts), classifier, tuple(_word(trace, node) for node in between)
+    )
 
 
 def _classifier(trace: Trace) -> fx.Node:
@@ -74,7 +76,7 @@ def _classifier(trace: Trace) -> fx.Node:
     while isinstance(node, fx.Node) and isinstance(_module(trace.module, node), (nn.Identity, nn.Dropout)):
         node = node.args[0]
     if not isinstance(node, fx.Node) or not isinstance(_module(trace.module, node), nn.Linear):
-        last = _words(trace, [node])[0] if isinstance(node, fx.Node) else type(node).__name__
+        last = _word(trace, node) if isinstance(node, fx.Node) else type(node).__name__
         raise BackboneUnfit(
             f"the last step is {last}, not a linear layer (nn.Linear) that gives the logits; take a softmax off, or "
             "look inside a module that stays whole."
@@ -201,9 +203,6 @@ def _is_map(node: fx.Node) -> bool:
     return shape is not None and len(shape) == 4 and node.op != "placeholder"
 
 
-def _words(trace: Trace, nodes: Sequence[fx.Node]) -> list[str]:
-    called = [_module(trace.module, node) for node in nodes]
-    return [
-        type(module).__name__ if module is not None else getattr(node.target, "__name__", str(node.target))
-        for node, module in zip(nodes, called, strict=True)
-    ]
+def _word(trace: Trace, node: fx.Node) -> str:
+    called = _module(trace.module, node)
+    return type(called).__name__ if called is not None else getattr(node.target, "__name__", str(node.target))

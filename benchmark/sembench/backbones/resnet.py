@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -30,7 +31,9 @@ def _as_backbone(network: ResNet, n_classes: int) -> Backbone:
     return Backbone(blocks, nn.Linear(network.inplanes, n_classes))
 
 
-def _resnet(block: type[nn.Module], layers: Sequence[int], imagenet: Any, n_classes: int, weights: str) -> Backbone:
+def _resnet(
+    block: type[nn.Module], layers: Sequence[int], imagenet: Any, n_classes: int, *, weights: str = "none"
+) -> Backbone:
     network = ResNet(block, list(layers))
     if weights == "imagenet":
         try:
@@ -49,16 +52,7 @@ def resnet10_narrow(n_classes: int, *, weights: str = "none") -> Backbone:
     return _as_backbone(_HalfWidth(BasicBlock, [1, 1, 1, 1]), n_classes)
 
 
-def resnet18(n_classes: int, *, weights: str = "none") -> Backbone:
-    """ResNet18 (He et al., CVPR 2016), randomly initialised from the global stream, or with ImageNet weights."""
-    return _resnet(BasicBlock, (2, 2, 2, 2), models.ResNet18_Weights.IMAGENET1K_V1, n_classes, weights)
-
-
-def resnet34(n_classes: int, *, weights: str = "none") -> Backbone:
-    """ResNet34, the backbone of [K] and [C]; stages of 64, 128, 256 and 512 channels."""
-    return _resnet(BasicBlock, (3, 4, 6, 3), models.ResNet34_Weights.IMAGENET1K_V1, n_classes, weights)
-
-
-def resnet50(n_classes: int, *, weights: str = "none") -> Backbone:
-    """ResNet50, bottleneck blocks; stages of 256, 512, 1024 and 2048 channels."""
-    return _resnet(Bottleneck, (3, 4, 6, 3), models.ResNet50_Weights.IMAGENET1K_V1, n_classes, weights)
+# He et al., CVPR 2016; weights are drawn from the global stream, or those of ImageNet.
+resnet18 = partial(_resnet, BasicBlock, (2, 2, 2, 2), models.ResNet18_Weights.IMAGENET1K_V1)
+resnet34 = partial(_resnet, BasicBlock, (3, 4, 6, 3), models.ResNet34_Weights.IMAGENET1K_V1)  # of [K] and [C]
+resnet50 = partial(_resnet, Bottleneck, (3, 4, 6, 3), models.ResNet50_Weights.IMAGENET1K_V1)

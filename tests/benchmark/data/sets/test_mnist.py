@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from sembench.data.files import PublishedFiles
-from sembench.data.idx import read_idx_splits
-from sembench.data.sets.mnist import CLOTHING, fashion_mnist, mnist
+from sembench.data.sets.mnist import CLOTHING, fashion_mnist, mnist, read_idx_splits
 from sembench.errors import DataDamaged, DataMissing
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sembench.data.files import PublishedFiles
-from sembench.data.idx import read_idx
+from sembench.data.sets.mnist import read_idx
 from sembench.errors import DataDamaged, DataMissing
 
 
