@@ -213,7 +213,7 @@ class Blocks(Explainer):
         if obstacle is not None:
             raise FitImpossible(f"{obstacle}.")
         counts = prototypes_within(self.prototypes_per_class, train)
-        # Going up, the map of block `last` alone is only needed where the network goes on behind it.
+        # Eq. 11 skips the network's last block, so the composite of that block alone is not needed.
         deepest = self.last if self.last < len(backbone.blocks) else max(self.first, self.last - 1)
         levels = range(self.first, deepest + 1)
         rows = {level: RowSample(train.labels, counts, self.max_rows, generator) for level in levels}

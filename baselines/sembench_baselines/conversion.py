@@ -35,7 +35,7 @@ class Embedding(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Device of the model."""
         return self.model.prototypes.vectors.device
 
     def embed(self, images: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class KMExOf(Conversion):
 
     @property
     def lacks(self) -> Mapping[Capability, str]:  # type: ignore[override]
-        """Why there is no relevance, if there is none."""
+        """The reason for missing relevance, if it is missing."""
         if Capability.ATTRIBUTION in self.supports:
             return {}
         reason = self.base.lacks.get(Capability.ATTRIBUTION, "it does not offer relevance of pixels")
@@ -98,7 +98,7 @@ class KMExOf(Conversion):
 
     @property
     def needs(self) -> frozenset[Trait]:  # type: ignore[override]
-        """What the other explainer needs."""
+        """Those of the other explainer."""
         return self.base.needs
 
     @property
@@ -107,7 +107,7 @@ class KMExOf(Conversion):
         return self.base.attribution_needs if isinstance(self.base, TrainedExplainer) else frozenset({Trait.RELEVANCE})
 
     def obstacle(self, backbone: Backbone) -> str | None:
-        """Why the other explainer cannot be fitted."""
+        """The other explainer's obstacle."""
         return self.base.obstacle(backbone)
 
     def hyperparameters(self) -> dict[str, object]:

@@ -30,11 +30,11 @@ _FIT_BATCH = 256
 
 
 class Embeds(Protocol):
-    """What KMEx needs of a network: an embedding and a device."""
+    """A network with an embedding and a device, all that KMEx needs."""
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
 
     def embed(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to ``(B, D)``."""

@@ -47,7 +47,7 @@ class Backbone(nn.Module):
 
     @property
     def traits(self) -> frozenset[Trait]:
-        """What explainers and metrics may rely on."""
+        """Properties that explainers and metrics may rely on."""
         return frozenset(Trait) - set(self.lacks)
 
     @property
@@ -62,7 +62,7 @@ class Backbone(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.classifier.weight.device
 
     def renewed(self) -> Backbone:

@@ -1,4 +1,4 @@
-"""What a data set declares before it is read: its licence, and how its files can be fetched."""
+"""Declarations of data sets, known before any is read: licences, and how files are fetched."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def licence_of(load: Callable[..., Any], options: Options) -> Licence:
 
 
 def fetch_of(load: Callable[..., Any]) -> Fetch | None:
-    """What fetches a data set's files; ``None`` where nothing does."""
+    """The function that fetches a data set's files; ``None`` if there is none."""
     declared: tuple[LicenceOf, Fetch | None] | None = getattr(load, _DECLARED, None)
     return None if declared is None else declared[1]

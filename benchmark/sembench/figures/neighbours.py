@@ -31,7 +31,7 @@ class Neighbours:
 
     @property
     def ghosted(self) -> Tensor:
-        """Which prototypes explain nothing, ``(P,)``, boolean."""
+        """Mask of the prototypes that explain nothing, ``(P,)``."""
         return self.explains == 0
 
     def frame(
@@ -85,7 +85,7 @@ def _nearest_cells(subject: Subject, explanation: Explanation) -> tuple[Tensor, 
 
 
 def _explained(subject: Subject, explanation: Explanation, labels: Tensor, classes: Tensor) -> Tensor:
-    """How many points of the batch each prototype explains, as ghosting counts them."""
+    """Number of points of the batch that each prototype explains, as ghosting counts them."""
     similarities, maps = explanation.similarities.cpu(), explanation.similarity_maps
     if subject.model.points == "cell" and maps is not None:
         similarities, labels = as_points(maps.cpu()), labels.repeat_interleave(maps[0, 0].numel())

@@ -25,12 +25,12 @@ class Subject:
     """A fitted model as figures see it.
 
     Attributes:
-        name: What it is called.
+        name: Name of the explainer.
         model: The model, in evaluation mode.
         backbone: The black box that it is paired with.
         dataset: The data that it is shown on.
         supports: What it can show, see `sembench.explainers.explainer.Explainer`.
-        lacks: Why it cannot show something, in words.
+        lacks: For what it cannot show, a sentence with the reason.
     """
 
     name: str
