@@ -63,11 +63,7 @@ class BlackBox(Explainer):
     model: ClassVar[type[BlackBoxModel]] = BlackBoxModel
     kind: ClassVar[Literal["explainer", "control", "reference"]] = "reference"
     supports = frozenset({Capability.PROBABILITIES, Capability.ATTRIBUTION})
-    lacks = {
-        Capability.SIMILARITIES: _WHY,
-        Capability.PROTOTYPE_SIMILARITIES: _WHY,
-        Capability.EMBEDDINGS: _WHY,
-    }
+    lacks = {Capability.SIMILARITIES: _WHY, Capability.PROTOTYPE_SIMILARITIES: _WHY, Capability.EMBEDDINGS: _WHY}
 
     bias: Bias = "share"
 
