@@ -22,8 +22,7 @@ from sembench.errors import FitImpossible
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.similarity import distances, distances_of_cells, largest_per_class
 from sembench.types import Capability, Explanation, Prototypes, Trait, as_points
-from sembench_baselines.clustering import Flavour, classwise_kmeans
-from sembench_baselines.row_sample import RowSample
+from sembench_baselines.clustering import Flavour, RowSample, classwise_kmeans
 from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_within, require_at_least
 
 Scaling = Literal["dimension", "none"]

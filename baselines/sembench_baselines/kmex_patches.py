@@ -20,9 +20,8 @@ from sembench.relevance.propagation import propagate
 from sembench.relevance.prototypes import class_shares, onto_cells
 from sembench.similarity import largest_per_class
 from sembench.types import Explanation, as_points
-from sembench_baselines.clustering import classwise_kmeans
+from sembench_baselines.clustering import RowSample, classwise_kmeans
 from sembench_baselines.kmex import KMEx, KMExModel
-from sembench_baselines.row_sample import RowSample
 from sembench_baselines.settings import prototypes_within
 
 _FIT_BATCH = 256

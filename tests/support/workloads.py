@@ -134,7 +134,7 @@ def _kmeans(stage: Stage) -> Work:
 
 
 def _rows(stage: Stage) -> Work:
-    from sembench_baselines.row_sample import RowSample
+    from sembench_baselines.clustering import RowSample
 
     labels = torch.arange(stage.training) % 10
     maps = torch.rand(stage.training, 64, 5, 5, generator=torch.Generator().manual_seed(0))

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sembench.backbones.one_cell import OneCellConv2d, quick_on_one_cell
-from sembench.backbones.resnet import resnet18
+from sembench.backbones.resnet import OneCellConv2d, quick_on_one_cell, resnet18
 from sembench.seeding import generator, isolated
 
 
