@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from places import ROOT
-from sembench.testing import gates
-from sembench.testing.tally import tally
+from sembench.testing import gates, tally
 from sembench_baselines.blocks import B234
 from stage import FITS, TRAINED, Stage
 from workloads import METRICS, workloads

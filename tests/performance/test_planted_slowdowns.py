@@ -10,8 +10,7 @@ from sembench.evaluation.evaluation import Evaluation
 from sembench.metrics.accuracy import ACCURACY, accuracy
 from sembench.metrics.lrp_kl import LRP_KL, relevance_kl
 from sembench.metrics.metric import Meter, Scores
-from sembench.testing import gates
-from sembench.testing.tally import Tally, tally
+from sembench.testing import Tally, gates, tally
 from sembench_baselines.kmex import KMEx, KMExModel
 from stage import Stage
 from workloads import workloads

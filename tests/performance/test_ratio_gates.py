@@ -7,8 +7,7 @@ Limits are half as much again as what was measured on an idle and on a busy mach
 import pytest
 import torch
 
-from sembench.testing import gates
-from sembench.testing.tally import tally
+from sembench.testing import gates, tally
 from stage import Stage
 from workloads import workloads
 

@@ -1,19 +1,93 @@
-"""What may a computation cost at most? Gates on exact counts, and on ratios that are measured within one process.
+"""Exact counts of what a computation costs, and gates on them and on ratios that are measured within one process.
 
-No gate knows an absolute time: a slow or a busy machine turns none of them red. Each is a function of something
-measured, so that a test can plant a slowdown and see it caught.
+Counts are the same on an idle and on a busy machine. No gate knows an absolute time, so a slow machine turns none of
+them red. Each is a function of something measured, so that a test can plant a slowdown and see it caught.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from sembench.cost import PassCounter
 from sembench.errors import SembenchError
-from sembench.testing.tally import Tally
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The exact cost of one computation.
+
+    Attributes:
+        passes: Forward passes of the network.
+        images: Images in all passes together.
+        operations: Operations on tensors. They depend on the version of torch, not on the machine's load.
+        peak_bytes: Most bytes of tensors that were made by the computation and held at one time.
+    """
+
+    passes: int
+    images: int
+    operations: int
+    peak_bytes: int
+
+    def counts(self) -> dict[str, int]:
+        """The counts by name."""
+        return dataclasses.asdict(self)
+
+
+def tally(function: Callable[[], object], network: nn.Module | None = None) -> Tally:
+    """Runs a computation once and counts what it does.
+
+    Args:
+        function: The computation.
+        network: The network whose passes are counted; without one, passes and images are 0.
+
+    Returns:
+        Its counts. Tensors that a library holds outside torch, such as NumPy arrays of its own, are not seen.
+    """
+    watch = _Watch()
+    with PassCounter(network or nn.Identity()) as counter, watch:
+        kept = function()  # what it returns counts as held
+    del kept
+    return Tally(counter.passes, counter.images, watch.operations, watch.peak)
+
+
+class _Watch(TorchDispatchMode):
+    """Sees every operation on tensors, those of the backward pass included."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations = 0
+        self.peak = 0
+        self._held: dict[int, tuple[Any, int]] = {}
+        self._foreign: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        self.operations += 1
+        given = {_key(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor) and _key(leaf) not in given:
+                storage = leaf.untyped_storage()
+                self._held[_key(leaf)] = (StorageWeakRef(storage), storage.nbytes())
+        self._held = {key: held for key, held in self._held.items() if not held[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self._held.values()))
+        return result
+
+
+def _key(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
 
 
 class TooCostly(SembenchError):
@@ -86,7 +160,7 @@ def bytes_per_image(what: str, few: Tally, many: Tally, *, images: int, at_most:
 
 
 def ratio(function: Callable[[], object], baseline: Callable[[], object], *, repetitions: int = 5) -> float:
-    """How many times the processor time of a baseline does a computation take?
+    """Processor time of a computation, in multiples of that of a baseline.
 
     Both run in turn, on one thread. The least of each counts: whatever disturbs a run can only prolong it. Processor
     time leaves out what other programs take.
@@ -120,7 +194,7 @@ def within(
     repetitions: int = 5,
     tries: int = 3,
 ) -> float:
-    """Lets a computation through that takes at most so many times the processor time of a baseline.
+    """Lets a computation through whose processor time is at most a given multiple of a baseline's.
 
     Args:
         what: Its name, for the message.
@@ -128,7 +202,7 @@ def within(
         baseline: What it is compared with: the forward passes that it cannot do without.
         at_most: The largest ratio that passes.
         repetitions: Of both, in turn.
-        tries: A ratio above the limit is measured again so often: a disturbance passes, a slowdown stays.
+        tries: A ratio above the limit is measured again up to this often: a disturbance passes, a slowdown stays.
 
     Returns:
         The least ratio that was measured.
