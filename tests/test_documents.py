@@ -128,7 +128,7 @@ def test_commands_that_the_documents_name_are_targets():
 
 def test_every_entry_point_has_its_registry():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    kinds = ("explainers", "metrics", "datasets", "backbones", "commands")
+    kinds = ("explainers", "metrics", "datasets", "backbones", "figures", "commands")
     groups = {f"sembench.{kind}" for kind in kinds}
     assert set(project["entry-points"]) == groups
 

@@ -101,7 +101,8 @@ def test_what_show_leaves_goes_into_the_report_of_its_entry_as_it_is(folder):
 def test_what_cannot_be_shown_is_one_line_and_exit_status_2(folder):
     unknown = sembench(folder, "show", "portrait")
     assert unknown.returncode == 2
-    assert "'portrait' is not one of 'prototypes'" in unknown.stderr
+    assert unknown.stderr.startswith("error: unknown figure 'portrait'.")
+    assert "Did you mean 'prototypes'" in sembench(folder, "show", "prototype").stderr
     wrong = sembench(folder, "show", "relevance", "--suite", "shown.toml", "--explainer", "kmx")
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("error: unknown explainer 'kmx'. Did you mean 'kmex'")

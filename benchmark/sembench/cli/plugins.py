@@ -12,14 +12,14 @@ from sembench.cli.options import NETWORK, PluginOption
 
 
 def list_everything(plugin: PluginOption = []) -> None:  # noqa: B006
-    """Show the explainers, data sets, metrics, backbones and suites that are there."""
+    """Show the explainers, data sets, metrics, backbones, figures and suites that are there."""
     from sembench.plugins.loading import load_plugins
 
     load_plugins(plugin)
-    from sembench.plugins.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
+    from sembench.plugins.registry import BACKBONES, DATASETS, EXPLAINERS, FIGURES, METRICS
     from sembench.suites.suite import load_suite, suite_names
 
-    for registry in (EXPLAINERS, DATASETS, METRICS, BACKBONES):
+    for registry in (EXPLAINERS, DATASETS, METRICS, BACKBONES, FIGURES):
         typer.echo(f"{registry.kind}s")
         for name in registry.names():
             typer.echo(f"  {name:<22}{registry.origin(name)}")

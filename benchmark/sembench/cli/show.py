@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sembench.cli.options import RUNS, SuiteOption
+from sembench.cli.options import RUNS, PluginOption, SuiteOption
 
 if TYPE_CHECKING:
     from sembench.suites.plan import Cell
     from sembench.workbench import Exhibit
 
 
-class Shown(StrEnum):
-    """Which figures there are."""
-
-    PROTOTYPES = "prototypes"
-    LOOKS_LIKE = "looks-like"
-    RELEVANCE = "relevance"
-    CONCEPTS = "concepts"
-    EMBEDDING = "embedding"
-    CURVES = "curves"
-    ABLATIONS = "ablations"
-
-
 def show(
-    figure: Annotated[Shown, typer.Argument(help="Which figure.")],
+    figure: Annotated[str, typer.Argument(help="Name of a figure, as `sembench list` shows it.")],
+    plugin: PluginOption = [],  # noqa: B006
     suite: SuiteOption = "quick",
     explainer: Annotated[list[str], typer.Option(help="Show this entry (repeatable); all by default.")] = [],  # noqa: B006
     dataset: Annotated[list[str], typer.Option(help="Only on this data set (repeatable).")] = [],  # noqa: B006
@@ -49,26 +37,27 @@ def show(
 
     curves and ablations are drawn from results alone, all seeds together.
     """
-    if figure in (Shown.CURVES, Shown.ABLATIONS):
-        from sembench_leaderboard.commands.charts import figure_files
-        from sembench_leaderboard.entries.load import load
-        from sembench_leaderboard.files import write
+    from sembench.figures.figure import ResultsFigure
+    from sembench.files import write_atomically
+    from sembench.plugins.loading import load_plugins
+    from sembench.plugins.registry import FIGURES
 
-        for path in write(figure_files(figure.value, load([results], suite=suite), explainer, dataset), out):
-            typer.echo(path)
+    load_plugins(plugin)
+    kind = FIGURES.get(figure)
+    if isinstance(kind, ResultsFigure):
+        for name, content in kind.files(results, suite, explainer, dataset).items():
+            write_atomically(out / name, content)
+            typer.echo(out / name)
         return
     from sembench.suites.plan import check_names, plan
     from sembench.suites.suite import load_suite
 
     cells = plan(load_suite(suite), explainers=explainer, datasets=dataset, seeds=seed)
     check_names(cells)
-    typer.echo("loading torch ...")
-    amount = "nearest" if figure is Shown.PROTOTYPES else "count"
-    options = {"images": image or None, amount: count, "classes": label or None, "method": projection}
+    options = {"images": image or None, kind.amount: count, "classes": label or None, "method": projection}
     given = {name: value for name, value in options.items() if value is not None}
     gallery = Gallery(cache or results / "cache", data_root, device, out, typer.echo)
-    apart = figure is Shown.PROTOTYPES and not explainer
-    if not gallery.show(figure.value, cells, every_seed=bool(seed), apart=apart, **given):
+    if not gallery.show(figure, cells, every_seed=bool(seed), apart=kind.apart and not explainer, **given):
         raise typer.Exit(1)
 
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from sembench.errors import NotOffered
 from sembench.figures.colours import Colour, ink_on, prototype_colours
+from sembench.figures.figure import ModelFigure
 from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.overlay import stretched
 from sembench.figures.picture import LINE, Picture, styled
 from sembench.figures.subject import Subject, picked, pixels
+from sembench.types import Capability
 
 _SHORT = 12  # characters of a class's name
 _SIDE, _GAP, _NAME = 0.95, 0.08, 1.42
@@ -82,6 +84,9 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
         left, top = _NAME + column * _ENTRY, 3 * row + 0.15 + line * (_THUMB + 0.12)
         _draw_entry(picture, subject, legend, concept, colours[concept], left, top)
     return picture
+
+
+CONCEPTS = ModelFigure(concepts, together=False, requires=frozenset({Capability.SIMILARITIES}), maps=True)
 
 
 def _cells(subject: Subject, picks: torch.Tensor, split: str) -> Cells:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sembench.figures.colours import class_colour
+from sembench.figures.figure import ModelFigure
 from sembench.figures.picture import LINE, Picture, styled
 from sembench.figures.projection import project
 from sembench.figures.subject import Subject, first_of_classes
@@ -127,6 +128,9 @@ def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | N
         _panel(picture, title, found, vectors, (column * (_SIDE + _GAP), row * (_SIDE + 2.4 * LINE)), method, seed,
                names)  # fmt: skip
     return picture
+
+
+EMBEDDING = ModelFigure(embedding, together=True, requires=frozenset({Capability.SIMILARITIES, Capability.EMBEDDINGS}))
 
 
 _CAPTION = [

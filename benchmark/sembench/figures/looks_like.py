@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sembench.errors import NotOffered
+from sembench.figures.figure import ModelFigure
 from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.overlay import difference, overlay
 from sembench.figures.picture import LINE, VERMILLION, Picture, styled
@@ -128,6 +129,9 @@ def looks_like(
     for row in range(len(picks)):
         _draw_row(picture, subject, found, near, decoded, row, 0.1 + row * _ROW)
     return picture
+
+
+LOOKS_LIKE = ModelFigure(looks_like, together=False, requires=frozenset({Capability.SIMILARITIES}))
 
 
 def _draw_row(

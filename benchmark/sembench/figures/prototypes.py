@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sembench.errors import NotOffered
+from sembench.figures.figure import ModelFigure
 from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.picture import BLUE, INK, LINE, VERMILLION, Picture, styled
 from sembench.figures.subject import Subject, pixels
-from sembench.types import SHARED
+from sembench.types import SHARED, Capability
 
 _SIDE = 0.46  # of a thumbnail, inches
 _GAP = 0.12
@@ -96,6 +97,11 @@ def prototypes(
             top += rows[label] * row + 0.12
         left += width + _BETWEEN
     return picture
+
+
+PROTOTYPES = ModelFigure(
+    prototypes, together=True, requires=frozenset({Capability.SIMILARITIES}), amount="nearest", apart=True
+)
 
 
 def _block(subject: Subject, count: int) -> _Block:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from sembench.errors import NotOffered
+from sembench.figures.figure import ModelFigure
 from sembench.figures.overlay import overlay
 from sembench.figures.picture import LINE, Picture, styled
 from sembench.figures.subject import Subject, picked, pixels
@@ -76,6 +77,9 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
         means = f"mean KL {np.mean(kl):.2g}\nnext image's {np.mean(other):.2g}"
         picture.write(width - _MEANS + 0.1, top + _SIDE / 2, means, size=8.5, va="center")
     return picture
+
+
+RELEVANCE = ModelFigure(relevance_maps, together=True)
 
 
 def _divergences(maps: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""Which names are there, and what stands behind them? By decorator, by entry point, by family."""
+"""Names of plugins, and the objects behind them: by decorator, by entry point, by family."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Registry:
         module_name = self._find(name).module
         try:
             spec = importlib.util.find_spec(module_name)
-        except (ImportError, ValueError):
+        except Exception:  # noqa: BLE001 - finding a module imports the packages around it, which may be broken
             return None
         return Path(spec.origin) if spec and spec.origin else None
 
@@ -142,3 +142,4 @@ EXPLAINERS = Registry("explainer", "sembench.explainers")
 METRICS = Registry("metric", "sembench.metrics")
 DATASETS = Registry("data set", "sembench.datasets")
 BACKBONES = Registry("backbone", "sembench.backbones")
+FIGURES = Registry("figure", "sembench.figures")

@@ -1,37 +1,35 @@
-"""Figures that are drawn from results alone, by name."""
+"""Figures that are drawn from results alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from pathlib import Path
 
-from sembench.errors import SembenchError, UnknownName
+from sembench.errors import SembenchError
+from sembench.figures.figure import ResultsFigure
 from sembench.results.result import Result
 from sembench_leaderboard.board import ablations
 from sembench_leaderboard.curves import curves
+from sembench_leaderboard.entries.load import load
 
-FIGURES: dict[str, Callable[[Iterable[Result]], dict[str, bytes]]] = {
-    "curves": lambda results: curves.rendered(curves.fadings(results)),
-    "ablations": ablations.rendered,
-}
+Draw = Callable[[Iterable[Result]], dict[str, bytes]]
 
 
 def figure_files(
-    figure: str, results: Iterable[Result], explainers: Collection[str] = (), datasets: Collection[str] = ()
+    draw: Draw, results: Iterable[Result], explainers: Collection[str] = (), datasets: Collection[str] = ()
 ) -> dict[str, bytes]:
-    """A figure as PNG and SVG, by path relative to a folder.
+    """A figure of some of the results as PNG and SVG, by path relative to a folder.
 
     Args:
-        figure: Its name.
+        draw: Makes the figure of the results that are left.
         results: Results as `sembench_leaderboard.entries.load.load` returns them.
         explainers: Only these entries; all by default.
         datasets: Only these data sets; all by default.
 
     Raises:
-        UnknownName: If there is no such figure.
         SembenchError: If there is nothing to draw.
     """
-    if figure not in FIGURES:
-        raise UnknownName("figure", figure, FIGURES)
     kept = [
         r for r in results if r.explainer in (explainers or (r.explainer,)) and r.dataset in (datasets or (r.dataset,))
     ]
@@ -39,4 +37,19 @@ def figure_files(
         raise SembenchError(
             f"no results of {', '.join(explainers) or 'any entry'} on {', '.join(datasets) or 'any data'}."
         )
-    return FIGURES[figure](kept)
+    return draw(kept)
+
+
+def _stored(
+    draw: Draw, folder: Path, suite: str, explainers: Collection[str], datasets: Collection[str]
+) -> dict[str, bytes]:
+    return figure_files(draw, load([folder], suite=suite), explainers, datasets)
+
+
+def fading(results: Iterable[Result]) -> dict[str, bytes]:
+    """The relevance-order curves, a chart for each data set."""
+    return curves.rendered(curves.fadings(results))
+
+
+CURVES = ResultsFigure(partial(_stored, fading))
+ABLATIONS = ResultsFigure(partial(_stored, ablations.rendered))

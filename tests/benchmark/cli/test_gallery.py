@@ -6,13 +6,13 @@ import sys
 import pytest
 
 from sembench.cli.show import Gallery
-from sembench.figures.catalogue import FIGURES
-from sembench.plugins.registry import EXPLAINERS
-from sembench.results.result import read_result
+from sembench.figures.figure import ModelFigure
+from sembench.plugins.registry import EXPLAINERS, FIGURES
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
 from sembench.suites.plan import plan
-from sembench_leaderboard.commands.charts import figure_files
+from sembench_leaderboard.commands.charts import CURVES
+from units import own
 
 PLUGIN = '''
 """Input gradients: an explainer that has attributions and nothing else."""
@@ -91,15 +91,16 @@ def test_a_third_partys_attributions_get_every_figure_that_applies(third_party, 
     said = []
     gallery = Gallery(tiny_cache, tmp_path, "cpu", tmp_path / "figures", said.append)
     folder = tmp_path / "figures" / "tiny" / "tiny-digits" / "seed-0"
-    for figure in FIGURES:
+    of_models = [name for name in own(FIGURES) if isinstance(FIGURES.get(name), ModelFigure)]
+    for figure in of_models:
         files = gallery.show(figure, cells, every_seed=False)
         names = [f"{figure}-gradients.png", f"{figure}-gradients.svg"]
         assert [file.relative_to(folder).as_posix() for file in files] == (names if figure == "relevance" else [])
     sentences = [text for text in said if str(text).startswith("no figure")]
-    assert len(sentences) == len(FIGURES) - 1
+    assert len(sentences) == len(of_models) - 1
     assert "no figure 'looks-like' of gradients: it does not offer similarities to prototypes." in sentences
     Runner(tmp_path, Cache(tiny_cache), tmp_path, "cpu", Silent()).run(cells)
-    curves = figure_files("curves", [read_result(cells[0].path(tmp_path))])
+    curves = CURVES.files(tmp_path, "tiny", [], [])
     assert set(curves) == {"tiny/curves-tiny-digits.png", "tiny/curves-tiny-digits.svg"}
 
 

@@ -3,19 +3,29 @@
 import pytest
 
 from sembench.errors import SembenchError, UnknownName
-from sembench.figures.catalogue import FIGURES, draw
+from sembench.figures.catalogue import draw
+from sembench.figures.figure import ModelFigure
+from sembench.plugins.registry import FIGURES
+from units import own
+
+OF_MODELS = [name for name in own(FIGURES) if isinstance(FIGURES.get(name), ModelFigure)]
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+def test_the_figures_of_models_are_registered():
+    assert {"prototypes", "looks-like", "relevance", "concepts", "embedding"} <= set(OF_MODELS)
+
+
+@pytest.mark.parametrize("figure", OF_MODELS)
 def test_attributions_alone_give_the_figures_that_apply_and_a_sentence_for_the_others(third_party, figure):
     drawn = draw(figure, [third_party])
-    if figure == "relevance":
+    kind = FIGURES.get(figure)
+    if not kind.requires and not kind.maps:
         assert set(drawn.pictures) == {("third party",)}
         assert drawn.reasons == {}
     else:
         assert drawn.pictures == {}
         (sentence,) = drawn.reasons.values()
-        lacking = "prototypes in the space of embeddings" if figure == "embedding" else "similarities to prototypes"
+        lacking = sorted(kind.requires)[0].value
         assert sentence == f"no figure '{figure}' of third party: it does not offer {lacking}."
 
 
@@ -54,6 +64,8 @@ def test_relevance_without_attributions_is_a_sentence_in_its_row(subject, models
 def test_unknown_figures_and_options_are_refused(subject):
     with pytest.raises(UnknownName, match=r"unknown figure 'prototype'. Did you mean 'prototypes'"):
         draw("prototype", [subject()])
+    with pytest.raises(SembenchError, match=r"'curves' is drawn from results, not from models: sembench show curves"):
+        draw("curves", [subject()])
     with pytest.raises(SembenchError, match=r"'concepts' does not take nearest; it takes images, count"):
         draw("concepts", [subject()], nearest=1)
     with pytest.raises(SembenchError, match=r"figure 'looks-like' cannot be drawn: .*numbered 0 to 3"):

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from sembench.errors import SembenchError, UnknownName
-from sembench_leaderboard.commands.charts import figure_files
+from sembench.errors import SembenchError
+from sembench_leaderboard.commands.charts import fading, figure_files
 from sembench_leaderboard.curves.curves import chart, fadings, rendered
 
 FALL, RANDOM = (1.0, 0.75, 0.0), (1.0, 0.25, 0.0)
@@ -111,14 +111,12 @@ def test_no_words_overlap_or_are_cut(faded, count):
     assert [(a, b) for i, (a, box) in enumerate(titles) for b, other in titles[i + 1 :] if box.overlaps(other)] == []
 
 
-def test_figures_are_found_by_name_and_narrowed_down(faded):
+def test_figures_are_narrowed_down(faded):
     results = [faded(), faded("b4"), faded(dataset="letters")]
-    assert set(figure_files("curves", results, datasets=["letters"])) == {
+    assert set(figure_files(fading, results, datasets=["letters"])) == {
         "quick/curves-letters.png",
         "quick/curves-letters.svg",
     }
-    assert b'id="b4"' not in figure_files("curves", results, ["kmex"], ["digits"])["quick/curves-digits.svg"]
-    with pytest.raises(UnknownName, match="Did you mean 'curves'"):
-        figure_files("curve", results)
+    assert b'id="b4"' not in figure_files(fading, results, ["kmex"], ["digits"])["quick/curves-digits.svg"]
     with pytest.raises(SembenchError, match="no results of flint on any data"):
-        figure_files("curves", results, ["flint"])
+        figure_files(fading, results, ["flint"])
