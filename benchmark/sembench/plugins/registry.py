@@ -56,7 +56,7 @@ class Registry:
             )
 
         def put(thing: T) -> T:
-            point, package = self._points().get(name), str(caller.get("__name__")).partition(".")[0]
+            point, package = self.points().get(name), str(caller.get("__name__")).partition(".")[0]
             if name in self._objects or (point is not None and point.module.partition(".")[0] != package):
                 raise NameTaken(f"{self.kind} {name!r} is taken already; register yours under another name.")
             self._objects[name] = thing
@@ -65,7 +65,8 @@ class Registry:
 
         return put
 
-    def _points(self) -> dict[str, EntryPoint]:
+    def points(self) -> dict[str, EntryPoint]:
+        """What installed packages bring, by name. Raises `NameTaken` where two of them claim one."""
         points: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
             other = points.setdefault(point.name, point)
@@ -78,10 +79,10 @@ class Registry:
 
     def names(self) -> list[str]:
         """All names, sorted, families as their pattern. Imports no plugin."""
-        return sorted({*self._objects, *self._points()})
+        return sorted({*self._objects, *self.points()})
 
     def _find(self, name: str) -> EntryPoint:
-        points = self._points()
+        points = self.points()
         if name in points and "*" not in name:
             return points[name]
         for pattern, point in sorted(points.items()):
@@ -110,7 +111,7 @@ class Registry:
 
     def origin(self, name: str) -> str:
         """Where a name comes from, for a person: package and object. Imports nothing."""
-        point = self._points().get(name)
+        point = self.points().get(name)
         if point is None and self._sources.get(name) is not None:
             return f"registered by {self._sources[name]}"
         if point is None:
