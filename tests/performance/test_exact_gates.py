@@ -1,52 +1,29 @@
 """Gates on what is exact: forward passes, images, operations, bytes. Red or green does not depend on the machine."""
 
-import tomllib
 from functools import cache
 
 import pytest
 import torch
 
-from places import ROOT
+from sembench.plugins.registry import EXPLAINERS
 from sembench.testing import gates, tally
 from sembench_baselines.blocks import B234
-from stage import FITS, TRAINED, Stage
-from workloads import METRICS, workloads
+from stage import FITS, Stage
+from units import golden, own
+from workloads import workloads
 
-TRAIN, TEST, EXPLAINED = (4, 200), (2, 100), (1, 20)  # passes and images of one reading, 50 images a batch
-CURVES = (2 * 9, 2 * 9 * 20)  # in relevance order and in random order, each of 8 points and the clean image
-NOTHING = (0, 0)
-
-
-def together(*parts):
-    return tuple(map(sum, zip(*parts, strict=True)))
-
-
+NOTHING = [0, 0]
 EXPECTED = {
-    "forward passes": TEST,
-    "black-box relevance": EXPLAINED,
-    "relevance-order curve": (9, 9 * 20),
-    **{f"fit {name}": NOTHING for name in ("blackbox", "cnn", "chance", *TRAINED)},  # theirs, not it
-    **{f"fit {name}": (1, 200) for name in ("kmex", "kmex-patches", "collapsed", "shuffled")},
-    "fit b4": (1, 200),
-    "fit b234": (1, 200),
-    "fit kmex(kmex)": (2, 400),  # its base is fitted first
-    **{f"explain {name}": EXPLAINED for name in FITS},
-    "explain chance": NOTHING,  # its relevance is drawn
-    "explain cnn": (2, 40),  # the class has to be known before the relevance of its logit
-    "metric accuracy": TEST,
-    "metric accuracy_gap": TEST,
-    **{f"metric {name}": TRAIN for name in METRICS if name.startswith(("accuracy_train", "alignment", "attribute"))},
-    "metric ghosting": TRAIN,
-    "metric lrp_kl": EXPLAINED,
-    "metric ro_auroc": together(EXPLAINED, CURVES),
-    "metric ro_auroc_gain": together(EXPLAINED, CURVES),
-    **{f"metric {name}": (4, 80) for name in ("average_drop", "average_increase")},  # explained, decided, masked twice
-    "metric diversity": NOTHING,
-    **{f"metric {name}": EXPLAINED for name in ("sparseness", "complexity", "effective_complexity")},
+    "forward passes": [2, 100],
+    "black-box relevance": [1, 20],
+    "relevance-order curve": [9, 9 * 20],
+    **{f"fit {name}": golden("explainers")[name]["fit"] for name in FITS},
+    **{f"explain {name}": golden("explainers")[name]["explain"] for name in FITS},
+    **{f"metric {name}": facts["passes"] for name, facts in golden("metrics").items()},
     "k-means on rows": NOTHING,
     "rows kept": NOTHING,
 }
-"""Forward passes and images of everything that is benchmarked and runs a network, or might."""
+"""Forward passes and images, 50 a batch, of everything that is benchmarked and runs a network, or might."""
 
 
 @cache
@@ -60,15 +37,8 @@ def counted(name, training=200, explained=20, batch=50):
     return tally(work.run, work.network)
 
 
-def entry_points(group):
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][f"sembench.{group}"]
-
-
 def test_every_metric_and_every_fit_is_benchmarked_and_gated():
-    assert set(METRICS) == set(entry_points("metrics"))
-    assert {name for name in FITS if "(" not in name} == {
-        name for name in entry_points("explainers") if "*" not in name
-    }
+    assert set(own(EXPLAINERS)) <= set(FITS)
     assert set(EXPECTED) == set(workloads()) - {"board", "start"}  # these run no network
 
 
@@ -79,11 +49,11 @@ def test_the_network_runs_as_often_as_needed_and_no_more(name):
 
 
 @pytest.mark.parametrize("name", FITS)
-def test_an_explanation_costs_one_pass(name):
+def test_a_forward_call_costs_what_it_states(name):
     model, images = stage(200, 20, 50).model(name), stage(200, 20, 50).images
     with torch.no_grad():
         found = tally(lambda: model(images), model)
-    passes, images = NOTHING if name == "chance" else EXPLAINED  # chance draws its class scores from the pixels
+    passes, images = golden("explainers")[name]["forward"]
     gates.exact_passes(name, found, passes=passes, images=images)
 
 

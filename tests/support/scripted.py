@@ -40,13 +40,13 @@ class Scripted(SelfExplainableModel):
         raise NotImplementedError
 
 
-def scripted_evaluation(model=None, *, n_classes=3, variants=True, attributes=None, **known):
+def scripted_evaluation(model=None, *, n_classes=3, variants=True, attributes=None, seed=0, **known):
     """An evaluation of ``model`` whose members in ``known`` are given instead of computed.
 
     ``attributes`` are those of the training images.
     """
     dataset = SimpleNamespace(n_classes=n_classes, name="scripted", train=SimpleNamespace(attributes=attributes))
-    reference = SimpleNamespace(dataset=dataset, seed=0, settings=Settings(variants=variants))
+    reference = SimpleNamespace(dataset=dataset, seed=seed, settings=Settings(variants=variants))
     kind = type("ScriptedEvaluation", (Evaluation,), known)
     return kind(Scripted([0, 1]) if model is None else model, reference, "scripted")
 

@@ -1,10 +1,9 @@
-"""What is measured on? The bundled digits, a few hundred of them, and a compact network that nobody trained."""
+"""What is measured on: the bundled digits, a few hundred of them, and a compact network that nobody trained."""
 
 from __future__ import annotations
 
 import dataclasses
 from functools import cached_property, partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,27 +15,17 @@ from sembench.data.sets.digits import digits
 from sembench.evaluation.evaluation import Evaluation
 from sembench.evaluation.reference import Reference, Settings
 from sembench.explainers.configuration import recipe
-from sembench.explainers.explainer import SelfExplainableModel
+from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
 from sembench.metrics.metric import Metric
 from sembench.seeding import isolated
 from sembench.types import Capability
+from units import golden
 
 TRAINING, TEST, EXPLAINED, STEPS, BATCH = 200, 100, 20, 8, 50
 """Images of the two splits, explained images, points of the curve beyond the first, images a forward pass."""
 
-FITS: dict[str, dict[str, Any]] = {
-    "blackbox": {}, "cnn": {}, "chance": {}, "collapsed": {}, "shuffled": {},
-    "kmex": {}, "kmex-patches": {}, "b4": {}, "b234": {}, "kmex(kmex)": {},
-    "protopnet": {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 32},
-    "protopnet-parts": {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 32},
-    "flint": {"epochs": 1, "fidelity_from": 1, "entropy_from": 1},
-    "flint-shared": {"epochs": 1, "fidelity_from": 1, "entropy_from": 1},
-    "protovae": {"epochs": 1, "channels": (8, 16), "latent": 8},
-}  # fmt: skip
+FITS = {name: facts.get("hyperparameters", {}) for name, facts in golden("explainers").items() if "fit" in facts}
 """Explainers whose fit is measured, with hyper-parameters that make it short."""
-
-TRAINED = frozenset({"protopnet", "protopnet-parts", "flint", "flint-shared", "protovae"})
-"""Those that train a network of their own: one step an epoch, on all images at once."""
 
 
 class Stage:
@@ -92,8 +81,9 @@ class Stage:
 
     def fit(self, name: str) -> SelfExplainableModel:
         """An explainer of `FITS`, fitted now."""
-        whole = {"batch_size": self.training} if name in TRAINED else {}  # one step an epoch, whatever the size
-        made = recipe(name, {**FITS[name], **whole}, "digits")
+        made = recipe(name, FITS[name], "digits")
+        if isinstance(made, TrainedExplainer):  # one step an epoch, whatever the size
+            made = recipe(name, {**FITS[name], "batch_size": self.training}, "digits")
         source = torch.Generator().manual_seed(0)
         return made.fit(self.backbone, self.dataset.train, generator=source).eval()
 

@@ -1,4 +1,4 @@
-"""What is measured? Every metric, every fit, relevance, curves, clustering, boards and the start of the command."""
+"""What is measured: every metric, every fit, relevance, curves, clustering, boards and the start of the command."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from places import RESULTS
+from sembench.plugins.registry import METRICS
 from stage import FITS, Stage
-
-METRICS = (
-    "accuracy", "accuracy_train", "accuracy_gap", "ghosting", "lrp_kl", "ro_auroc", "ro_auroc_gain", "diversity",
-    "alignment_class", "alignment_out", "attributes_captured", "attribute_correlation", "average_drop",
-    "average_increase", "sparseness", "complexity", "effective_complexity",
-)  # fmt: skip
+from units import own
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def _workloads() -> Iterator[tuple[str, Prepare]]:
         yield f"fit {name}", _bound(_fit, name)
     for name in FITS:
         yield f"explain {name}", _bound(_explain, name)
-    for name in METRICS:
+    for name in own(METRICS):
         yield f"metric {name}", _bound(_metric, name)
     yield "k-means on rows", _kmeans
     yield "rows kept", _rows
@@ -110,9 +106,7 @@ def _explain(stage: Stage, name: str) -> Work:
 
 
 def _metric(stage: Stage, name: str) -> Work:
-    from sembench.plugins import registry
-
-    metric = registry.METRICS.get(name)
+    metric = METRICS.get(name)
     reason = metric.absent()
     if reason is not None:
         raise LeftOut(reason)

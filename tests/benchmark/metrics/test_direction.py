@@ -13,8 +13,9 @@ from sembench.metrics.ghosting import ghosting
 from sembench.metrics.lrp_kl import relevance_kl
 from sembench.metrics.quantus_maps import complexity, effective_complexity, sparseness
 from sembench.plugins.registry import METRICS
+from units import own
 
-NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
+NAMES = own(METRICS)
 
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 RIGHT, WRONG = LABELS.clone(), torch.tensor([0, 1, 0, 1, 2, 0])

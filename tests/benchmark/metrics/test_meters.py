@@ -8,8 +8,9 @@ import torch
 
 from sembench.metrics.metric import Scores
 from sembench.plugins.registry import METRICS
+from units import own
 
-NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
+NAMES = own(METRICS)
 KINDS = ["TinyModel", "TinyCellModel"]
 
 
