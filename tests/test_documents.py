@@ -16,7 +16,7 @@ from sembench.suites.plan import plan
 from sembench.suites.suite import Suite
 from sembench.testing import CHECKS, digits_case
 from sembench_leaderboard.board.board import board
-from sembench_leaderboard.board.inclusion import fill
+from sembench_leaderboard.board.embed import fill
 from sembench_leaderboard.claims.page import claim_files
 from sembench_leaderboard.comparison.page import statistics_files
 from sembench_leaderboard.entries.load import load

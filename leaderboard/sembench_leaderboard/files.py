@@ -1,4 +1,4 @@
-"""How do generated files get into a folder, and are those that lie there up to date?
+"""Generated files in a folder: written, or compared with those that lie there.
 
 A chart says which Matplotlib drew it, and its bytes depend on that: charts of another version are not compared. The
 tables beside them hold the same numbers, and are.
@@ -13,8 +13,7 @@ from pathlib import Path
 from sembench.files import write_atomically
 
 _DRAWN_BY = re.compile(rb"Matplotlib [0-9][0-9a-z.+]*")
-_HEAD = 4096
-"""Within so many bytes a chart says who drew it."""
+_HEAD = 4096  # bytes, within which a chart says who drew it
 
 
 def write(files: Mapping[str, bytes], out: Path) -> list[Path]:
@@ -32,12 +31,12 @@ def write(files: Mapping[str, bytes], out: Path) -> list[Path]:
 
 
 def stale(files: Mapping[str, bytes], out: Path, note: Callable[[str], None] | None = None) -> list[str]:
-    """Which of these files are missing below ``out``, or hold something else?
+    """Names the files that are missing below ``out``, or hold something else.
 
     Args:
         files: Content by path relative to ``out``.
         out: The folder.
-        note: Is told of every chart that was not compared, and why.
+        note: Called with every chart that was not compared, and why.
 
     Returns:
         Relative paths, sorted.

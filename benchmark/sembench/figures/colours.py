@@ -1,4 +1,4 @@
-"""Which colour has a class, and each of its prototypes? The same on every figure; numbers and names stand beside it."""
+"""Colours of classes and of their prototypes, the same on every figure; numbers and names stand beside them."""
 
 from __future__ import annotations
 

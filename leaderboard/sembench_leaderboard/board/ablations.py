@@ -1,4 +1,4 @@
-"""What does one choice in a method's design cost and buy? The plain entry's profile beside those of its variants."""
+"""Costs and gains of single choices in a method's design: the plain entry's profile beside those of its variants."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sembench_leaderboard.drawing.pens import Pen, pens
 from sembench_leaderboard.drawing.radar import REFERENCE
 from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
 from sembench_leaderboard.entries.entry import aggregate
+from sembench_leaderboard.entries.grouping import by_suite
 from sembench_leaderboard.entries.profile import AXES, Outline, averages, gaps, outlines
-from sembench_leaderboard.entries.selection import Method, differing, find, in_words, name_of
+from sembench_leaderboard.entries.selection import Method, Missing, differing, find, in_words, name_of
 from sembench_leaderboard.tables.escape import one_line
 
 AVERAGE = "average over data sets"
@@ -22,7 +23,7 @@ _RADIUS, _PER_ROW = 1.15, 3
 _INITIALS = "TAERD"
 _KEY = "; ".join(f"{letter} = {axis.name} ({axis.ends})" for letter, axis in zip(_INITIALS, AXES, strict=True)) + "."
 _CAPTION = (
-    "A panel for each hyper-parameter: entries that differ from the plain one (dashed) in it alone; colours start anew "
+    "A panel for each hyper-parameter: entries that differ from the plain one (dashed) in it alone; colours start again "
     "in every panel. Larger is better on every axis; centre and circle have fixed meanings."
 )
 
@@ -47,18 +48,18 @@ class Ablation:
 def ablations(results: Sequence[Result]) -> list[Ablation]:
     """The hyper-parameters in which entries differ from the plain entry of their explainer, and only in these."""
     found: dict[tuple[str, str], Ablation] = {}
-    cells = [result for result in results if result.kind == "explainer"]
-    for name, dataset in sorted({(name_of(cell), cell.dataset) for cell in cells}):
-        own = [cell for cell in cells if cell.dataset == dataset and name_of(cell) == name]
+    runs = [result for result in results if result.kind == "explainer"]
+    for name, dataset in sorted({(name_of(run), run.dataset) for run in runs}):
+        own = [run for run in runs if run.dataset == dataset and name_of(run) == name]
         plain = find(Method((name,)), own)
-        if isinstance(plain, str):
+        if isinstance(plain, Missing):
             continue  # several entries and none of them plain: nothing to compare with
         for other in own:
-            keys = differing(plain[0], other)
+            keys = differing(plain.runs[0], other)
             if len(keys) == 1:
                 (key,) = keys
-                value, changed = (in_words(cell.hyperparameters.get(key)) for cell in (plain[0], other))
-                known = found.get((name, key), Ablation(name, key, (plain[0].explainer, value), {}))
+                value, changed = (in_words(run.hyperparameters.get(key)) for run in (plain.runs[0], other))
+                known = found.get((name, key), Ablation(name, key, (plain.label, value), {}))
                 found[name, key] = replace(known, variants={**known.variants, other.explainer: changed})
     return list(found.values())
 
@@ -69,10 +70,8 @@ def rendered(results: Iterable[Result]) -> dict[str, bytes]:
     Raises:
         SembenchError: If no entry differs from the plain one of its explainer in one hyper-parameter.
     """
-    results = list(results)
     files: dict[str, bytes] = {}
-    for suite in sorted({result.suite for result in results}):
-        own = [result for result in results if result.suite == suite]
+    for suite, own in by_suite(results).items():
         panels = ablations(own)
         if not panels:
             continue

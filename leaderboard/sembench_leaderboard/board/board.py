@@ -9,6 +9,7 @@ from types import MappingProxyType
 from sembench.results.result import Result
 from sembench_leaderboard.board import csv, page, tex
 from sembench_leaderboard.entries.entry import Entry, aggregate
+from sembench_leaderboard.entries.grouping import by_suite
 from sembench_leaderboard.entries.profile import outlines
 from sembench_leaderboard.files import stale, write
 
@@ -33,10 +34,8 @@ def board(results: Iterable[Result], trust: Trust = MappingProxyType({})) -> dic
     Raises:
         ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
     """
-    results = list(results)
     files: dict[str, bytes] = {}
-    for suite in sorted({result.suite for result in results}):
-        own = [result for result in results if result.suite == suite]
+    for suite, own in by_suite(results).items():
         files |= {f"{suite}/{name}": content for name, content in _suite(suite, own, aggregate(own), trust).items()}
     return files
 
@@ -92,13 +91,13 @@ def check_board(
     trust: Trust = MappingProxyType({}),
     note: Callable[[str], None] | None = None,
 ) -> list[str]:
-    """Which files of the board are missing, differ from what the results give, or have nothing to show any more?
+    """Names the files of the board that are missing, outdated, or have nothing to show any more.
 
     Args:
         results: Results as `load` returns them.
         out: Folder of the board.
         trust: How far entries are trusted, by suite and entry.
-        note: Is told of every chart that was not compared, and why.
+        note: Called with every chart that was not compared, and why.
 
     Returns:
         Paths relative to ``out``, sorted; empty if the board is up to date.

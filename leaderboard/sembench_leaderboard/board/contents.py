@@ -181,7 +181,7 @@ def _table(entries: Sequence[Entry], datasets: Sequence[str]) -> Table:
 
 
 def variant_tables(entries: Sequence[Entry]) -> list[Table]:
-    """One table per metric with variants: do other definitions of the metric leave the order of entries alone?
+    """One table per metric with variants: means under other definitions, and whether they keep the order of entries.
 
     The last row counts the pairs of explainers that a variant puts in the same order as the primary definition, out of
     the pairs that the primary tells apart.

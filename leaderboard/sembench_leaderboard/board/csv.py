@@ -1,14 +1,13 @@
-"""How does the board go into other programs? One row per number, every field, full precision."""
+"""The board in long form for other programs: one row per number, with every field."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sembench_leaderboard.entries.entry import Entry
+from sembench_leaderboard.tables import csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +47,5 @@ def to_frame(entries: Iterable[Entry]) -> pd.DataFrame:
 
 
 def to_csv(entries: Iterable[Entry], fields: Sequence[str] = FIELDS) -> str:
-    """The board in long form as CSV; numbers read back exactly, what is not known is an empty field."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fields, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows(entries))
-    return text.getvalue()
+    """The board in long form as CSV, numbers to 9 digits; what is not known is an empty field."""
+    return csv.text(fields, rows(entries))

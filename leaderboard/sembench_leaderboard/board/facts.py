@@ -1,4 +1,4 @@
-"""On what were the numbers computed? Data, black box, machine: the facts that a reader needs above a table."""
+"""Facts that a reader needs above a table: data, black box, machine."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ the same order as the primary definition."""
 
 
 _ABOUT_TRUST = """\
-*Submitted*: computed by whoever proposed the entry. *Verified*: some of its cells were computed again by whoever \
-keeps the board, with the same scores to the last bit, or within the tolerance that other weights ask for. Entries \
-that are not named here were computed by whoever keeps the board."""
+*Submitted*: computed by those who proposed the entry. *Verified*: some of its runs were computed again by those who \
+keep the board, with the same scores to the last bit, or within the tolerance that other weights ask for. Entries \
+that are not named here were computed by those who keep the board."""
 
 
 def page(

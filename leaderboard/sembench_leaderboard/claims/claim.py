@@ -1,4 +1,4 @@
-"""What is a claim? A statement of a paper, and the test on results that decides it."""
+"""Claims: statements of papers, each with the test on results that decides it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from sembench_leaderboard.entries.selection import Method
 from sembench_leaderboard.statistics.bootstrap import Interval
 
-Verdict = Literal["holds", "fails", "open"]
+Outcome = Literal["holds", "fails", "open"]
 Kind = Literal["above", "below", "within", "never", "occurs"]
 
 
@@ -38,8 +38,8 @@ class Test:
     kind: Kind
     margin: float = 0.0
 
-    def verdict(self, interval: Interval) -> Verdict:
-        """Does the quantity agree with the claim?"""
+    def outcome(self, interval: Interval) -> Outcome:
+        """Whether the quantity agrees with the claim."""
         value, low, high, margin = interval.value, interval.low, interval.high, self.margin
         holds, fails = {
             "above": (low > margin, high <= margin),
@@ -58,8 +58,8 @@ class Test:
         }[self.kind]  # fmt: skip
 
     @property
-    def decided_by_one(self) -> Verdict | None:
-        """The verdict for which a single seed is enough: a case was seen, and no further seed can undo that."""
+    def decided_by_one(self) -> Outcome | None:
+        """The outcome for which a single seed is enough: a case was seen, and no further seed can undo that."""
         return {"never": "fails", "occurs": "holds"}.get(self.kind)  # type: ignore[return-value]
 
 

@@ -1,65 +1,62 @@
-"""How do claims go into other programs? Every comparison as CSV, every verdict as JSON."""
+"""Claims for other programs: every comparison as CSV, every verdict as JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sembench_leaderboard.claims.claim import in_words
-from sembench_leaderboard.claims.verdict import Examined, Finding, Judged
+from sembench_leaderboard.claims.verdict import ClaimVerdict, JudgedComparison, Verdict
+from sembench_leaderboard.tables import csv
 
 FIELDS = (
     "suite", "claim", "dataset", "verdict", "metric", "first", "second", "part_verdict", "value", "low", "high",
     "seeds", "test", "margin", "why",
 )  # fmt: skip
-_DIGITS = 12  # beyond them, processors sum differently
 
 
-def _listed(one: Examined) -> list[tuple[str, Finding]]:
-    return [*one.findings.items(), (f"({one.claim.over})", one.overall)]
+def _listed(one: ClaimVerdict) -> list[tuple[str, Verdict]]:
+    return [*one.by_dataset.items(), (f"({one.claim.over})", one.overall)]
 
 
-def to_csv(examined: Iterable[Examined]) -> str:
+def to_csv(examined: Iterable[ClaimVerdict]) -> str:
     """Every comparison with the columns ``FIELDS``; the verdict over data sets has its quantifier as data set."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n", restval="")
-    writer.writeheader()
+    return csv.text(FIELDS, _rows(examined))
+
+
+def _rows(examined: Iterable[ClaimVerdict]) -> Iterator[dict[str, Any]]:
     for one in examined:
-        for dataset, finding in _listed(one):
+        for dataset, verdict in _listed(one):
             common = {
-                "suite": one.suite, "claim": one.claim.key, "dataset": dataset, "verdict": finding.verdict,
+                "suite": one.suite, "claim": one.claim.key, "dataset": dataset, "verdict": verdict.outcome,
                 "metric": one.claim.metric, "test": one.claim.test.kind, "margin": one.claim.test.margin,
             }  # fmt: skip
-            if not finding.parts:
-                writer.writerow(common | {"why": finding.why})
-            for part in finding.parts:
-                writer.writerow(common | _fields(part))
-    return text.getvalue()
+            if not verdict.parts:
+                yield common | {"why": verdict.why}
+            for part in verdict.parts:
+                yield common | _fields(part)
 
 
-def _fields(part: Judged) -> dict[str, Any]:
+def _fields(part: JudgedComparison) -> dict[str, Any]:
     own = part.comparison
     fields = {
-        "first": own.first, "second": own.second, "part_verdict": part.verdict,
+        "first": own.first, "second": own.second, "part_verdict": part.outcome,
         "seeds": " ".join(map(str, own.seeds)), "why": "; ".join(part.why),
     }  # fmt: skip
     if own.estimate is None:
         return fields
-    interval = own.estimate.interval()
-    return fields | {name: float(f"{getattr(interval, name):.{_DIGITS}g}") for name in ("value", "low", "high")}
+    return fields | vars(own.estimate.interval())
 
 
-def to_json(examined: Iterable[Examined]) -> str:
+def to_json(examined: Iterable[ClaimVerdict]) -> str:
     """Every verdict: claims in order, each with its statement, its test, and its verdict on every data set."""
     listing = [
         {
             "suite": one.suite, "claim": one.claim.key, "statement": one.claim.statement, "source": one.claim.source,
-            "test": in_words(one.claim), "verdict": one.overall.verdict, "why": one.overall.why,
+            "test": in_words(one.claim), "verdict": one.overall.outcome, "why": one.overall.why,
             "datasets": {
-                name: {"verdict": finding.verdict, "why": finding.why} for name, finding in one.findings.items()
+                name: {"verdict": verdict.outcome, "why": verdict.why} for name, verdict in one.by_dataset.items()
             },
         }
         for one in examined

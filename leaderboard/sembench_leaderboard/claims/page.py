@@ -9,7 +9,7 @@ from tabulate import tabulate
 from sembench.results.result import Result
 from sembench_leaderboard.claims.claim import Claim, in_words
 from sembench_leaderboard.claims.export import to_csv, to_json
-from sembench_leaderboard.claims.verdict import Examined, Finding, examine, shown
+from sembench_leaderboard.claims.verdict import ClaimVerdict, Verdict, examine, shown
 from sembench_leaderboard.statistics.bootstrap import DRAWS, MIN_SEEDS
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.table import NOTHING
@@ -51,16 +51,14 @@ def claim_files(results: Iterable[Result]) -> dict[str, bytes]:
     return files
 
 
-def page(suite: str, examined: Sequence[Examined]) -> str:
+def page(suite: str, examined: Sequence[ClaimVerdict]) -> str:
     """The report of one suite as Markdown."""
-    datasets = sorted({name for one in examined for name in one.findings})
-    counts = {
-        verdict: sum(one.overall.verdict == verdict for one in examined) for verdict in ("holds", "fails", "open")
-    }
-    total = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    datasets = sorted({name for one in examined for name in one.by_dataset})
+    outcomes = [one.overall.outcome for one in examined]
+    total = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in ("holds", "fails", "open"))
     rows = [
-        [escape(one.claim.statement), escape(one.claim.source), f"**{one.overall.verdict}**"]
-        + [one.findings[name].verdict if name in one.findings else NOTHING for name in datasets]
+        [escape(one.claim.statement), escape(one.claim.source), f"**{one.overall.outcome}**"]
+        + [one.by_dataset[name].outcome if name in one.by_dataset else NOTHING for name in datasets]
         for one in examined
     ]
     heads = ["Claim", "Source", "Over data sets", *map(escape, datasets)]
@@ -71,10 +69,10 @@ def page(suite: str, examined: Sequence[Examined]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _section(one: Examined) -> list[str]:
+def _section(one: ClaimVerdict) -> list[str]:
     """One claim: statement, test, and a row per data set."""
     claim = one.claim
-    rows = [_row(escape(name), claim, finding) for name, finding in one.findings.items()]
+    rows = [_row(escape(name), claim, verdict) for name, verdict in one.by_dataset.items()]
     rows.append(_row(f"*{claim.over}*", claim, one.overall))
     heads = ["Data set", "Verdict", "Quantity", "Value", "Seeds", "Why, and beyond the paper"]
     return [
@@ -84,18 +82,18 @@ def _section(one: Examined) -> list[str]:
     ]
 
 
-def _row(name: str, claim: Claim, finding: Finding) -> list[str]:
-    part = finding.closest
+def _row(name: str, claim: Claim, verdict: Verdict) -> list[str]:
+    part = verdict.closest
     quantity, value, seeds = NOTHING, NOTHING, NOTHING
     if part:
         own = part.comparison
         quantity = " minus ".join(escape(label) for label in (own.first, own.second) if label)
         value, seeds = shown(part), " ".join(map(str, own.seeds))
-    why = [escape(finding.why)] if finding.why else []
-    if finding.beyond:
-        others = ", ".join(f"{escape(other.comparison.second)} ({shown(other)})" for other in finding.beyond)
+    why = [escape(verdict.why)] if verdict.why else []
+    if verdict.beyond:
+        others = ", ".join(f"{escape(other.comparison.second)} ({shown(other)})" for other in verdict.beyond)
         why.append(f"beyond the paper, contradicted by {others}")
-    return [name, finding.verdict, quantity, value, seeds, "; ".join(why)]
+    return [name, verdict.outcome, quantity, value, seeds, "; ".join(why)]
 
 
 def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ def leaderboard(
 
 def _outdated(documents: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
     """Documents whose regions do not show what the boards in a folder say, and what they should be."""
-    from sembench_leaderboard.board.inclusion import fill
+    from sembench_leaderboard.board.embed import fill
 
     def board(suite: str) -> str:
         path = out / suite / "board.md"

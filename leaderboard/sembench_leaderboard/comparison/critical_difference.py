@@ -1,4 +1,4 @@
-"""How is a critical-difference diagram drawn? Mean ranks on a line; bars join what cannot be told apart.
+"""Critical-difference diagrams: mean ranks on a line; bars join what cannot be told apart.
 
 References:
     Demsar: Statistical comparisons of classifiers over multiple data sets, JMLR 7, 2006, Fig. 1.

@@ -1,4 +1,4 @@
-"""How do statistics go into other programs? One row per number as CSV.
+"""Statistics for other programs: one row per number as CSV.
 
 ==================== ======================================== ===========================================
 part                 value                                    against
@@ -17,47 +17,36 @@ What goes over all data sets has an empty data set.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
 from sembench_leaderboard.comparison.pareto import Pareto
-from sembench_leaderboard.comparison.suite import Difference, Tested
-from sembench_leaderboard.statistics.ranks import rounded
+from sembench_leaderboard.comparison.suite import Difference, SuiteComparison
+from sembench_leaderboard.tables import csv
 
 FIELDS = (
     "suite", "part", "dataset", "metric", "explainer", "against", "value", "low", "high", "p", "p_holm", "seeds",
     "reason",
 )  # fmt: skip
-_NUMBERS = ("value", "low", "high", "p", "p_holm")
 
 
-def to_csv(tested: Tested) -> str:
-    """Every number with the columns ``FIELDS``, to 12 digits; what does not exist is an empty field."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n", restval="")
-    writer.writeheader()
-    for row in _rows(tested):
-        numbers = {name: rounded([row[name]])[0] for name in _NUMBERS if row.get(name) is not None}
-        writer.writerow(
-            {name: value for name, value in row.items() if value is not None} | numbers | {"suite": tested.suite}
-        )
-    return text.getvalue()
+def to_csv(suite: SuiteComparison) -> str:
+    """Every number with the columns ``FIELDS``, to 9 digits; what does not exist is an empty field."""
+    return csv.text(FIELDS, ({"suite": suite.suite} | row for row in _rows(suite)))
 
 
-def _rows(tested: Tested) -> Iterator[dict[str, Any]]:
-    for compared in tested.compared:
+def _rows(suite: SuiteComparison) -> Iterator[dict[str, Any]]:
+    for compared in suite.compared:
         about = {"dataset": compared.dataset, "metric": compared.metric}
         for difference in compared.differences:
             yield about | _difference(difference)
         for name, probability in compared.best.items():
             yield about | {"part": "best", "explainer": name, "value": probability}
-    for dataset, found in tested.pareto.items():
+    for dataset, found in suite.pareto.items():
         yield from _pareto(dataset, found)
-    if len(tested.datasets) > 1:
-        yield from _pareto("", tested.overall)
-    for ranking in tested.rankings:
+    if len(suite.datasets) > 1:
+        yield from _pareto("", suite.overall)
+    for ranking in suite.rankings:
         about = {"metric": ranking.metric, "reason": ranking.reason}
         if ranking.test is None:
             yield about | {"part": "friedman"}

@@ -1,4 +1,4 @@
-"""How much do two methods differ on one data set? Paired over seeds, and over images where both scored the same ones.
+"""Differences of two methods on one data set, paired over seeds, and over images where both scored the same ones.
 
 A metric with a score per image is compared image by image: the difference is taken within each seed, for both methods
 explained the same black box on the same images. Prototypes of two methods do not correspond to each other: there the
@@ -8,7 +8,7 @@ are widened for the small number of seeds, see `sembench_leaderboard.statistics.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from sembench.errors import ResultsMixed
 from sembench.results.result import Measure, NotApplicable, Result, Scored
 from sembench_leaderboard.entries.entry import same_units
-from sembench_leaderboard.entries.selection import Method, find
+from sembench_leaderboard.entries.selection import Method, Missing, Selected, find
 from sembench_leaderboard.statistics.bootstrap import DRAWS, Estimate, estimate, widened
 from sembench_leaderboard.statistics.resampling import Array, joint_means
 
@@ -45,7 +45,7 @@ class Comparison:
 
 
 def compare(
-    metric: str, first: Method, second: Method | None, cells: Sequence[Result], *, reads: str = "scores"
+    metric: str, first: Method, second: Method | None, runs: Sequence[Result], *, reads: str = "scores"
 ) -> Comparison:
     """A metric of one method, or its difference between two.
 
@@ -53,37 +53,33 @@ def compare(
         metric: Key of the metric.
         first: The method.
         second: What is subtracted, if anything.
-        cells: All cells of one suite on one data set.
+        runs: All runs of one suite on one data set.
         reads: ``scores``, or ``range``, see `sembench_leaderboard.claims.claim.Claim`.
 
     Raises:
         ResultsMixed: If a metric has different numbers of images in the seeds of one entry.
     """
-    found = [find(wanted, cells) for wanted in (first, second) if wanted is not None]
-    titles = [
-        wanted.title if isinstance(own, str) else own[0].explainer
-        for wanted, own in zip((first, second), found, strict=False)
-        if wanted is not None
-    ]
-    blank = Comparison(titles[0], titles[1] if second else "", (cells[0].dataset,))
-    missing = [own for own in found if isinstance(own, str)]
-    missing = missing or [lack for own in found if not isinstance(own, str) and (lack := _lack(metric, own, reads))]
+    found = [(wanted, find(wanted, runs)) for wanted in (first, second) if wanted is not None]
+    titles = [wanted.title if isinstance(own, Missing) else own.label for wanted, own in found]
+    blank = Comparison(titles[0], titles[1] if second else "", (runs[0].dataset,))
+    selected = [own.runs for _, own in found if isinstance(own, Selected)]
+    missing = [own.why for _, own in found if isinstance(own, Missing)]
+    missing = missing or [lack for own in selected if (lack := _lack(metric, own, reads))]
     if missing:
         return replace(blank, missing=tuple(missing))
-    entries = [{cell.seed: cell for cell in own if not isinstance(cell, str)} for own in found]
-    seeds = tuple(sorted(set.intersection(*map(set, entries))))
+    seeds = _common_seeds(selected)
     if not seeds:
         return replace(blank, missing=(f"{titles[0]} and {titles[1]} have no seed in common",))
-    pair = [[entry[seed] for seed in seeds] for entry in entries]
+    pair = [_of_seeds(own, seeds) for own in selected]
     measure = pair[0][0].scores[metric].measure
     return replace(blank, seeds=seeds, measure=measure, estimate=_estimate(metric, pair, reads=reads))
 
 
-def _lack(metric: str, cells: Sequence[Result], reads: str) -> str:
+def _lack(metric: str, runs: Sequence[Result], reads: str) -> str:
     """Why an entry has nothing to compare, in words; empty if it has."""
-    entry = cells[0].explainer
-    for cell in cells:
-        score = cell.scores.get(metric)
+    entry = runs[0].explainer
+    for run in runs:
+        score = run.scores.get(metric)
         if score is None:
             return f"{metric} was not measured on {entry}"
         if isinstance(score, NotApplicable):
@@ -97,21 +93,24 @@ def difference(metric: str, first: Sequence[Result], second: Sequence[Result], v
     """A metric, or one of its variants, of one entry minus that of another, on one data set.
 
     Args:
-        metric: Key of the metric; scored in all cells.
-        first: Cells of the entry.
-        second: Cells of what is subtracted.
+        metric: Key of the metric; scored in all runs.
+        first: Runs of the entry.
+        second: Runs of what is subtracted.
         variant: Name of the variant; the primary definition if empty.
 
     Returns:
         The difference; ``None`` where the entries have no seed in common.
     """
-    entries = [{cell.seed: cell for cell in own} for own in (first, second)]
-    seeds = sorted(set.intersection(*map(set, entries)))
-    return _estimate(metric, [[entry[seed] for seed in seeds] for entry in entries], variant=variant) if seeds else None
+    seeds = _common_seeds((first, second))
+    return _estimate(metric, [_of_seeds(own, seeds) for own in (first, second)], variant=variant) if seeds else None
+
+
+def _common_seeds(entries: Iterable[Sequence[Result]]) -> tuple[int, ...]:
+    return tuple(sorted(set.intersection(*({run.seed for run in own} for own in entries))))
 
 
 def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
-    """The quantity, from cells with the same seeds in the same order."""
+    """The quantity, from runs with the same seeds in the same order."""
     own = widened(*raw_difference(metric, pair, reads=reads, variant=variant))
     measure = pair[0][0].scores[metric].measure
     if len(pair) > 1 or (reads == "scores" and measure.per != "prototype"):
@@ -124,16 +123,16 @@ def stream_names(pair: Sequence[Sequence[Result]]) -> tuple[str, ...]:
     return ("claims", pair[0][0].suite, pair[0][0].dataset)
 
 
-def scored_cells(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scored]]:
+def scored_runs(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scored]]:
     """The scores of both sides, one per seed."""
-    return [[score for cell in cells if isinstance(score := cell.scores[metric], Scored)] for cells in pair]
+    return [[score for run in runs if isinstance(score := run.scores[metric], Scored)] for runs in pair]
 
 
 def raw_difference(
     metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "", draws: int = DRAWS
 ) -> tuple[Estimate, Array, tuple[str, ...]]:
     """The quantity before it is widened, its value for each seed, and the names of its stream."""
-    names, scores = stream_names(pair), scored_cells(metric, pair)
+    names, scores = stream_names(pair), scored_runs(metric, pair)
     values = [[series(score, reads, variant) for score in own] for own in scores]
     by_seed = np.array([own[0].mean() - (own[1].mean() if len(own) > 1 else 0) for own in zip(*values, strict=True)])
     if reads == "scores" and scores[0][0].measure.per != "prototype":
@@ -201,30 +200,30 @@ def paired(metric: str, pairs: Sequence[tuple[Sequence[Result], Sequence[Result]
     Images are drawn once for all of them, which also makes many of them quick.
 
     Args:
-        metric: Key of the metric; scored in all cells.
-        pairs: Cells of an entry, and of what is subtracted.
+        metric: Key of the metric; scored in all runs.
+        pairs: Runs of an entry, and of what is subtracted.
         draws: Number of resamples.
 
     Returns:
         One per pair; ``None`` where its entries have no seed in common.
     """
-    common = [tuple(sorted({cell.seed for cell in a} & {cell.seed for cell in b})) for a, b in pairs]
+    common = [_common_seeds(pair) for pair in pairs]
     found: list[Paired | None] = [None] * len(pairs)
     for seeds in set(common) - {()}:
         places = [place for place, own in enumerate(common) if own == seeds]
-        cells = [[_of_seeds(own, seeds) for own in pairs[place]] for place in places]
-        measure = cells[0][0][0].scores[metric].measure
+        runs = [[_of_seeds(own, seeds) for own in pairs[place]] for place in places]
+        measure = runs[0][0][0].scores[metric].measure
         if measure.per == "prototype":
-            raw = [raw_difference(metric, pair, draws=draws) for pair in cells]
+            raw = [raw_difference(metric, pair, draws=draws) for pair in runs]
         else:
-            raw = _drawn_together(metric, cells, draws)
+            raw = _drawn_together(metric, runs, draws)
         for place, own in zip(places, raw, strict=True):
             found[place] = Paired(seeds, *own)
     return found
 
 
-def _of_seeds(cells: Sequence[Result], seeds: Sequence[int]) -> list[Result]:
-    by_seed = {cell.seed: cell for cell in cells}
+def _of_seeds(runs: Sequence[Result], seeds: Sequence[int]) -> list[Result]:
+    by_seed = {run.seed: run for run in runs}
     return [by_seed[seed] for seed in seeds]
 
 
@@ -232,13 +231,13 @@ def _drawn_together(
     metric: str, pairs: Sequence[Sequence[Sequence[Result]]], draws: int
 ) -> list[tuple[Estimate, Array, tuple[str, ...]]]:
     """As `raw_difference` of each pair, for scores per image: all pairs see the same images in every resample."""
-    names, scores = stream_names(pairs[0]), [scored_cells(metric, pair) for pair in pairs]
+    names, scores = stream_names(pairs[0]), [scored_runs(metric, pair) for pair in pairs]
     values = [[[series(score, "scores", "") for score in own] for own in pair] for pair in scores]
     differences = [[_minus(metric, *both) for both in zip(*pair, strict=True)] for pair in values]
     crossed = all(
-        same_units(metric, cells, own)
+        same_units(metric, runs, own)
         for pair, both in zip(pairs, scores, strict=True)
-        for cells, own in zip(pair, both, strict=True)
+        for runs, own in zip(pair, both, strict=True)
     )
     means = joint_means([np.stack(own) for own in zip(*differences, strict=True)], draws, names, crossed=crossed)
     found = []

@@ -11,7 +11,13 @@ from sembench_leaderboard.comparison.critical_difference import diagram
 from sembench_leaderboard.comparison.csv import to_csv
 from sembench_leaderboard.comparison.pareto import Pareto
 from sembench_leaderboard.comparison.ranking import Ranking
-from sembench_leaderboard.comparison.suite import DRAWS, Compared, Difference, Tested, suites_tested
+from sembench_leaderboard.comparison.suite import (
+    DRAWS,
+    Difference,
+    MetricComparison,
+    SuiteComparison,
+    suite_comparisons,
+)
 from sembench_leaderboard.statistics.ranks import ALPHA, Friedman, groups
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.numbers import p_said, p_text, with_unit
@@ -55,7 +61,7 @@ sample here: the seeds' spread takes no part, and metrics are not corrected for 
 
 
 def power(test: Friedman) -> str:
-    """What Friedman's test and the critical difference can say on so many data sets."""
+    """What Friedman's test and the critical difference can say on this number of data sets."""
     methods, datasets = len(test.mean_ranks), test.datasets
     if test.lacks_power:
         return (
@@ -87,33 +93,33 @@ def statistics_files(results: Iterable[Result]) -> dict[str, bytes]:
         ResultsMixed: If results of one entry do not belong together, or entries differ in their images.
     """
     files: dict[str, bytes] = {}
-    for tested in suites_tested(results):
-        own = {"statistics.md": page(tested).encode(), "statistics.csv": to_csv(tested).encode()}
-        for ranking in tested.rankings:
+    for suite in suite_comparisons(results):
+        own = {"statistics.md": page(suite).encode(), "statistics.csv": to_csv(suite).encode()}
+        for ranking in suite.rankings:
             if ranking.test is not None:
-                own |= diagram(tested.suite, ranking, ranking.test)
-        files |= {f"{tested.suite}/{name}": content for name, content in own.items()}
+                own |= diagram(suite.suite, ranking, ranking.test)
+        files |= {f"{suite.suite}/{name}": content for name, content in own.items()}
     return files
 
 
-def page(tested: Tested) -> str:
+def page(suite: SuiteComparison) -> str:
     """The report of one suite as Markdown."""
-    parts = [f"# Statistics: suite {escape(tested.suite)}", HOW_TO_READ]
-    for dataset in tested.datasets:
+    parts = [f"# Statistics: suite {escape(suite.suite)}", HOW_TO_READ]
+    for dataset in suite.datasets:
         parts.append(f"## {escape(dataset)}")
-        for compared in tested.compared:
+        for compared in suite.compared:
             if compared.dataset == dataset:
                 parts += _compared(compared)
     parts += ["## Pareto set", PARETO]
-    for dataset in tested.datasets:
-        parts += [f"### {escape(dataset)}", *_pareto(tested.pareto[dataset])]
-    if len(tested.datasets) > 1:
-        parts += ["### Means over data sets", *_pareto(tested.overall)]
-    parts += ["## Ranks over data sets", *_rankings(tested.rankings)]
+    for dataset in suite.datasets:
+        parts += [f"### {escape(dataset)}", *_pareto(suite.pareto[dataset])]
+    if len(suite.datasets) > 1:
+        parts += ["### Means over data sets", *_pareto(suite.overall)]
+    parts += ["## Ranks over data sets", *_rankings(suite.rankings)]
     return "\n\n".join(parts) + "\n"
 
 
-def _compared(compared: Compared) -> list[str]:
+def _compared(compared: MetricComparison) -> list[str]:
     """One metric on one data set: a row per explainer."""
     by_pair = {(d.explainer, d.against): d for d in compared.differences}
     heads, rows = ["Explainer"], []
@@ -135,7 +141,7 @@ def _compared(compared: Compared) -> list[str]:
     return [f"### {escape(measure.title)}, {escape(compared.dataset)}", " ".join([about, *notes]), _table(rows, heads)]
 
 
-def _cells(difference: Difference | None, compared: Compared) -> list[str]:
+def _cells(difference: Difference | None, compared: MetricComparison) -> list[str]:
     """Difference, p-value, corrected p-value."""
     if difference is None or difference.interval is None:
         return [NOTHING] * 3

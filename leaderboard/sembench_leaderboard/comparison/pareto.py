@@ -1,4 +1,4 @@
-"""Which methods are beaten on every count? The Pareto set over the five measures of the radar."""
+"""The Pareto set over the five measures of a profile: the methods that no other one dominates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 
 from sembench_leaderboard.entries.entry import Entry
 from sembench_leaderboard.entries.profile import AXES
-from sembench_leaderboard.statistics.ranks import comparable
+from sembench_leaderboard.statistics.digits import comparable
 
 
 @dataclass(frozen=True)

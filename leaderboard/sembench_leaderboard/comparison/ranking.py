@@ -1,4 +1,4 @@
-"""How do the explainers rank under one metric over data sets, or why can that not be said?"""
+"""Ranks of the explainers under one metric over data sets, or the reason why there are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How probable is it that a method is the best one? The share of resamples in which it is; ties share.
+"""Probability of being the best method, the share of resamples in which it is; p-values and their correction.
 
 Seeds are drawn for all methods together, and images too, as they all explain the same black box on the same images;
 prototypes are drawn independently. The part of the seeds is enlarged by ``sqrt(S / (S - 1))``, what a bootstrap over S
@@ -21,17 +21,16 @@ from sembench.results.result import Result, Scored
 from sembench_leaderboard.comparison.difference import Paired
 from sembench_leaderboard.entries.entry import same_units
 from sembench_leaderboard.statistics.bootstrap import DRAWS, estimate, widening
+from sembench_leaderboard.statistics.digits import NOISE
 from sembench_leaderboard.statistics.resampling import Array, joint_means, seed_deviations
-
-_DIGITS = 12
 
 
 def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], draws: int = DRAWS) -> dict[str, float]:
     """The probability of being best on one data set.
 
     Args:
-        metric: Key of the metric, scored in all cells.
-        methods: Cells by entry, of one suite and data set.
+        metric: Key of the metric, scored in all runs.
+        methods: Runs by entry, of one suite and data set.
         draws: Number of resamples.
 
     Returns:
@@ -40,14 +39,14 @@ def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], dr
     Raises:
         ResultsMixed: If the entries scored different numbers of images in one seed.
     """
-    by_seed = {name: {cell.seed: cell for cell in cells} for name, cells in methods.items()}
+    by_seed = {name: {run.seed: run for run in runs} for name, runs in methods.items()}
     seeds = sorted(set.intersection(*map(set, by_seed.values()))) if by_seed else []
     if not seeds:
         return {}
-    cells = [[own[seed] for seed in seeds] for own in by_seed.values()]
-    scores = [[score for cell in own if isinstance(score := cell.scores[metric], Scored)] for own in cells]
+    runs = [[own[seed] for seed in seeds] for own in by_seed.values()]
+    scores = [[score for run in own if isinstance(score := run.scores[metric], Scored)] for own in runs]
     values = [[np.array(score.values, dtype=np.float64) for score in own] for own in scores]
-    measure, names = scores[0][0].measure, ("best", cells[0][0].suite, cells[0][0].dataset)
+    measure, names = scores[0][0].measure, ("best", runs[0][0].suite, runs[0][0].dataset)
     if measure.per == "prototype":
         drawn = [
             estimate(own, crossed=False, names=names, draws=draws, units=name).means
@@ -55,19 +54,19 @@ def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], dr
         ]
         means = np.stack(drawn, axis=1)
     else:
-        stacked = [_stacked(metric, cells, own) for own in zip(*values, strict=True)]
-        means = joint_means(stacked, draws, names, crossed=same_units(metric, cells[0], scores[0]))
+        stacked = [_stacked(metric, runs, own) for own in zip(*values, strict=True)]
+        means = joint_means(stacked, draws, names, crossed=same_units(metric, runs[0], scores[0]))
     means = means + _enlarged(values, draws, names)
     shares = _shares(means if measure.direction == "higher" else -means)
     return dict(zip(by_seed, map(float, shares), strict=True))
 
 
-def _stacked(metric: str, cells: Sequence[Sequence[Result]], values: Sequence[Array]) -> Array:
+def _stacked(metric: str, runs: Sequence[Sequence[Result]], values: Sequence[Array]) -> Array:
     """The scores of all entries in one seed, ``(entries, images)``."""
-    sizes = {own[0].explainer: len(array) for own, array in zip(cells, values, strict=True)}
+    sizes = {own[0].explainer: len(array) for own, array in zip(runs, values, strict=True)}
     if len(set(sizes.values())) > 1:
         counts = ", ".join(f"{size} of {name}" for name, size in sizes.items())
-        raise ResultsMixed(f"{metric} on {cells[0][0].dataset} has different numbers of scores: {counts}. Entries are "
+        raise ResultsMixed(f"{metric} on {runs[0][0].dataset} has different numbers of scores: {counts}. Entries are "
                            "compared image by image; compute them again with the same settings.")  # fmt: skip
     return np.stack(values)
 
@@ -85,17 +84,16 @@ def _enlarged(values: Sequence[Sequence[Array]], draws: int, names: tuple[str, .
 def _shares(means: Array) -> Array:
     """How often each column has the largest number of its row, ``(draws, entries)`` to ``(entries,)``; ties share."""
     largest = means.max(axis=1, keepdims=True)
-    best = means >= largest - 10.0**-_DIGITS * max(1.0, float(np.abs(means).max()))
+    best = means >= largest - NOISE * max(1.0, float(np.abs(means).max()))
     return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 _STEPS = 30  # of a bisection: 1e-9
 _DECIMALS = 6  # decimals of a p-value: what lies beyond them is the bisection's and the libraries'
-_ZERO = 1e-12  # of the largest score: what processors sum differently
 
 
 def p_value(difference: Paired) -> float:
-    """How surprising were such a difference, if there was none?
+    """The smallest level at which the difference's interval excludes 0, by inversion of the interval.
 
     Returns:
         Two-sided, in ``[2 / (draws + 1), 1]``: the number of resamples bounds it below.
@@ -107,7 +105,7 @@ def p_value(difference: Paired) -> float:
     if seeds < 2:
         raise ValueError("a p-value over trainings needs two seeds or more; one speaks of one trained model.")
     deviations = seed_deviations(difference.by_seed, draws, difference.names)
-    zero = _ZERO * difference.own.scale
+    zero = NOISE * difference.own.scale
 
     def tails(alpha: float) -> float:
         """Twice the share of resamples beyond 0, widened for this level."""

@@ -1,4 +1,4 @@
-"""What do the results of one suite say for sure? Differences, probabilities of being best, dominance, ranks."""
+"""Statistical summary of a suite: differences, probabilities of being best, dominance, ranks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sembench_leaderboard.comparison.pareto import Pareto, pareto
 from sembench_leaderboard.comparison.ranking import Ranking, ranking
 from sembench_leaderboard.comparison.significance import holm, p_value, probability_of_best
 from sembench_leaderboard.entries.entry import Entry, aggregate, column
-from sembench_leaderboard.entries.selection import find, method
+from sembench_leaderboard.entries.grouping import by_dataset, by_suite
+from sembench_leaderboard.entries.selection import Missing, find, method
 from sembench_leaderboard.statistics.bootstrap import MIN_SEEDS, Interval
 
 AGAINST = ("blackbox", "kmex")
@@ -42,7 +43,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Compared:
+class MetricComparison:
     """One metric on one data set.
 
     Attributes:
@@ -67,11 +68,11 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Tested:
+class SuiteComparison:
     """All of one suite: comparisons, the Pareto set by data set and over all of them, a ranking for each metric."""
 
     suite: str
-    compared: tuple[Compared, ...]
+    compared: tuple[MetricComparison, ...]
     pareto: dict[str, Pareto]
     overall: Pareto
     rankings: tuple[Ranking, ...]
@@ -82,57 +83,51 @@ class Tested:
         return tuple(self.pareto)
 
 
-def suites_tested(results: Iterable[Result]) -> list[Tested]:
+def suite_comparisons(results: Iterable[Result]) -> list[SuiteComparison]:
     """The statistics of every suite among the results, ordered by suite.
 
     Raises:
         ResultsMixed: If results of one entry do not belong together, or entries differ in their images.
     """
-    ordered = sorted(results, key=lambda r: (r.suite, r.dataset, r.explainer, r.seed))
     with threadpool_limits(1, user_api="blas"):
-        return [
-            _tested(suite, [result for result in ordered if result.suite == suite])
-            for suite in dict.fromkeys(result.suite for result in ordered)
-        ]
+        return [_suite_comparison(suite, own) for suite, own in by_suite(results).items()]
 
 
-def _tested(suite: str, results: Sequence[Result]) -> Tested:
-    entries = aggregate(results)
-    datasets = sorted({entry.dataset for entry in entries})
+def _suite_comparison(suite: str, results: Sequence[Result]) -> SuiteComparison:
+    entries, datasets = aggregate(results), by_dataset(results)
     metrics = sorted({entry.metric for entry in entries}, key=column)
     compared = []
-    for dataset in datasets:
-        cells = [result for result in results if result.dataset == dataset]
+    for dataset, runs in datasets.items():
         for metric in metrics:
             scored = [e for e in entries if (e.dataset, e.metric) == (dataset, metric) and e.value is not None]
             if any(entry.kind == "explainer" for entry in scored):
-                compared.append(_compared(cells, scored))
-    by_dataset = {name: pareto([entry for entry in entries if entry.dataset == name]) for name in datasets}
-    rankings = tuple(ranking(metric, [e for e in entries if e.metric == metric], datasets) for metric in metrics)
-    return Tested(suite, tuple(compared), by_dataset, pareto(entries), rankings)
+                compared.append(_compared(runs, scored))
+    sets = {name: pareto([entry for entry in entries if entry.dataset == name]) for name in datasets}
+    rankings = tuple(ranking(metric, [e for e in entries if e.metric == metric], tuple(datasets)) for metric in metrics)
+    return SuiteComparison(suite, tuple(compared), sets, pareto(entries), rankings)
 
 
-def _compared(cells: Sequence[Result], scored: Sequence[Entry]) -> Compared:
+def _compared(runs: Sequence[Result], scored: Sequence[Entry]) -> MetricComparison:
     """One metric on one data set, from the entries that have it."""
     metric, names = scored[0].metric, {entry.explainer for entry in scored}
     explainers = tuple(entry.explainer for entry in scored if entry.kind == "explainer")
-    own = {name: [cell for cell in cells if cell.explainer == name] for name in names}
+    own = {name: [run for run in runs if run.explainer == name] for name in names}
     against: dict[str, str] = {}
     missing: dict[str, str] = {}
     for title in AGAINST:
-        found = find(method(title), cells)
-        if isinstance(found, str):
-            missing[title] = found
-        elif found[0].explainer not in names:
+        found = find(method(title), runs)
+        if isinstance(found, Missing):
+            missing[title] = found.why
+        elif found.label not in names:
             missing[title] = "it has no score here"
         else:
-            against[title] = found[0].explainer
+            against[title] = found.label
     pairs = [(name, label) for label in against.values() for name in explainers if name != label]
     raw_differences = paired(metric, [(own[name], own[label]) for name, label in pairs], DRAWS)
     differences = [_difference(*pair, raw) for pair, raw in zip(pairs, raw_differences, strict=True)]
     best = probability_of_best(metric, {name: own[name] for name in explainers}) if len(explainers) > 1 else {}
-    return Compared(
-        cells[0].dataset, metric, scored[0].measure, explainers, against, missing, tuple(_corrected(differences)), best
+    return MetricComparison(
+        runs[0].dataset, metric, scored[0].measure, explainers, against, missing, tuple(_corrected(differences)), best
     )
 
 

@@ -1,4 +1,4 @@
-"""How does each method's decision fade, in relevance order and in random order? Mean curves of all seeds."""
+"""Relevance-order curves: the decision of each method as pixels are replaced, mean curves of all seeds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sembench_leaderboard.drawing.pens import Pen
 from sembench_leaderboard.drawing.radar import INK, REFERENCE
 from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
 from sembench_leaderboard.entries.entry import KINDS
+from sembench_leaderboard.entries.selection import Missing
 from sembench_leaderboard.tables.escape import one_line
 
 Array = NDArray[np.float64]
@@ -87,10 +88,10 @@ def fadings(results: Iterable[Result]) -> list[Fadings]:
     found = []
     for (suite, dataset), group in groupby(ordered, key=lambda r: (r.suite, r.dataset)):
         own = Fadings(suite, dataset)
-        for explainer, cells in groupby(group, key=lambda r: r.explainer):
-            made = _fading(explainer, list(cells))
-            if isinstance(made, str):
-                own.left_out[explainer] = made
+        for explainer, runs in groupby(group, key=lambda r: r.explainer):
+            made = _fading(explainer, list(runs))
+            if isinstance(made, Missing):
+                own.left_out[explainer] = made.why
             else:
                 own.methods.append(made)
         found.append(own)
@@ -99,15 +100,15 @@ def fadings(results: Iterable[Result]) -> list[Fadings]:
     return [own for own in found if own.methods]
 
 
-def _fading(explainer: str, cells: list[Result]) -> Fading | str:
-    scores = [cell.scores.get(METRIC) for cell in cells]
+def _fading(explainer: str, runs: list[Result]) -> Fading | Missing:
+    scores = [run.scores.get(METRIC) for run in runs]
     scored = [score for score in scores if isinstance(score, Scored)]
     if not scored:
-        return next((score.reason for score in scores if isinstance(score, NotApplicable)), "not measured")
+        return Missing(next((score.reason for score in scores if isinstance(score, NotApplicable)), "not measured"))
     if any("curve" not in score.details for score in scored):
-        return "its results hold no curves; run its cells again"
+        return Missing("its results hold no curves; run it again")
     curves = [_pooled(scored, name, explainer) for name in ("curve", "random curve")]
-    return Fading(explainer, cells[0].kind, *curves)
+    return Fading(explainer, runs[0].kind, *curves)
 
 
 def _pooled(scores: list[Scored], name: str, explainer: str) -> Curve:

@@ -1,4 +1,4 @@
-"""How are methods told apart, on the board and in the report? By colour, dashes and marker: one source for both.
+"""Colours, dashes and markers that tell methods apart, on the board and in the report.
 
 Of the first seven methods no two agree in any of the three, of 49 no two in more than one.
 """

@@ -1,4 +1,4 @@
-"""How is one radar drawn? Axes with their ends, and outlines that are broken where a position is missing."""
+"""One radar: axes with their ends, and outlines that are broken where a position is missing."""
 
 from __future__ import annotations
 

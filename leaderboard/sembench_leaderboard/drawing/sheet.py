@@ -1,4 +1,4 @@
-"""How is a figure of several radars laid out? In inches: title, rows of panels, legend, caption."""
+"""Layout of a figure of several panels, in inches: title, rows of panels, legend, caption."""
 
 from __future__ import annotations
 

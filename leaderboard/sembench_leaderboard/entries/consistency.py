@@ -1,4 +1,4 @@
-"""May these results stand on one board? Each rule says what two of them must share.
+"""Rules of which results may stand on one board. Each says what two of them must share.
 
 One suite makes one board, so rules hold within a suite.
 """
@@ -45,7 +45,7 @@ def refuse_mixed(results: Iterable[tuple[P, Result]]) -> None:
 
     Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the data
     and what is said of them; over the seeds of an entry its hyper-parameters and settings (the seed aside); within one
-    seed the explained images and the derived seeds, and the black box among results of one kind of machine. A cell may
+    seed the explained images and the derived seeds, and the black box among results of one kind of machine. A run may
     occur once.
 
     Raises:
@@ -58,15 +58,15 @@ def refuse_mixed(results: Iterable[tuple[P, Result]]) -> None:
 def contradictions(results: Iterable[tuple[P, Result]]) -> Iterator[Contradiction[P]]:
     """Every difference that `refuse_mixed` refuses, in the order of the results."""
     seen: dict[tuple[object, ...], tuple[P, Any]] = {}
-    cells: dict[tuple[object, ...], P] = {}
+    runs: dict[tuple[object, ...], P] = {}
     for path, result in results:
-        cell = (result.suite, result.dataset, result.explainer, result.seed)
-        if cell in cells:
+        run = (result.suite, result.dataset, result.explainer, result.seed)
+        if run in runs:
             name = f"{result.suite}/{result.dataset}/{result.explainer}/seed-{result.seed}"
-            text = f"two results of {name}: {cells[cell]} and {path}"
+            text = f"two results of {name}: {runs[run]} and {path}"
             yield Contradiction(path, "seed", text, "Keep one of them.")
             continue
-        cells[cell] = path
+        runs[run] = path
         for what, group, value, remedy, field in _rules(result):
             first_path, first = seen.setdefault((what, *group), (path, value))
             if first != value:
@@ -109,7 +109,7 @@ MACHINE = ("device", "processor", "system", "threads", "torch")
 
 
 def machine(result: Result) -> tuple[str, ...]:
-    """On what kind of machine was it computed? Rounding, and with it a trained network, may differ between two."""
+    """The kind of machine that a result was computed on: between two, rounding and trained networks may differ."""
     told = result.provenance
     system = (str(told.hardware.get("processor")), str(told.hardware.get("system")), str(told.threads))
     return (told.device, *system, told.packages.get("torch", ""))

@@ -1,4 +1,4 @@
-"""What is a row of the board? One explainer on one data set under one metric, over all seeds; and the order of rows."""
+"""Rows of the board: one explainer on one data set under one metric, over all seeds; and their order."""
 
 from __future__ import annotations
 
@@ -94,20 +94,20 @@ def aggregate(results: Iterable[Result]) -> tuple[Entry, ...]:
     # Many small matrix products: threads cost more than they bring, most of all on a busy machine.
     with threadpool_limits(1, user_api="blas"):
         for _, group in groupby(ordered, key=lambda r: (r.suite, r.dataset, r.explainer)):
-            cells = list(group)
-            metrics = {name for cell in cells for name in cell.scores}
-            entries += [_entry(metric, cells) for metric in sorted(metrics, key=column)]
+            runs = list(group)
+            metrics = {name for run in runs for name in run.scores}
+            entries += [_entry(metric, runs) for metric in sorted(metrics, key=column)]
     return tuple(entries)
 
 
-def _entry(metric: str, cells: Sequence[Result]) -> Entry:
-    scores = [cell.scores.get(metric) for cell in cells]
+def _entry(metric: str, runs: Sequence[Result]) -> Entry:
+    scores = [run.scores.get(metric) for run in runs]
     scored = [score for score in scores if isinstance(score, Scored)]
     reasons = sorted({score.reason for score in scores if isinstance(score, NotApplicable)})
-    _refuse_some("a score", metric, cells, [isinstance(score, Scored) for score in scores])
-    _refuse_some("a reason why there is no score", metric, cells, [score is not None for score in scores])
-    first, measure = cells[0], next(score.measure for score in scores if score is not None)
-    numbers = _numbers(metric, cells, scored) if scored else _NOTHING
+    _refuse_some("a score", metric, runs, [isinstance(score, Scored) for score in scores])
+    _refuse_some("a reason why there is no score", metric, runs, [score is not None for score in scores])
+    first, measure = runs[0], next(score.measure for score in scores if score is not None)
+    numbers = _numbers(metric, runs, scored) if scored else _NOTHING
     return Entry(
         suite=first.suite,
         dataset=first.dataset,
@@ -115,7 +115,7 @@ def _entry(metric: str, cells: Sequence[Result]) -> Entry:
         kind=first.kind,
         metric=metric,
         measure=measure,
-        seeds=tuple(cell.seed for cell in cells),
+        seeds=tuple(run.seed for run in runs),
         reason=None if scored else "; ".join(reasons),
         of=converted(first),
         **numbers,
@@ -133,15 +133,15 @@ _NOTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> dict[str, Any]:
+def _numbers(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> dict[str, Any]:
     """The fields of an entry that are computed from scores."""
-    first = cells[0]
+    first = runs[0]
     values = [_array(score.values) for score in scores]
-    crossed = same_units(metric, cells, scores)
+    crossed = same_units(metric, runs, scores)
     interval = bootstrap(values, crossed=crossed, names=(first.suite,))
-    _refuse_some("a chance level", metric, cells, [score.chance is not None for score in scores])
+    _refuse_some("a chance level", metric, runs, [score.chance is not None for score in scores])
     chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
-    names = _variants(metric, cells, scores)
+    names = _variants(metric, runs, scores)
     return {
         "value": interval.value,
         "low": interval.low,
@@ -153,7 +153,7 @@ def _numbers(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> 
     }
 
 
-def _variants(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> list[str]:
+def _variants(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> list[str]:
     """Variants that every seed has. Raises `ResultsMixed` if one is missing in a seed that was not asked for it.
 
     A variant may be undefined for a model: there is no diversity within a class of one prototype, and FLINT's training
@@ -162,10 +162,10 @@ def _variants(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) ->
     names = sorted({name for score in scores for name in score.variants})
     for name in names:
         has = [
-            name in score.variants or bool(cell.evaluation.get("variants"))
-            for cell, score in zip(cells, scores, strict=True)
+            name in score.variants or bool(run.evaluation.get("variants"))
+            for run, score in zip(runs, scores, strict=True)
         ]
-        _refuse_some(f"variant {name!r}", metric, cells, has)
+        _refuse_some(f"variant {name!r}", metric, runs, has)
     return [name for name in names if all(name in score.variants for score in scores)]
 
 
@@ -173,27 +173,27 @@ def _array(values: tuple[float, ...]) -> Array:
     return np.fromiter(values, dtype=np.float64, count=len(values))
 
 
-def same_units(metric: str, cells: Sequence[Result], scores: Sequence[Scored]) -> bool:
+def same_units(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> bool:
     """Whether position ``u`` is the same unit in every seed. Raises `ResultsMixed` if images are missing in one."""
     per, sizes = scores[0].measure.per, [len(score.values) for score in scores]
-    if per == "prototype" or (per == "explained image" and len({cell.explained_images for cell in cells}) > 1):
+    if per == "prototype" or (per == "explained image" and len({run.explained_images for run in runs}) > 1):
         return False
     if len(set(sizes)) > 1:
-        counts = ", ".join(f"{size} in seed {cell.seed}" for size, cell in zip(sizes, cells, strict=True))
-        raise ResultsMixed(f"{_name(metric, cells)} has different numbers of {per}s: {counts}. Compute it again.")
+        counts = ", ".join(f"{size} in seed {run.seed}" for size, run in zip(sizes, runs, strict=True))
+        raise ResultsMixed(f"{_name(metric, runs)} has different numbers of {per}s: {counts}. Compute it again.")
     return True
 
 
-def _refuse_some(what: str, metric: str, cells: Sequence[Result], has: Sequence[bool]) -> None:
+def _refuse_some(what: str, metric: str, runs: Sequence[Result], has: Sequence[bool]) -> None:
     """Raises `ResultsMixed` if some seeds have it and others do not."""
     if any(has) and not all(has):
-        have = ", ".join(str(cell.seed) for cell, it in zip(cells, has, strict=True) if it)
-        lack = ", ".join(str(cell.seed) for cell, it in zip(cells, has, strict=True) if not it)
+        have = ", ".join(str(run.seed) for run, it in zip(runs, has, strict=True) if it)
+        lack = ", ".join(str(run.seed) for run, it in zip(runs, has, strict=True) if not it)
         raise ResultsMixed(
-            f"{_name(metric, cells)} has {what} in seed {have} but not in seed {lack}; a mean over some seeds "
+            f"{_name(metric, runs)} has {what} in seed {have} but not in seed {lack}; a mean over some seeds "
             "only would mislead. Compute these seeds again with the same settings (`sembench run --refresh`)."
         )
 
 
-def _name(metric: str, cells: Sequence[Result]) -> str:
-    return f"{metric} of {cells[0].explainer} on {cells[0].dataset} (suite {cells[0].suite})"
+def _name(metric: str, runs: Sequence[Result]) -> str:
+    return f"{metric} of {runs[0].explainer} on {runs[0].dataset} (suite {runs[0].suite})"

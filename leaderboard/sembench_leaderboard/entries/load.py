@@ -1,4 +1,4 @@
-"""Which results are there? All files of one or more folders, read strictly, refused where they do not belong together.
+"""Results of one or more folders, read strictly, refused where they do not belong together.
 
 A result lies at ``<root>/<suite>/<data set>/<explainer>/seed-<n>.json``; everything else below a root is left alone:
 hidden files and folders, caches, files that are still being written, tracebacks, boards.

@@ -1,4 +1,4 @@
-"""What is the profile of a method? Five axes with fixed ends, so that nothing depends on who else takes part.
+"""Profiles of methods: five axes with fixed ends, so that nothing depends on who else takes part.
 
 Every axis runs from 0 at the centre to 1 on the circle, larger is better::
 
@@ -72,7 +72,7 @@ class Outline:
 
 
 def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
-    """Where does one method lie on each axis?
+    """The position of one method on each axis.
 
     Args:
         entries: The entries of one explainer on one data set.

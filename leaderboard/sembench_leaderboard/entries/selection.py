@@ -1,9 +1,9 @@
-"""Which entry of the results is meant by "KMEx", or by "KMEx with another similarity"?"""
+"""Selection of the entry that is meant by "KMEx", or by "KMEx with another similarity"."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -11,6 +11,25 @@ from pydantic import JsonValue
 from sembench.results.result import Result
 
 NOT_RUN = "no result of "
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The runs of an entry on one data set, one per seed, ordered by seed; at least one."""
+
+    runs: tuple[Result, ...]
+
+    @property
+    def label(self) -> str:
+        """Label of the entry."""
+        return self.runs[0].explainer
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is nothing, in words."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -49,45 +68,42 @@ def in_words(value: JsonValue) -> str:
 
 
 def differing(plain: Result, other: Result) -> list[str]:
-    """Hyper-parameters in which two cells of one data set differ, sorted; recipes may depend on the data set."""
+    """Hyper-parameters in which two runs of one data set differ, sorted; recipes may depend on the data set."""
     before, after = plain.hyperparameters, other.hyperparameters
     return [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
 
 
-def find(wanted: Method, cells: Iterable[Result]) -> list[Result] | str:
-    """The cells of a method's entry, one per seed.
+def find(wanted: Method, runs: Iterable[Result]) -> Selected | Missing:
+    """The entry of a method.
 
     The plain entry of an explainer is the one that bears its name as label, else its only one.
 
     Args:
         wanted: The method.
-        cells: All cells of one suite on one data set.
-
-    Returns:
-        The cells, ordered by seed; or why there are none, in words.
+        runs: All runs of one suite on one data set.
     """
-    cells = list(cells)
+    runs = list(runs)
     for name in wanted.names:
         entries: dict[str, list[Result]] = {}
-        for cell in sorted((cell for cell in cells if name_of(cell) == name), key=lambda cell: cell.seed):
-            entries.setdefault(cell.explainer, []).append(cell)
+        for run in sorted((run for run in runs if name_of(run) == name), key=lambda run: run.seed):
+            entries.setdefault(run.explainer, []).append(run)
         if entries:
-            return _entry(wanted, name, entries)
-    return NOT_RUN + " or ".join(wanted.names)
+            return _entry(wanted, name, {label: Selected(tuple(own)) for label, own in entries.items()})
+    return Missing(NOT_RUN + " or ".join(wanted.names))
 
 
-def _entry(wanted: Method, name: str, entries: dict[str, list[Result]]) -> list[Result] | str:
+def _entry(wanted: Method, name: str, entries: dict[str, Selected]) -> Selected | Missing:
     plain = entries.get(name) or (next(iter(entries.values())) if len(entries) == 1 else None)
     if plain is None:
-        return f"{len(entries)} entries are {name} ({', '.join(entries)}); label the plain one {name}"
+        return Missing(f"{len(entries)} entries are {name} ({', '.join(entries)}); label the plain one {name}")
     if not wanted.changed:
         return plain
-    hyperparameters = plain[0].hyperparameters | dict(wanted.changed)
-    found = [own for own in entries.values() if _same(own, hyperparameters)]
+    recipe = _as_json(plain.runs[0].hyperparameters | dict(wanted.changed))
+    found = [own for own in entries.values() if _as_json(own.runs[0].hyperparameters) == recipe]
     if len(found) > 1:
-        return f"{len(found)} entries are {wanted.title}; keep one of them"
-    return found[0] if found else f"{NOT_RUN}{wanted.title}"
+        return Missing(f"{len(found)} entries are {wanted.title}; keep one of them")
+    return found[0] if found else Missing(f"{NOT_RUN}{wanted.title}")
 
 
-def _same(cells: Sequence[Result], hyperparameters: dict[str, JsonValue]) -> bool:
-    return json.dumps(cells[0].hyperparameters, sort_keys=True) == json.dumps(hyperparameters, sort_keys=True)
+def _as_json(hyperparameters: Mapping[str, JsonValue]) -> str:
+    return json.dumps(hyperparameters, sort_keys=True)

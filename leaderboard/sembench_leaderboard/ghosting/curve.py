@@ -1,4 +1,4 @@
-"""How many prototypes are ghosted as more of them are trained? One curve per explainer, one point per entry.
+"""Ghosted against trained prototypes: one curve per explainer, one point per entry.
 
 References:
     Gautam et al.: Prototypical Self-Explainable Models Without Re-training, TMLR 2024, Fig. 5a.
@@ -13,6 +13,8 @@ from statistics import fmean
 
 from sembench.errors import SembenchError
 from sembench.results.result import NotApplicable, Result, Scored
+from sembench_leaderboard.entries.grouping import by_dataset, by_suite
+from sembench_leaderboard.entries.selection import name_of
 
 METRIC = "ghosting"
 _COUNT = "prototypes_per_class"  # the hyper-parameter that runs along a curve
@@ -76,34 +78,31 @@ def comparisons(results: Iterable[Result]) -> list[Comparison]:
     Raises:
         SembenchError: If no result has a ghosting score.
     """
-    ordered = sorted(results, key=lambda r: (r.suite, r.dataset, r.explainer, r.seed))
-    found = []
-    for suite in dict.fromkeys(result.suite for result in ordered):
-        own = [result for result in ordered if result.suite == suite]
+    suites, found = by_suite(results), []
+    for own in suites.values():
         labels = _labels({_key(result) for result in own if _values(result, METRIC)})
-        for dataset in dict.fromkeys(result.dataset for result in own):
-            cells = [result for result in own if result.dataset == dataset]
-            if any(_values(cell, METRIC) for cell in cells):
-                found.append(_comparison(cells, labels))
+        for runs in by_dataset(own).values():
+            if any(_values(run, METRIC) for run in runs):
+                found.append(_comparison(runs, labels))
     if not found:
-        raise SembenchError(_nothing_scored(ordered))
+        raise SembenchError(_nothing_scored([result for own in suites.values() for result in own]))
     return found
 
 
-def _comparison(cells: Sequence[Result], labels: Mapping[Key, str]) -> Comparison:
-    """The curves of one data set; cells are ordered by seed within an entry."""
+def _comparison(runs: Sequence[Result], labels: Mapping[Key, str]) -> Comparison:
+    """The curves of one data set; runs are ordered by seed within an entry."""
     groups: dict[tuple[str, int, str], list[Result]] = {}
-    for cell in cells:
-        if values := _values(cell, METRIC):
-            groups.setdefault((labels[_key(cell)], len(values), cell.explainer), []).append(cell)
+    for run in runs:
+        if values := _values(run, METRIC):
+            groups.setdefault((labels[_key(run)], len(values), run.explainer), []).append(run)
     curves: dict[str, list[Point]] = {}
     for (label, prototypes, entry), own in sorted(groups.items(), key=lambda item: item[0]):
-        seeds, ghosted = tuple(cell.seed for cell in own), tuple(sum(_values(cell, METRIC)) for cell in own)
-        known = tuple(fmean(values) for cell in own if (values := _values(cell, "accuracy")))
+        seeds, ghosted = tuple(run.seed for run in own), tuple(sum(_values(run, METRIC)) for run in own)
+        known = tuple(fmean(values) for run in own if (values := _values(run, "accuracy")))
         point = Point(entry, prototypes, seeds, ghosted, known if len(known) == len(own) else ())
         curves.setdefault(label, []).append(point)
-    note = next(cell.scores[METRIC].measure.note for cell in cells if METRIC in cell.scores)
-    return Comparison(cells[0].suite, cells[0].dataset, curves, _left_out(cells), note)
+    note = next(run.scores[METRIC].measure.note for run in runs if METRIC in run.scores)
+    return Comparison(runs[0].suite, runs[0].dataset, curves, _left_out(runs), note)
 
 
 def _values(result: Result, metric: str) -> tuple[float, ...]:
@@ -113,10 +112,8 @@ def _values(result: Result, metric: str) -> tuple[float, ...]:
 
 
 def _key(result: Result) -> Key:
-    """Which curve a result lies on; the name of a control says that it is one."""
-    asked = result.settings.get("explainer")
-    name = str(asked["name"]) if isinstance(asked, dict) and "name" in asked else result.explainer
-    name += " (control)" * (result.kind == "control")
+    """The curve that a result lies on; the name of a control says that it is one."""
+    name = name_of(result) + " (control)" * (result.kind == "control")
     others = {key: value for key, value in result.hyperparameters.items() if key != _COUNT}
     return name, frozenset((key, json.dumps(value, sort_keys=True)) for key, value in others.items())
 
@@ -131,13 +128,13 @@ def _labels(keys: Collection[Key]) -> dict[Key, str]:
     return labels
 
 
-def _left_out(cells: Iterable[Result]) -> dict[str, str]:
+def _left_out(runs: Iterable[Result]) -> dict[str, str]:
     """Entries without a ghosting score, each with the reason."""
     reasons = {}
-    for cell in cells:
-        score = cell.scores.get(METRIC)
+    for run in runs:
+        score = run.scores.get(METRIC)
         if not isinstance(score, Scored):
-            reasons[cell.explainer] = score.reason if isinstance(score, NotApplicable) else "ghosting was not measured"
+            reasons[run.explainer] = score.reason if isinstance(score, NotApplicable) else "ghosting was not measured"
     return reasons
 
 

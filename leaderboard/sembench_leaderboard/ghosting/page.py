@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -20,7 +18,7 @@ from sembench_leaderboard.drawing.pens import Pen, pens
 from sembench_leaderboard.drawing.radar import INK
 from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
 from sembench_leaderboard.ghosting.curve import Comparison, Point, comparisons
-from sembench_leaderboard.tables import markdown
+from sembench_leaderboard.tables import csv, markdown
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.escape import one_line
 from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table
@@ -159,13 +157,11 @@ def _count(number: float) -> str:
 
 def to_csv(comparison: Comparison) -> str:
     """The points of one data set as CSV with the columns ``FIELDS``; what is not known is an empty field."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
+    rows = []
     for label, points in comparison.curves.items():
         for point in points:
-            accuracy = fmean(point.accuracies) if point.accuracies else ""
+            accuracy = fmean(point.accuracies) if point.accuracies else None
             numbers = (point.prototypes, point.mean, min(point.ghosted), max(point.ghosted), accuracy)
             seeds = " ".join(map(str, point.seeds))
-            writer.writerow((comparison.suite, comparison.dataset, label, point.entry, *numbers, seeds))
-    return text.getvalue()
+            rows.append((comparison.suite, comparison.dataset, label, point.entry, *numbers, seeds))
+    return csv.text(FIELDS, (dict(zip(FIELDS, row, strict=True)) for row in rows))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sembench.errors import UnknownName
 from sembench.results.result import Result
+from sembench_leaderboard.entries.grouping import by_suite
 from sembench_leaderboard.papers.declared import PAPERS
 from sembench_leaderboard.papers.table import PaperTable, filled
 from sembench_leaderboard.tables import latex, markdown
@@ -33,10 +34,8 @@ def paper_files(results: Iterable[Result], papers: Sequence[str] = tuple(PAPERS)
     for paper in papers:
         if paper not in PAPERS:
             raise UnknownName("paper", paper, PAPERS)
-    results = list(results)
     files: dict[str, bytes] = {}
-    for suite in sorted({result.suite for result in results}):
-        own = [result for result in results if result.suite == suite]
+    for suite, own in by_suite(results).items():
         for paper in papers:
             content = [(declared, filled(declared, own)) for declared in PAPERS[paper][1]]
             texts = {"md": page(suite, paper, content), "tex": document(suite, paper, content)}

@@ -1,4 +1,4 @@
-"""What does a table of a paper show? Its rows and columns as a declaration, see `sembench_leaderboard.papers.table`."""
+"""Tables of papers: rows and columns as declarations, filled with the results of one suite."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from statistics import fmean, stdev
 from typing import Literal, Protocol
 
 from sembench.results.result import NotApplicable, Result, Scored
-from sembench_leaderboard.entries.selection import Method, find, name_of
+from sembench_leaderboard.entries.grouping import by_dataset
+from sembench_leaderboard.entries.selection import Method, Missing, Selected, find, name_of
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table
 
 
 class Quantity(Protocol):
-    """A number of each cell."""
+    """A number of each run."""
 
     def head(self, results: Sequence[Result]) -> Column:
         """What stands above the column."""
@@ -58,7 +59,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Spent:
-    """A field of what a cell cost.
+    """A field of what a run cost.
 
     Attributes:
         field: Name of the field of `sembench.results.result.Cost`.
@@ -125,8 +126,7 @@ class PaperTable:
 
 NOT_RUN = "not run"
 
-# The cells of one row on one data set, or why there are none, in words.
-Found = list[Result] | str
+Found = Selected | Missing
 
 
 def filled(declared: PaperTable, results: Iterable[Result]) -> list[Table]:
@@ -139,12 +139,10 @@ def filled(declared: PaperTable, results: Iterable[Result]) -> list[Table]:
     Returns:
         Tables whose headings are the data sets that they speak of.
     """
-    datasets: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda r: (r.dataset, r.explainer, r.seed)):
-        datasets.setdefault(result.dataset, []).append(result)
-    rows = {name: _rows(declared, cells) for name, cells in datasets.items()}
+    datasets = by_dataset(results)
+    rows = {name: _rows(declared, runs) for name, runs in datasets.items()}
     if len(declared.quantities) > 1:
-        return [_by_quantity(declared, name, cells, rows[name]) for name, cells in datasets.items()]
+        return [_by_quantity(declared, name, runs, rows[name]) for name, runs in datasets.items()]
     return [_by_dataset(declared.quantities[0], datasets, rows)]
 
 
@@ -155,26 +153,26 @@ def _by_dataset(
     notes: list[str] = []
     titles = dict.fromkeys(title for own in rows.values() for title in own)
     body = [
-        Row(title, tuple(_cell(quantity, rows[name].get(title, NOT_RUN), notes) for name in datasets))
+        Row(title, tuple(_cell(quantity, rows[name].get(title, Missing(NOT_RUN)), notes) for name in datasets))
         for title in titles
     ]
-    heads = [quantity.head(cells) for cells in datasets.values()]
+    heads = [quantity.head(runs) for runs in datasets.values()]
     columns = tuple(Column(name, head.direction, head.unit) for name, head in zip(datasets, heads, strict=True))
     return Table(", ".join(datasets), columns, tuple(body), tuple(notes))
 
 
-def _by_quantity(declared: PaperTable, name: str, cells: Sequence[Result], rows: Mapping[str, Found]) -> Table:
+def _by_quantity(declared: PaperTable, name: str, runs: Sequence[Result], rows: Mapping[str, Found]) -> Table:
     """Methods against quantities."""
     notes: list[str] = []
     body = [Row(title, tuple(_cell(q, found, notes) for q in declared.quantities)) for title, found in rows.items()]
-    return Table(name, tuple(q.head(cells) for q in declared.quantities), tuple(body), tuple(notes))
+    return Table(name, tuple(q.head(runs) for q in declared.quantities), tuple(body), tuple(notes))
 
 
 def _cell(quantity: Quantity, found: Found, notes: list[str]) -> Cell:
     """Mean and spread over seeds; not run; or not applicable, with the reason as a note."""
-    if isinstance(found, str):
+    if isinstance(found, Missing):
         return Cell(NOT_RUN)
-    values = [quantity.value(result) for result in found]
+    values = [quantity.value(result) for result in found.runs]
     reasons = [value for value in values if isinstance(value, str)]
     known = [value for value in values if isinstance(value, (int, float))]
     if reasons:
@@ -186,35 +184,33 @@ def _cell(quantity: Quantity, found: Found, notes: list[str]) -> Cell:
     return Cell(quantity.text(known))
 
 
-def _rows(declared: PaperTable, cells: Sequence[Result]) -> dict[str, Found]:
-    """The cells of every row on one data set, by title."""
+def _rows(declared: PaperTable, runs: Sequence[Result]) -> dict[str, Found]:
+    """The runs of every row on one data set, by title."""
     rows: dict[str, Found] = {}
     for row in declared.rows:
-        rows |= _row(row, cells) if isinstance(row, Method) else _varied(row, cells)
-    further = {method.title: find(method, cells) for method in declared.further}
-    return rows | {title: found for title, found in further.items() if not isinstance(found, str)}
+        rows |= _row(row, runs) if isinstance(row, Method) else _varied(row, runs)
+    further = {method.title: find(method, runs) for method in declared.further}
+    return rows | {title: found for title, found in further.items() if isinstance(found, Selected)}
 
 
-def _row(wanted: Method, cells: Sequence[Result]) -> dict[str, Found]:
+def _row(wanted: Method, runs: Sequence[Result]) -> dict[str, Found]:
     """A method under its title; one with several names under the name that was found."""
-    found = find(wanted, cells)
-    return {wanted.title if isinstance(found, str) or len(wanted.names) == 1 else name_of(found[0]): found}
+    found = find(wanted, runs)
+    return {wanted.title if isinstance(found, Missing) or len(wanted.names) == 1 else name_of(found.runs[0]): found}
 
 
-def _varied(wanted: Varied, cells: Sequence[Result]) -> dict[str, Found]:
+def _varied(wanted: Varied, runs: Sequence[Result]) -> dict[str, Found]:
     """Entries that share every other hyper-parameter: those around the plain entry, else the largest such group."""
     groups: dict[str, dict[str, list[Result]]] = {}
-    for cell in (cell for cell in cells if name_of(cell) == wanted.name):
-        others = {key: value for key, value in cell.hyperparameters.items() if key != wanted.hyperparameter}
-        groups.setdefault(json.dumps(others, sort_keys=True), {}).setdefault(cell.explainer, []).append(cell)
+    for run in (run for run in runs if name_of(run) == wanted.name):
+        others = {key: value for key, value in run.hyperparameters.items() if key != wanted.hyperparameter}
+        groups.setdefault(json.dumps(others, sort_keys=True), {}).setdefault(run.explainer, []).append(run)
     if not groups:
-        return {wanted.name: f"no result of {wanted.name}"}
+        return {wanted.name: Missing(f"no result of {wanted.name}")}
     group = max(groups.values(), key=lambda entries: (wanted.name in entries, len(entries)))
-    entries = sorted(group.values(), key=lambda own: _order(own[0].hyperparameters.get(wanted.hyperparameter)))
-    return {
-        f"{wanted.name}, {wanted.hyperparameter} = {own[0].hyperparameters.get(wanted.hyperparameter)}": own
-        for own in entries
-    }
+    entries = [(own[0].hyperparameters.get(wanted.hyperparameter), Selected(tuple(own))) for own in group.values()]
+    entries.sort(key=lambda entry: _order(entry[0]))
+    return {f"{wanted.name}, {wanted.hyperparameter} = {value}": own for value, own in entries}
 
 
 def _order(value: object) -> tuple[Literal[0, 1], float, str]:

@@ -1,4 +1,4 @@
-"""What do the charts of the report draw? Positions on the radar's axes, and accuracy gap against each quality."""
+"""Data of the report's charts: positions on the radar's axes, and accuracy gap against each quality."""
 
 from __future__ import annotations
 

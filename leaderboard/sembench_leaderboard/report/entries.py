@@ -1,4 +1,4 @@
-"""What is there to know about each entry? Scores, hyper-parameters and where its numbers come from, for the report."""
+"""Sections of the report on each entry: scores, hyper-parameters and where its numbers come from."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def sections(
     scores: Scores, entries: Sequence[Entry], results: Sequence[Result], figures: Sequence[Figure]
 ) -> list[Section]:
     """A section for each line of the table, in its order."""
-    cells: dict[tuple[str, str], list[Result]] = {}
+    runs: dict[tuple[str, str], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.seed):
-        cells.setdefault((result.dataset, result.explainer), []).append(result)
+        runs.setdefault((result.dataset, result.explainer), []).append(result)
     varied: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         varied.setdefault((entry.dataset, entry.explainer), []).extend([entry] if entry.variants else [])
@@ -55,10 +55,10 @@ def sections(
             line=line,
             figures=tuple(drawn.get(place, ())),
             variants=_variants(varied[place], scores.headings),
-            hyperparameters=_each_value([result.hyperparameters for result in cells[place]]),
-            settings=_settings(cells[place][0]),
-            sources=_sources(cells[place]),
-            seeds=tuple(cells[place]),
+            hyperparameters=_each_value([result.hyperparameters for result in runs[place]]),
+            settings=_settings(runs[place][0]),
+            sources=_sources(runs[place]),
+            seeds=tuple(runs[place]),
         )
         for line in scores.lines
         for place in [(line.dataset, line.explainer)]
@@ -94,7 +94,7 @@ def _settings(result: Result) -> str:
 
 
 def _sources(results: Sequence[Result]) -> tuple[tuple[str, str], ...]:
-    """Which files were used, by hash: many metrics share their files."""
+    """The files that were used, by hash: many metrics share their files."""
     names: dict[str, dict[str, None]] = {}
     for result in results:
         for name, sha256 in result.provenance.sources.items():

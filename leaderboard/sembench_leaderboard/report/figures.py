@@ -1,4 +1,4 @@
-"""Which stored figures belong into a report, and to what? Their folders and names say: suite, data set, explainer."""
+"""Stored figures of a report. Their folders and names say what they belong to: suite, data set, explainer."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from sembench_leaderboard.claims.claim import in_words
 from sembench_leaderboard.claims.verdict import examine, shown
 from sembench_leaderboard.drawing.pens import style_sheet
 from sembench_leaderboard.entries.entry import aggregate
+from sembench_leaderboard.entries.grouping import by_dataset, by_suite
 from sembench_leaderboard.report.charts import chart_data
 from sembench_leaderboard.report.entries import sections
 from sembench_leaderboard.report.figures import Figure, find_figures
@@ -55,8 +56,7 @@ def report_files(
     """
     files: dict[str, bytes] = {}
     left_out: dict[str, dict[str, str]] = {}
-    for suite in sorted({result.suite for result in results}):
-        own = [result for result in results if result.suite == suite]
+    for suite, own in by_suite(results).items():
         drawn: list[Figure] = []
         if figures is not None:
             drawn, left_out[suite] = find_figures(figures, suite, own, general=general)
@@ -66,11 +66,10 @@ def report_files(
 
 def page(suite: str, results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
     """The report of one suite as HTML."""
-    results = sorted(results, key=lambda r: (r.dataset, r.explainer, r.seed))
+    own = by_dataset(results)
+    results = [result for runs in own.values() for result in runs]
     entries = aggregate(results)
     scores = score_table(entries)
-    datasets = sorted({result.dataset for result in results})
-    own = {name: [result for result in results if result.dataset == name] for name in datasets}
     environment_numbers = environments(results)
     style, script = _asset("report.css") + Markup(style_sheet()), Markup("\n").join(map(_asset, _SCRIPTS))
     context: dict[str, Any] = {
@@ -79,11 +78,11 @@ def page(suite: str, results: Sequence[Result], figures: Sequence[Figure] = ()) 
         "scores": scores,
         "charts": chart_data(entries),
         "claims": examine(results),
-        "datasets": datasets,
-        "facts": {name: facts(own[name]) for name in datasets},
-        "free": {name: own[name][0].provenance.dataset_licence_open for name in datasets},
-        "licences": {name: own[name][0].provenance.dataset_licence for name in datasets},
-        "costs": {name: cost_table(own[name]) for name in datasets},
+        "datasets": list(own),
+        "facts": {name: facts(runs) for name, runs in own.items()},
+        "free": {name: runs[0].provenance.dataset_licence_open for name, runs in own.items()},
+        "licences": {name: runs[0].provenance.dataset_licence for name, runs in own.items()},
+        "costs": {name: cost_table(runs) for name, runs in own.items()},
         "cost_explanation": EXPLANATION.replace("*", "").replace("`", ""),
         "sections": sections(scores, entries, results, figures),
         "pictured": bool(figures),

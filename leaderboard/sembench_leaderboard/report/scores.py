@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sembench.results.result import Measure
+from sembench_leaderboard.board.contents import score_cell
 from sembench_leaderboard.entries.entry import Entry, column
+from sembench_leaderboard.statistics.digits import rounded
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.escape import anchor
-from sembench_leaderboard.tables.table import NOTHING, SECTIONS
+from sembench_leaderboard.tables.table import SECTIONS
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def score_table(entries: Sequence[Entry]) -> Scores:
     order = list(dict.fromkeys(SECTIONS.values()))
     metrics = sorted(measures, key=lambda metric: (order.index(SECTIONS[measures[metric].per]), column(metric)))
     headings = tuple(Heading(m, measures[m], SECTIONS[measures[m].per], anchor("metric", m)) for m in metrics)
-    notes: dict[str, int] = {}
+    notes: list[str] = []
     lines = [
         Line(
             dataset=own[0].dataset,
@@ -89,22 +91,21 @@ def score_table(entries: Sequence[Entry]) -> Scores:
             of=own[0].of,
             seeds=own[0].seeds,
             anchor=anchor("entry", own[0].dataset, own[0].explainer),
-            cells=tuple(score_cell({e.metric: e for e in own}.get(metric), notes) for metric in metrics),
+            cells=tuple(_with_chance({e.metric: e for e in own}.get(metric), notes) for metric in metrics),
         )
         for own in grouped(entries)
     ]
     return Scores(headings, tuple(lines), tuple(notes))
 
 
-def score_cell(entry: Entry | None, notes: dict[str, int]) -> ScoreCell:
-    """One score as printed; the reason why there is none joins the notes."""
-    if entry is None:
-        return ScoreCell(NOTHING)
-    if entry.value is None or entry.low is None or entry.high is None:
-        return ScoreCell("n/a", note=notes.setdefault(entry.reason or "", len(notes) + 1))
-    value, _, interval = numbers.with_interval(entry.value, entry.low, entry.high, entry.measure).partition(" ")
+def _with_chance(entry: Entry | None, notes: list[str]) -> ScoreCell:
+    """One score as printed, its chance level and its rank; the reason why there is none joins the notes."""
+    cell = score_cell(entry, notes)
+    value, _, interval = cell.text.partition(" ")
+    if entry is None or entry.value is None:
+        return ScoreCell(value, note=None if cell.note is None else cell.note + 1)
     chance = "" if entry.chance is None else numbers.alone(entry.chance, entry.measure)
-    return ScoreCell(value, interval, chance, rank=f"{entry.value:.9g}")
+    return ScoreCell(value, interval, chance, rank=f"{rounded(entry.value):.9g}")
 
 
 def grouped(entries: Sequence[Entry]) -> list[list[Entry]]:

@@ -1,9 +1,7 @@
-"""How far do the numbers and the order of methods depend on definitions? A page and a CSV for each suite."""
+"""Sensitivity of numbers and of the order of methods to definitions: a page and a CSV for each suite."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -12,9 +10,10 @@ from statistics import fmean
 from tabulate import tabulate
 
 from sembench.results.result import Measure, Result
-from sembench_leaderboard.sensitivity.shift import MIN_METHODS, Shift, entry_shifts, metric_shifts
-from sembench_leaderboard.statistics.ranks import comparable, rounded
-from sembench_leaderboard.tables import numbers
+from sembench_leaderboard.entries.grouping import by_suite
+from sembench_leaderboard.sensitivity.change import MIN_METHODS, DefinitionChange, entry_changes, metric_changes
+from sembench_leaderboard.statistics.digits import comparable
+from sembench_leaderboard.tables import csv, numbers
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.table import NOTHING
 
@@ -24,21 +23,19 @@ FIELDS = (
 )  # fmt: skip
 
 
-def to_csv(suite: str, shifts: dict[str, Sequence[Shift]]) -> str:
+def to_csv(suite: str, changes: dict[str, Sequence[DefinitionChange]]) -> str:
     """Every variant on every data set with the columns ``FIELDS``; what is not defined is an empty field."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for varied, own in shifts.items():
-        for shift in own:
-            values = [shift.mean_change, shift.largest_change, shift.tau, shift.rho]
-            known = ["" if value is None else rounded([value])[0] for value in values]
-            swaps = (" ".join(f"{a}/{b}" for a, b in pairs) for pairs in (shift.swaps, shift.clear))
-            writer.writerow([
-                suite, varied, shift.metric, shift.variant, shift.dataset, len(shift.methods), " ".join(shift.changed),
-                *known, shift.pairs, *swaps, *map(" ".join, shift.firsts),
+    rows = []
+    for varied, own in changes.items():
+        for change in own:
+            swaps = (" ".join(f"{a}/{b}" for a, b in pairs) for pairs in (change.swaps, change.clear))
+            rows.append([
+                suite, varied, change.metric, change.variant, change.dataset,
+                len(change.methods), " ".join(change.changed),
+                change.mean_change, change.largest_change, change.tau, change.rho, change.pairs, *swaps,
+                *map(" ".join, change.firsts),
             ])  # fmt: skip
-    return text.getvalue()
+    return csv.text(FIELDS, (dict(zip(FIELDS, row, strict=True)) for row in rows))
 
 
 _HEADS = (
@@ -78,17 +75,15 @@ def sensitivity_files(results: Iterable[Result]) -> dict[str, bytes]:
     Raises:
         ResultsMixed: If the seeds of an entry do not belong together.
     """
-    ordered = sorted(results, key=lambda r: (r.suite, r.dataset, r.explainer, r.seed))
     files: dict[str, bytes] = {}
-    for suite, group in groupby(ordered, key=lambda result: result.suite):
-        own = list(group)
-        metrics, entries = metric_shifts(own), entry_shifts(own)
+    for suite, own in by_suite(results).items():
+        metrics, entries = metric_changes(own), entry_changes(own)
         texts = {"md": page(suite, metrics, entries), "csv": to_csv(suite, {"metric": metrics, "entry": entries})}
         files |= {f"{suite}/sensitivity.{form}": text.encode() for form, text in texts.items()}
     return files
 
 
-def page(suite: str, metrics: Sequence[Shift], entries: Sequence[Shift]) -> str:
+def page(suite: str, metrics: Sequence[DefinitionChange], entries: Sequence[DefinitionChange]) -> str:
     """The report of one suite as Markdown."""
     parts = [f"# Sensitivity to definitions: suite {escape(suite)}", _HOW_TO_READ]
     parts += ["## Variants of the metrics", _METRICS if metrics else _NO_METRICS, *_sections(metrics)]
@@ -96,16 +91,16 @@ def page(suite: str, metrics: Sequence[Shift], entries: Sequence[Shift]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _sections(shifts: Sequence[Shift]) -> list[str]:
+def _sections(changes: Sequence[DefinitionChange]) -> list[str]:
     """For each metric a table of the variants that change a number, the clear swaps, the variants without effect."""
     parts = []
-    for _, group in groupby(shifts, key=lambda shift: shift.metric):
-        own = sorted(group, key=lambda shift: (_natural(shift.variant), shift.dataset))
-        effective = {shift.variant for shift in own if comparable(shift.primary) != comparable(shift.other)}
-        measure, idle = own[0].measure, sorted({shift.variant for shift in own} - effective, key=_natural)
+    for _, group in groupby(changes, key=lambda change: change.metric):
+        own = sorted(group, key=lambda change: (_natural(change.variant), change.dataset))
+        effective = {change.variant for change in own if comparable(change.primary) != comparable(change.other)}
+        measure, idle = own[0].measure, sorted({change.variant for change in own} - effective, key=_natural)
         unit = "points" if numbers.in_percent(measure) else measure.unit
         parts.append(f"### {escape(measure.title)}{f', {escape(unit)}' if unit else ''}")
-        own = [shift for shift in own if shift.variant in effective]
+        own = [change for change in own if change.variant in effective]
         parts += [_table(own), *_clear_swaps(own)] if own else []
         parts += [f"Without any effect: {', '.join(map(escape, idle))}."] if idle else []
     return parts
@@ -116,54 +111,54 @@ def _natural(text: str) -> str:
     return re.sub(r"\d+", lambda digits: digits[0].zfill(9), text)
 
 
-def _table(shifts: Sequence[Shift]) -> str:
-    rows = [row for _, own in groupby(shifts, key=lambda shift: shift.variant) for row in _rows(list(own))]
+def _table(changes: Sequence[DefinitionChange]) -> str:
+    rows = [row for _, own in groupby(changes, key=lambda change: change.variant) for row in _rows(list(own))]
     alignment = ["left", "left", *["right"] * 6, "left"]
     return tabulate(rows, _HEADS, tablefmt="pipe", disable_numparse=True, colalign=alignment)
 
 
-def _clear_swaps(shifts: Sequence[Shift]) -> list[str]:
+def _clear_swaps(changes: Sequence[DefinitionChange]) -> list[str]:
     lines = [
-        f"- {escape(shift.variant)}, {escape(shift.dataset)}: "
-        + ", ".join(f"{escape(a)} and {escape(b)}" for a, b in shift.clear)
-        for shift in shifts
-        if shift.clear
+        f"- {escape(change.variant)}, {escape(change.dataset)}: "
+        + ", ".join(f"{escape(a)} and {escape(b)}" for a, b in change.clear)
+        for change in changes
+        if change.clear
     ]
     return ["Clear swaps:", "\n".join(lines)] if lines else []
 
 
-def _rows(shifts: Sequence[Shift]) -> list[list[str]]:
+def _rows(changes: Sequence[DefinitionChange]) -> list[list[str]]:
     """One variant: a row per data set, and their mean if there are several."""
-    rows = [_row(shift) for shift in shifts]
-    if len(shifts) > 1:
-        change = _change(fmean(shift.mean_change for shift in shifts), shifts[0].measure)
-        rows.append([escape(shifts[0].variant), "*mean*", "", change, "", *_order(shifts), ""])
+    rows = [_row(change) for change in changes]
+    if len(changes) > 1:
+        change = _shown(fmean(change.mean_change for change in changes), changes[0].measure)
+        rows.append([escape(changes[0].variant), "*mean*", "", change, "", *_order(changes), ""])
     return rows
 
 
-def _row(shift: Shift) -> list[str]:
-    changes = [_change(change, shift.measure) for change in (shift.mean_change, shift.largest_change)]
-    methods = str(len(shift.methods))
-    if len(shift.changed) < len(shift.methods):
-        methods += f", {len(shift.changed)} changed"
-    before, after = map(_places, shift.firsts)
+def _row(change: DefinitionChange) -> list[str]:
+    changes = [_shown(size, change.measure) for size in (change.mean_change, change.largest_change)]
+    methods = str(len(change.methods))
+    if len(change.changed) < len(change.methods):
+        methods += f", {len(change.changed)} changed"
+    before, after = map(_places, change.firsts)
     return [
-        escape(shift.variant), escape(shift.dataset), methods, *changes, *_order([shift]),
-        before if len(set(shift.firsts)) == 1 else f"{before} → {after}",
+        escape(change.variant), escape(change.dataset), methods, *changes, *_order([change]),
+        before if len(set(change.firsts)) == 1 else f"{before} → {after}",
     ]  # fmt: skip
 
 
-def _order(shifts: Sequence[Shift]) -> list[str]:
+def _order(changes: Sequence[DefinitionChange]) -> list[str]:
     """Mean correlations and swapped pairs in all; nothing where methods are too few for an order."""
-    ordered = [shift for shift in shifts if shift.has_order]
+    ordered = [change for change in changes if change.has_order]
     if not ordered:
         return [""] * 3
     means = [_correlation(_mean(own)) for own in ([s.tau for s in ordered], [s.rho for s in ordered])]
     return [*means, _swapped(*(sum(numbers) for numbers in zip(*map(_counts, ordered), strict=True)))]
 
 
-def _counts(shift: Shift) -> tuple[int, int, int]:
-    return len(shift.swaps), shift.pairs, len(shift.clear)
+def _counts(change: DefinitionChange) -> tuple[int, int, int]:
+    return len(change.swaps), change.pairs, len(change.clear)
 
 
 def _swapped(swaps: int, pairs: int, clear: int) -> str:
@@ -175,7 +170,7 @@ def _places(names: Sequence[str]) -> str:
     return ", ".join(map(escape, names)) if len(names) <= _FEW else f"{len(names)} tie"
 
 
-def _change(change: float, measure: Measure) -> str:
+def _shown(change: float, measure: Measure) -> str:
     """A change in the measure's unit; it may be negative although the measure is not."""
     scale = 100.0 if numbers.in_percent(measure) else 1.0
     return numbers.alone(scale * change, measure.model_copy(update={"lower": None}))

@@ -1,6 +1,6 @@
-"""How sure is a mean? 95 % bootstrap intervals over seeds and over what was scored.
+"""Uncertainty of a mean: 95 % bootstrap intervals over seeds and over what was scored.
 
-A cell's value is the mean over its units (images or prototypes); an entry's value is the mean over seeds of the cells'
+A run's value is the mean over its units (images or prototypes); an entry's value is the mean over seeds of the runs'
 values. Both levels are resampled with replacement: the seeds, if there are several, and the units. Units are *crossed*
 with seeds when every seed scored the same units (a test image): one draw of units then serves all seeds of a resample.
 They are *nested* when each seed has its own (a prototype): each drawn seed then gets its own draw of units.
@@ -26,12 +26,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sembench_leaderboard.statistics.digits import DIGITS, to_decimals
 from sembench_leaderboard.statistics.resampling import Array, crossed_means, nested_means, seed_deviations
 
 DRAWS = 1000
 LEVEL = 0.95
+MIN_SEEDS = 2  # one seed speaks of one trained model
 _FACTOR = 8  # decimals of the factor of few seeds: versions of SciPy differ from the eleventh on
-_DIGITS = 12  # of an interval's limits, counted from the largest score: beyond them, processors sum differently
 
 
 @dataclass(frozen=True)
@@ -64,26 +65,25 @@ class Estimate:
     def interval(self) -> Interval:
         """The mean with its percentile limits.
 
-        The limits have 12 digits, counted from the largest score, the same on every machine, and are widened to hold
+        The limits have 9 digits, counted from the largest score, the same on every machine, and are widened to hold
         the mean should rounding have put it outside; they have no width where all resamples agree.
         """
         if bool((self.means == self.value).all()):
             return Interval(self.value, self.value, self.value)
         places = (len(self.means) - 1) * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         limits = np.interp(places, np.arange(len(self.means)), np.sort(self.means))
-        digits = _DIGITS - math.ceil(math.log10(self.scale))
-        low, high = (round(float(limit), digits) + 0.0 for limit in limits)  # + 0.0: no negative zero
+        low, high = (to_decimals(float(limit), DIGITS - math.ceil(math.log10(self.scale))) for limit in limits)
         return Interval(self.value, min(low, self.value), max(high, self.value))
 
 
 def estimate(
-    cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS, units: str = "units"
+    runs: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS, units: str = "units"
 ) -> Estimate:
-    """What is the mean over seeds, and what is it in every resample?
+    """The mean over seeds, as it is and in every resample.
 
     Args:
-        cells: One array of scores per seed, each ``(units,)``; of equal length where crossed.
-        crossed: Whether position ``u`` is the same unit in every cell.
+        runs: One array of scores per seed, each ``(units,)``; of equal length where crossed.
+        crossed: Whether position ``u`` is the same unit in every seed.
         names: What the random stream is for (the suite). It depends on these names and on nothing else: another entry
             on the board never moves an interval, and entries of one data set see the same resampled images.
         draws: Number of resamples.
@@ -91,19 +91,19 @@ def estimate(
             `sembench_leaderboard.statistics.resampling.nested_means`.
 
     Raises:
-        ValueError: If a cell is empty, or crossed cells differ in length.
+        ValueError: If a seed has no scores, or crossed seeds differ in their number.
     """
-    sizes = [len(cell) for cell in cells]
+    sizes = [len(run) for run in runs]
     if not sizes or min(sizes) == 0 or (crossed and len(set(sizes)) > 1):
         raise ValueError(
-            f"cannot resample cells of {sizes} scores: each needs at least one, and crossed cells equally many."
+            f"cannot resample seeds of {sizes} scores: each needs at least one, and crossed seeds equally many."
         )
-    first = float(cells[0][0])
-    scale = max(float(np.abs(cell).max()) for cell in cells)
-    if all(bool((cell == first).all()) for cell in cells):
+    first = float(runs[0][0])
+    scale = max(float(np.abs(run).max()) for run in runs)
+    if all(bool((run == first).all()) for run in runs):
         return Estimate(first, np.full(draws, first), scale)
-    value, stream = float(np.mean([cell.mean() for cell in cells])), tuple(names)
-    means = crossed_means(cells, draws, stream) if crossed else nested_means(cells, draws, stream, units)
+    value, stream = float(np.mean([run.mean() for run in runs])), tuple(names)
+    means = crossed_means(runs, draws, stream) if crossed else nested_means(runs, draws, stream, units)
     return Estimate(value, means, scale)
 
 
@@ -128,7 +128,7 @@ def widened(own: Estimate, by_seed: Array, names: Sequence[str]) -> Estimate:
 
 
 def widening(seeds: int, level: float) -> float:
-    """By how much the part of the seeds, two or more, is enlarged in an interval of this level; see `widened`."""
+    """Factor of the part of the seeds, two or more, in an interval of this level; see `widened`."""
     from scipy.special import ndtri, stdtrit
 
     upper = (1 + level) / 2
@@ -136,9 +136,6 @@ def widening(seeds: int, level: float) -> float:
     return round(factor, _FACTOR)
 
 
-def bootstrap(cells: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
-    """What is the mean over seeds, and between which limits does it lie in 95 % of the resamples? See `estimate`."""
-    return estimate(cells, crossed=crossed, names=names, draws=draws).interval()
-
-
-MIN_SEEDS = 2
+def bootstrap(runs: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
+    """The mean over seeds and the limits between which it lies in 95 % of the resamples, see `estimate`."""
+    return estimate(runs, crossed=crossed, names=names, draws=draws).interval()

@@ -1,8 +1,11 @@
-"""How are seeds and units drawn with replacement, thousands of times and yet quickly?
+"""Draws of seeds and units with replacement, thousands at a time.
 
-A resample is a set of weights: how often each seed and each unit was drawn. Two ways lead to the same distribution:
-small sets of one size share one matrix of weights, so that a mean is one matrix product; large sets of few distinct
+A resample is a set of counts: how often each seed and each unit was drawn. Two ways lead to the same distribution:
+small sets of one size share one matrix of counts, so that a mean is one matrix product; large sets of few distinct
 scores (10,000 times 0 or 1) draw units of equal score together, a handful of binomial draws instead of one per unit.
+
+Scores are rounded to multiples of a power of two first, see `on_grid`, and divided last: sums of whole numbers are
+exact, so that every processor gets the same bits, in whatever order its matrix products add.
 """
 
 from __future__ import annotations
@@ -22,21 +25,35 @@ _BINOMIAL_COST = 12  # one binomial draw takes about as long as drawing this man
 _MOST_CODES = 1 << 16
 
 
+def on_grid(runs: Sequence[Array]) -> list[Array]:
+    """Scores rounded to multiples of a power of two, of which any resample has an exact sum in the 53 bits of a float.
+
+    A million scores keep 32 bits each, a thousand keep 42.
+
+    Args:
+        runs: The scores of each seed, ``(units,)``, or ``(entries, units)``: each entry has a grid of its own.
+    """
+    bits = 52 - sum(run.shape[-1] for run in runs).bit_length()
+    largest = np.max([np.abs(run).max(axis=-1, keepdims=True) for run in runs], axis=0)
+    step = np.ldexp(1.0, np.frexp(largest)[1] - bits)
+    return [np.round(run / step) * step for run in runs]
+
+
 @dataclass(frozen=True)
-class Levels:
+class Groups:
     """The few scores that units have, and how many units have them.
 
     Attributes:
-        levels: Scores, averaged over the seeds drawn, ``(levels,)``; the most frequent first.
-        shares: Share of the units at each level, in each way to draw seeds ``(ways, levels)``.
+        scores: Scores, summed over the seeds drawn, ``(groups,)``; the most frequent first.
+        shares: Share of the units in each group, in each way to draw seeds ``(ways, groups)``.
     """
 
-    levels: Array
+    scores: Array
     shares: Array
 
 
-def group(values: Array, times: Counts) -> Levels | None:
-    """Groups units by their score, averaged over the seeds that were drawn.
+def grouped(values: Array, times: Counts) -> Groups | None:
+    """Groups units by their score, summed over the seeds that were drawn.
 
     The mean of units drawn with replacement depends only on how many come from each group. These numbers are
     multinomial, so the mean has exactly the distribution that drawing units one by one gives it.
@@ -46,21 +63,21 @@ def group(values: Array, times: Counts) -> Levels | None:
         times: How often each seed is drawn, in each way to draw them ``(ways, seeds)``.
 
     Returns:
-        The groups, or ``None`` where scores take so many values that drawing units one by one is quicker.
+        The groups, or ``None`` where scores take many values: drawing units one by one is quicker then.
     """
     seeds, units = values.shape
     patterns, counts = _patterns(values)
     if len(counts) * _BINOMIAL_COST > units * seeds:
         return None
-    means = times @ patterns / seeds
-    levels, codes = np.unique(means, return_inverse=True)
-    if len(levels) * _BINOMIAL_COST > units:
+    sums = times @ patterns
+    scores, codes = np.unique(sums, return_inverse=True)
+    if len(scores) * _BINOMIAL_COST > units:
         return None
-    places = codes.reshape(means.shape) + len(levels) * np.arange(len(means))[:, None]
-    weights = np.broadcast_to(counts, means.shape).ravel()
-    totals = np.bincount(places.ravel(), weights, minlength=len(means) * len(levels)).reshape(len(means), -1)
+    places = codes.reshape(sums.shape) + len(scores) * np.arange(len(sums))[:, None]
+    weights = np.broadcast_to(counts, sums.shape).ravel()
+    totals = np.bincount(places.ravel(), weights, minlength=len(sums) * len(scores)).reshape(len(sums), -1)
     order = np.argsort(-totals.sum(axis=0), kind="stable")
-    return Levels(levels[order], totals[:, order] / units)
+    return Groups(scores[order], totals[:, order] / units)
 
 
 def _patterns(values: Array) -> tuple[Array, Counts]:
@@ -90,41 +107,44 @@ _SHARED = 1 << 21  # largest matrix of weights that is kept, in numbers (16 MiB)
 _CHUNK = 1 << 20  # units drawn at a time otherwise: bounds the memory whatever their number
 
 
-def crossed_means(cells: Sequence[Array], draws: int, names: tuple[str, ...]) -> Array:
-    """Means of ``cells`` (all over the same units) when seeds and units are drawn independently of each other.
+def crossed_means(runs: Sequence[Array], draws: int, names: tuple[str, ...]) -> Array:
+    """Means of ``runs`` (all over the same units) when seeds and units are drawn independently of each other.
 
     Returns:
         ``(draws,)``.
     """
-    values, seeds = np.stack(cells), len(cells)
+    values, seeds = np.stack(on_grid(runs)), len(runs)
     if draws * values.shape[1] > _SHARED:
         return _drawn_means(values, *_distinct(names, seeds, draws), _stream(*names, "units"))
-    of_seeds = _unit_weights(names, values.shape[1], draws) @ values.T
-    return np.asarray((of_seeds * _times_drawn(names, seeds, draws)).sum(axis=1) / seeds)
+    of_seeds = _unit_counts(names, values.shape[1], draws) @ values.T
+    return np.asarray((of_seeds * _times_drawn(names, seeds, draws)).sum(axis=1) / values.size)
 
 
-def nested_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], units: str = "units") -> Array:
-    """Means of ``cells`` when seeds are drawn first, then units anew for every drawn seed.
+def nested_means(runs: Sequence[Array], draws: int, names: tuple[str, ...], units: str = "units") -> Array:
+    """Means of ``runs`` when seeds are drawn first, then units separately for every drawn seed.
 
     Two calls with the same names and another word for ``units`` draw the same seeds, and units independently.
 
     Returns:
         ``(draws,)``.
     """
-    if draws * sum(map(len, cells)) <= _SHARED:
-        return np.asarray(_nested_weights(names, tuple(map(len, cells)), draws, units) @ np.concatenate(cells))
-    total, rng = np.zeros(draws), _stream(*names, units)
-    for cell, times in zip(cells, _times_drawn(names, len(cells), draws).T, strict=True):
+    runs, total = on_grid(runs), np.zeros(draws)
+    if draws * sum(map(len, runs)) <= _SHARED:
+        for counts, run in zip(_nested_counts(names, tuple(map(len, runs)), draws, units), runs, strict=True):
+            total += counts @ run / len(run)
+        return total / len(runs)
+    rng = _stream(*names, units)
+    for run, times in zip(runs, _times_drawn(names, len(runs), draws).T, strict=True):
         rows = np.repeat(np.arange(draws), times)
-        total += np.bincount(rows, _drawn_means(cell[None], np.ones((1, 1), int), 0 * rows, rng), minlength=draws)
-    return total / len(cells)
+        total += np.bincount(rows, _drawn_means(run[None], np.ones((1, 1), int), 0 * rows, rng), minlength=draws)
+    return total / len(runs)
 
 
-def joint_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], *, crossed: bool) -> Array:
+def joint_means(runs: Sequence[Array], draws: int, names: tuple[str, ...], *, crossed: bool) -> Array:
     """Means of several entries when all of them see the same seeds and the same units in every resample.
 
     Args:
-        cells: The scores of each seed, ``(entries, units)``; of equal shape where crossed.
+        runs: The scores of each seed, ``(entries, units)``; of equal shape where crossed.
         draws: Number of resamples.
         names: What the random stream is for.
         crossed: Whether position ``u`` is the same unit in every seed.
@@ -132,23 +152,24 @@ def joint_means(cells: Sequence[Array], draws: int, names: tuple[str, ...], *, c
     Returns:
         ``(draws, entries)``.
     """
-    times, rng = _times_drawn(names, len(cells), draws), _stream(*names, "units")
-    means, step = np.zeros((draws, len(cells[0]))), max(1, _CHUNK // max(cell.shape[1] for cell in cells))
+    times, rng, runs = _times_drawn(names, len(runs), draws), _stream(*names, "units"), on_grid(runs)
+    means, step = np.zeros((draws, len(runs[0]))), max(1, _CHUNK // max(run.shape[1] for run in runs))
     for start in range(0, draws, step):
         some = times[start : start + step]
         rows = np.arange(len(some))
-        shared = _drawn(rows, cells[0].shape[1], len(some), rng) if crossed else None
-        for cell, drawn in zip(cells, some.T, strict=True):
-            units = cell.shape[1]
+        shared = _drawn(rows, runs[0].shape[1], len(some), rng) if crossed else None
+        for run, drawn in zip(runs, some.T, strict=True):
+            units = run.shape[1]
             weights = _drawn(np.repeat(rows, drawn), units, len(some), rng) if shared is None else shared
-            of_seed = weights / units @ cell.T
+            of_seed = weights @ run.T / units
             means[start : start + step] += of_seed if shared is None else drawn[:, None] * of_seed
-    return means / len(cells)
+    return means / len(runs)
 
 
 def seed_deviations(by_seed: Array, draws: int, names: tuple[str, ...]) -> Array:
     """How far the seeds that each resample of these names draws are from their mean: ``(seeds,)`` to ``(draws,)``."""
-    return np.asarray(_times_drawn(names, len(by_seed), draws) @ by_seed / len(by_seed) - by_seed.mean())
+    (own,) = on_grid([by_seed])
+    return np.asarray(_times_drawn(names, len(own), draws) @ own / len(own) - own.sum() / len(own))
 
 
 def _stream(*names: str) -> np.random.Generator:
@@ -170,18 +191,17 @@ def _distinct(names: tuple[str, ...], seeds: int, draws: int) -> tuple[Counts, C
 
 
 @lru_cache(maxsize=8)
-def _unit_weights(names: tuple[str, ...], units: int, draws: int) -> Array:
-    """Share of each unit in each resample: ``(draws, units)``."""
-    return _drawn(np.arange(draws), units, draws, _stream(*names, "units")) / units
+def _unit_counts(names: tuple[str, ...], units: int, draws: int) -> Array:
+    """How often each unit is drawn in each resample: ``(draws, units)``."""
+    return _drawn(np.arange(draws), units, draws, _stream(*names, "units")).astype(np.float64)
 
 
 @lru_cache(maxsize=8)
-def _nested_weights(names: tuple[str, ...], sizes: tuple[int, ...], draws: int, units: str) -> Array:
-    """Share of each unit of each seed in each resample: ``(draws, sum of sizes)``."""
+def _nested_counts(names: tuple[str, ...], sizes: tuple[int, ...], draws: int, units: str) -> list[Array]:
+    """How often each unit is drawn in each resample, ``(draws, units)`` for each seed."""
     rng, times_drawn = _stream(*names, units), _times_drawn(names, len(sizes), draws)
     resamples = [np.repeat(np.arange(draws), times) for times in times_drawn.T]
-    weights = [_drawn(rows, size, draws, rng) / size for rows, size in zip(resamples, sizes, strict=True)]
-    return np.concatenate(weights, axis=1) / len(sizes)
+    return [_drawn(rows, size, draws, rng).astype(np.float64) for rows, size in zip(resamples, sizes, strict=True)]
 
 
 def _drawn(rows: Counts, units: int, draws: int, rng: np.random.Generator) -> Counts:
@@ -191,10 +211,10 @@ def _drawn(rows: Counts, units: int, draws: int, rng: np.random.Generator) -> Co
 
 
 def _drawn_means(values: Array, times: Counts, which: Counts, rng: np.random.Generator) -> Array:
-    """Means of ``values`` (seeds, units), with units drawn anew for every resample.
+    """Means of ``values`` (seeds, units), with units drawn separately for every resample.
 
     Args:
-        values: ``(seeds, units)``.
+        values: ``(seeds, units)``, on a grid.
         times: How often each seed is drawn, in each way to draw them ``(ways, seeds)``.
         which: The way in which each resample draws seeds, ``(draws,)``.
         rng: Draws the units.
@@ -202,13 +222,13 @@ def _drawn_means(values: Array, times: Counts, which: Counts, rng: np.random.Gen
     Returns:
         ``(draws,)``.
     """
-    seeds, units = values.shape
-    alike = group(values, times)
+    _, units = values.shape
+    alike = grouped(values, times)
     if alike is not None:
-        return np.asarray(rng.multinomial(units, alike.shares[which]) @ alike.levels / units)
+        return np.asarray(rng.multinomial(units, alike.shares[which]) @ alike.scores / values.size)
     means, step = np.empty(len(which)), max(1, _CHUNK // units)
     for start in range(0, len(which), step):
         some = times[which[start : start + step]]
-        of_seeds = _drawn(np.arange(len(some)), units, len(some), rng) @ values.T / units
-        means[start : start + step] = (of_seeds * some).sum(axis=1) / seeds
+        of_seeds = _drawn(np.arange(len(some)), units, len(some), rng) @ values.T
+        means[start : start + step] = (of_seeds * some).sum(axis=1) / values.size
     return means

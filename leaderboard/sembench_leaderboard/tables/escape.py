@@ -1,4 +1,4 @@
-"""How does text from a result file stay text? Escapes for Markdown tables, LaTeX and ids; line breaks become spaces."""
+"""Escapes of text from result files for Markdown tables, LaTeX and ids; line breaks become spaces."""
 
 from __future__ import annotations
 

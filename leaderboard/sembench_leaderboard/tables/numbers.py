@@ -1,4 +1,4 @@
-"""How is a number printed? With as many digits as its interval supports, in the unit that its measure declares."""
+"""Numbers as text, with as many digits as their interval supports, in the unit that their measure declares."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What stands in which table? Scores with intervals and chance levels, whatever they are printed as later.
+"""Tables of scores with intervals and chance levels, before they are printed as Markdown, LaTeX or HTML.
 
 A table holds text of two kinds: numbers, made here, which need no escaping; and words from result files (labels,
-titles, units, reasons), which whoever prints the table has to escape.
+titles, units, reasons), which the printer of the table has to escape.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ CASES = [
 @pytest.mark.parametrize(("kind", "margin", "limits", "verdict"), CASES)
 def test_verdicts(kind, margin, limits, verdict):
     low, value, high = limits
-    assert Test(kind, margin).verdict(Interval(value, low, high)) == verdict
+    assert Test(kind, margin).outcome(Interval(value, low, high)) == verdict
 
 
 @pytest.mark.parametrize(

@@ -70,56 +70,56 @@ DECIDED = [
 
 @pytest.mark.parametrize(("planted", "true", "false"), DECIDED)
 def test_planted_claims_are_found_true_or_false(plant, planted, true, false):
-    assert only(plant(planted.metric, true), planted).overall.verdict == "holds"
-    assert only(plant(planted.metric, false), planted).overall.verdict == "fails"
+    assert only(plant(planted.metric, true), planted).overall.outcome == "holds"
+    assert only(plant(planted.metric, false), planted).overall.outcome == "fails"
 
 
 def test_a_flat_curve(plant):
     flat = claim("ro_auroc", "below", 0.1, reads="range")
-    assert only(plant("ro_auroc", {"kmex": 0.5}, curve=(0.51, 0.5, 0.49)), flat).overall.verdict == "holds"
-    assert only(plant("ro_auroc", {"kmex": 0.5}, curve=(0.9, 0.5, 0.1)), flat).overall.verdict == "fails"
+    assert only(plant("ro_auroc", {"kmex": 0.5}, curve=(0.51, 0.5, 0.49)), flat).overall.outcome == "holds"
+    assert only(plant("ro_auroc", {"kmex": 0.5}, curve=(0.9, 0.5, 0.1)), flat).overall.outcome == "fails"
 
 
 def test_a_tie_is_open(plant):
     tie = only(plant("lrp_kl", {"kmex": 0.3, "flint": 0.3}), claim("lrp_kl", "below", second=FLINT))
-    assert (tie.overall.verdict, tie.findings["digits"].why) == ("open", "the interval contains the margin")
+    assert (tie.overall.outcome, tie.by_dataset["digits"].why) == ("open", "the interval contains the margin")
 
 
 def test_the_best_is_compared_with_each_and_the_closest_is_shown(plant):
     best = claim("diversity", "below", second=RIVALS)
-    finding = only(plant("diversity", {"kmex": 0.1, "flint": 0.5, "protovae": 0.2}), best).findings["digits"]
-    assert finding.closest.comparison.second == "protovae"
-    tied = only(plant("diversity", {"kmex": 0.1, "flint": 0.1, "protovae": 0.9}), best).findings["digits"]
-    assert (tied.verdict, tied.why) == ("open", "kmex against flint: the interval contains the margin")
+    verdict = only(plant("diversity", {"kmex": 0.1, "flint": 0.5, "protovae": 0.2}), best).by_dataset["digits"]
+    assert verdict.closest.comparison.second == "protovae"
+    tied = only(plant("diversity", {"kmex": 0.1, "flint": 0.1, "protovae": 0.9}), best).by_dataset["digits"]
+    assert (tied.outcome, tied.why) == ("open", "kmex against flint: the interval contains the margin")
 
 
 def test_a_missing_rival_leaves_it_open_unless_another_one_wins(plant):
     best = claim("diversity", "below", second=RIVALS)
-    finding = only(plant("diversity", {"kmex": 0.1, "flint": 0.5}), best).findings["digits"]
-    assert (finding.verdict, finding.why) == ("open", "no result of protovae")
-    assert only(plant("diversity", {"kmex": 0.6, "flint": 0.5}), best).overall.verdict == "fails"
+    verdict = only(plant("diversity", {"kmex": 0.1, "flint": 0.5}), best).by_dataset["digits"]
+    assert (verdict.outcome, verdict.why) == ("open", "no result of protovae")
+    assert only(plant("diversity", {"kmex": 0.6, "flint": 0.5}), best).overall.outcome == "fails"
 
 
 def test_explainers_beyond_the_paper_are_named_but_do_not_decide(plant):
     best = claim("lrp_kl", "below", second=FLINT, beyond=True)
-    finding = only(plant("lrp_kl", {"kmex": 0.3, "flint": 0.5, "cnn": 0.0, "b4": 0.4}), best).findings["digits"]
-    assert finding.verdict == "holds"
-    assert [other.comparison.second for other in finding.beyond] == ["cnn"]
+    verdict = only(plant("lrp_kl", {"kmex": 0.3, "flint": 0.5, "cnn": 0.0, "b4": 0.4}), best).by_dataset["digits"]
+    assert verdict.outcome == "holds"
+    assert [other.comparison.second for other in verdict.beyond] == ["cnn"]
 
 
 def test_one_seed_is_not_enough(plant):
     better = claim("ro_auroc", "above", second=FLINT)
-    finding = only(plant("ro_auroc", {"kmex": 0.9, "flint": 0.1}, seeds=[4]), better).findings["digits"]
-    assert finding.verdict == "open"
-    assert finding.why == "one seed (4) speaks of one trained model, on which it would hold: 2 are needed"
+    verdict = only(plant("ro_auroc", {"kmex": 0.9, "flint": 0.1}, seeds=[4]), better).by_dataset["digits"]
+    assert verdict.outcome == "open"
+    assert verdict.why == "one seed (4) speaks of one trained model, on which it would hold: 2 are needed"
 
 
 def test_one_seed_is_enough_for_a_case_that_was_seen(plant):
     one = plant("ghosting", {"kmex": 0.01}, seeds=[0])
-    assert only(one, claim("ghosting", "never")).overall.verdict == "fails"
-    assert only(one, claim("ghosting", "occurs")).overall.verdict == "holds"
+    assert only(one, claim("ghosting", "never")).overall.outcome == "fails"
+    assert only(one, claim("ghosting", "occurs")).overall.outcome == "holds"
     none = plant("ghosting", {"kmex": 0.0}, seeds=[0])
-    assert only(none, claim("ghosting", "never")).overall.verdict == "open"
+    assert only(none, claim("ghosting", "never")).overall.outcome == "open"
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +134,10 @@ def two(plant):
 @pytest.mark.parametrize(("over", "verdict"), [("every", "fails"), ("some", "holds")])
 def test_verdicts_over_data_sets(two, over, verdict):
     examined = only(two, claim("ghosting", "never", over=over))
-    assert {name: finding.verdict for name, finding in examined.findings.items()} == {
+    assert {name: verdict.outcome for name, verdict in examined.by_dataset.items()} == {
         "digits": "holds", "letters": "fails", "signs": "open",
     }  # fmt: skip
-    assert examined.overall.verdict == verdict
+    assert examined.overall.outcome == verdict
     assert examined.overall.why == "holds on digits; fails on letters; too few results to test it on signs"
     assert examined.overall.datasets == ("digits", "letters")
 
@@ -145,7 +145,7 @@ def test_verdicts_over_data_sets(two, over, verdict):
 def test_a_data_set_that_could_not_be_tested_leaves_open_whether_there_is_one(plant):
     cells = [*plant("ghosting", {"kmex": 0.1}), *plant("ghosting", {"kmex": 0.0}, dataset="signs", seeds=[0])]
     examined = only(cells, claim("ghosting", "never", over="some"))
-    assert examined.overall.verdict == "open"
+    assert examined.overall.outcome == "open"
     assert examined.overall.why == "fails on digits; too few results to test it on signs"
 
 
@@ -153,7 +153,7 @@ def test_the_mean_over_data_sets_weighs_them_equally(two):
     mean = only(two, claim("ghosting", "below", 0.06, over="mean"))
     assert mean.overall.closest.comparison.estimate.value == pytest.approx(0.05)
     assert mean.overall.closest.comparison.datasets == ("digits", "letters")
-    assert mean.overall.verdict == "open"
+    assert mean.overall.outcome == "open"
     assert mean.overall.why == "mean over digits, letters; the interval contains the margin"
 
 
@@ -168,22 +168,22 @@ def test_methods_that_are_equally_good_are_rarely_told_apart(build, metric, seed
             for seed in range(seeds):
                 values = np.clip(0.5 + images + rng.normal(0, 0.03) + rng.normal(0, 0.05, 60), 0, 1)
                 cells.append(build.result({metric: build.scored(metric, values)}, explainer=name, seed=seed))
-        decided += only(cells, claim(metric, "above", second=FLINT)).overall.verdict == "holds"
-        decided += only(cells, claim(metric, "below", second=FLINT)).overall.verdict == "holds"
+        decided += only(cells, claim(metric, "above", second=FLINT)).overall.outcome == "holds"
+        decided += only(cells, claim(metric, "below", second=FLINT)).overall.outcome == "holds"
     assert 1 <= decided <= 15
 
 
 def test_a_mean_without_enough_seeds_is_open(plant):
     one = plant("ghosting", {"kmex": 0.0}, seeds=[0])
     examined = only(one, claim("ghosting", "below", 0.5, over="mean"))
-    assert examined.overall.verdict == "open"
+    assert examined.overall.outcome == "open"
     assert "2 are needed" in examined.overall.why
 
 
 def test_a_claim_on_data_sets_of_one_name(two):
-    assert list(only(two, claim("ghosting", "never", dataset="lett")).findings) == ["letters"]
+    assert list(only(two, claim("ghosting", "never", dataset="lett")).by_dataset) == ["letters"]
     nowhere = only(two, claim("ghosting", "never", dataset="cub"))
-    assert (nowhere.overall.verdict, nowhere.overall.why) == ("open", "no result of cub")
+    assert (nowhere.overall.outcome, nowhere.overall.why) == ("open", "no result of cub")
 
 
 def test_the_papers_claims_are_well_formed():
@@ -201,7 +201,7 @@ def test_every_claim_of_the_papers_can_be_decided(synthetic_suite):
     open_ones = {
         one.claim.key: one.overall.why
         for one in examine(synthetic_suite)
-        if not any(finding.tested for finding in one.findings.values())
+        if not any(verdict.tested for verdict in one.by_dataset.values())
     }
     assert set(open_ones) == {
         "flint-flat", "infinite-asymptote", "distance-best", "kmex-of-protovae", "bisecting",

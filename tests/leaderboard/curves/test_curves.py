@@ -73,7 +73,7 @@ def test_methods_without_curves_are_named_with_the_reason(build, faded):
     none = build.result({"accuracy": build.scored("accuracy", [1])}, explainer="none")
     (own,) = fadings([faded(), mute, old, none])
     assert own.left_out == {
-        "mute": "it has no relevance", "none": "not measured", "old": "its results hold no curves; run its cells again",
+        "mute": "it has no relevance", "none": "not measured", "old": "its results hold no curves; run it again",
     }  # fmt: skip
     assert "Without curves: mute (it has no relevance); none (not measured)" in words(chart(own))
 

@@ -1,4 +1,4 @@
-"""Methods are told apart: in colour, by whoever sees fewer colours, in lightness, dashes and marker."""
+"""Methods are told apart: in colour, for readers who see fewer colours, in lightness, dashes and marker."""
 
 import re
 from itertools import combinations

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from sembench.results.result import write_result
+from sembench_leaderboard.sensitivity.change import entry_changes, metric_changes
 from sembench_leaderboard.sensitivity.page import FIELDS, sensitivity_files
-from sembench_leaderboard.sensitivity.shift import entry_shifts, metric_shifts
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def varied(build):
 
 
 def test_a_metrics_variant(varied):
-    digits, letters = metric_shifts(varied)
+    digits, letters = metric_changes(varied)
     assert (digits.dataset, letters.dataset) == ("digits", "letters")
     assert (digits.variant, digits.metric, digits.methods) == ("reverse", "lrp_kl", ("a", "b", "c", "d"))
     assert digits.changes == pytest.approx((0.5, 0.7, 0.1, 0.5))
@@ -43,9 +43,9 @@ def test_ties_share_the_first_place(build):
         build.result({"ghosting": build.scored("ghosting", [0, value], variants={"all": (0.0, 0.0)})}, explainer=name)
         for name, value in {"a": 0, "b": 0, "c": 1}.items()
     ]
-    (shift,) = metric_shifts(cells)
-    assert shift.firsts == (("a", "b"), ("a", "b", "c"))
-    assert (shift.tau, shift.rho, shift.swaps) == (None, None, ())
+    (change,) = metric_changes(cells)
+    assert change.firsts == (("a", "b"), ("a", "b", "c"))
+    assert (change.tau, change.rho, change.swaps) == (None, None, ())
 
 
 def test_where_higher_is_better_the_first_is_the_highest(build):
@@ -53,9 +53,9 @@ def test_where_higher_is_better_the_first_is_the_highest(build):
         build.result({"ro_auroc": build.scored("ro_auroc", [v], variants={"x": (1 - v,)})}, explainer=name)
         for name, v in {"a": 0.2, "b": 0.7, "c": 0.4}.items()
     ]
-    (shift,) = metric_shifts(cells)
-    assert shift.firsts == (("b",), ("a",))
-    assert (shift.tau, shift.rho) == (-1, -1)
+    (change,) = metric_changes(cells)
+    assert change.firsts == (("b",), ("a",))
+    assert (change.tau, change.rho) == (-1, -1)
 
 
 def test_two_methods_have_a_first_place_but_no_correlation(build):
@@ -63,8 +63,8 @@ def test_two_methods_have_a_first_place_but_no_correlation(build):
         build.result({"ro_auroc": build.scored("ro_auroc", [v], variants={"x": (1 - v,)})}, explainer=name)
         for name, v in {"a": 0.2, "b": 0.7}.items()
     ]
-    (shift,) = metric_shifts(cells)
-    assert (shift.tau, shift.rho, shift.swaps) == (None, None, (("a", "b"),))
+    (change,) = metric_changes(cells)
+    assert (change.tau, change.rho, change.swaps) == (None, None, (("a", "b"),))
     (text,) = (text.decode() for path, text in sensitivity_files(cells).items() if path.endswith(".md"))
     row = next(line for line in text.splitlines() if line.startswith("| x "))
     assert [cell.strip() for cell in row.split("|")[3:-1]] == ["2", "+0.100", "+0.600", "", "", "", "b → a"]
@@ -90,7 +90,7 @@ def entries(build):
 
 
 def test_entries_that_differ_in_one_hyperparameter(entries):
-    restarts, log = entry_shifts(entries)
+    restarts, log = entry_changes(entries)
     assert (log.variant, restarts.variant) == ("similarity = log", "n_init = 5")
     assert log.methods == restarts.methods == ("b4", "flint", "kmex")  # x has no plain entry
     assert (log.primary, log.other) == ((0.5, 0.6, 0.7), (0.5, 0.65, 0.3))
@@ -142,8 +142,8 @@ def test_a_swap_of_methods_that_are_as_good_as_equal_is_not_clear(build):
         build.result({"ro_auroc": build.scored("ro_auroc", own, variants={"x": tuple(other)})}, explainer=name)
         for name, own, other in (("a", noise, noise), ("b", before, after))
     ]
-    (shift,) = metric_shifts(cells)
-    assert (shift.swaps, shift.clear) == ((("a", "b"),), ())
+    (change,) = metric_changes(cells)
+    assert (change.swaps, change.clear) == ((("a", "b"),), ())
 
 
 def test_entries_without_effect_are_listed_and_many_ties_counted(build):

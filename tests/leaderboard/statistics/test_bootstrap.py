@@ -1,3 +1,8 @@
+import math
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +13,7 @@ from scipy.stats import t as scipy_t
 
 from sembench_leaderboard.statistics import resampling
 from sembench_leaderboard.statistics.bootstrap import Estimate, Interval, bootstrap, estimate, widened
-from sembench_leaderboard.statistics.resampling import group
+from sembench_leaderboard.statistics.resampling import grouped, on_grid
 
 NAMES = ("quick", "digits")
 
@@ -76,7 +81,7 @@ def test_the_ways_to_resample_agree(monkeypatch, crossed):
     shared = bootstrap(cells, crossed=crossed, names=NAMES, draws=3000)
     monkeypatch.setattr(resampling, "_SHARED", 0)
     grouped = bootstrap(cells, crossed=crossed, names=NAMES, draws=3000)
-    monkeypatch.setattr(resampling, "group", lambda *_: None)
+    monkeypatch.setattr(resampling, "grouped", lambda *_: None)
     monkeypatch.setattr(resampling, "_CHUNK", 600 * 7)
     single = bootstrap(cells, crossed=crossed, names=NAMES, draws=3000)
     width = single.high - single.low
@@ -116,7 +121,7 @@ def test_the_same_names_give_the_same_interval_and_others_do_not():
     cells = many_values(np.random.default_rng(8), 2, 50)
     first = bootstrap(cells, crossed=True, names=NAMES)
     bootstrap(many_values(np.random.default_rng(9), 3, 70), crossed=False, names=("quick", "other"))
-    resampling._unit_weights.cache_clear()
+    resampling._unit_counts.cache_clear()
     assert bootstrap(cells, crossed=True, names=NAMES) == first
     assert bootstrap(cells, crossed=True, names=("quick", "letters")) != first
 
@@ -140,18 +145,18 @@ def test_the_interval_holds_the_value_and_stays_within_the_scores(cells):
     ("cells", "crossed"), [([], False), ([[]], False), ([[1.0], []], False), ([[1.0], [1.0, 2.0]], True)]
 )
 def test_cells_that_cannot_be_resampled(cells, crossed):
-    with pytest.raises(ValueError, match=r"cannot resample cells of \["):
+    with pytest.raises(ValueError, match=r"cannot resample seeds of \["):
         bootstrap([np.array(cell) for cell in cells], crossed=crossed, names=NAMES)
 
 
 def test_groups_keep_the_mean_and_the_number_of_units():
     values = np.stack(few_values(np.random.default_rng(10), 3, 2000))
     times = np.array([[1, 1, 1], [3, 0, 0], [0, 1, 2]])
-    found = group(values, times)
+    found = grouped(values, times)
     assert found is not None
     assert found.shares.sum(axis=1) == pytest.approx(1.0)
-    assert found.shares @ found.levels == pytest.approx(times @ values.mean(axis=1) / 3)
-    assert len(found.levels) == len(set(found.levels)) <= 6
+    assert found.shares @ found.scores == pytest.approx(times @ values.mean(axis=1))
+    assert len(found.scores) == len(set(found.scores)) <= 6
 
 
 @pytest.mark.parametrize("values", [
@@ -160,7 +165,7 @@ def test_groups_keep_the_mean_and_the_number_of_units():
     np.tile([[0.0, 1.0]], (30, 10)),  # so many seeds that columns could not be numbered
 ])  # fmt: skip
 def test_scores_of_many_values_are_not_grouped(values):
-    assert group(values, np.ones((1, len(values)), dtype=int)) is None
+    assert grouped(values, np.ones((1, len(values)), dtype=int)) is None
 
 
 def test_a_limit_that_is_zero_but_for_rounding_is_zero():
@@ -187,3 +192,41 @@ def test_units_are_not_widened_and_one_seed_is_left_as_it_is():
     assert widened(own, np.array([2.0, 2.0]), NAMES) is own
     single = estimate(cells[:1], crossed=True, names=NAMES)
     assert widened(single, np.array([2.0]), NAMES) is single
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_sums_on_the_grid_are_exact_in_any_order(seeds):
+    """So that matrix products give the same bits on every processor."""
+    rng = np.random.default_rng(11)
+    cells = [rng.normal(size=5000) * 10.0 ** rng.integers(-4, 3, 5000) for _ in range(seeds)]
+    values = np.concatenate(on_grid(cells))
+    counts, order = rng.poisson(1, (20, len(values))), rng.permutation(len(values))
+    exact = [math.fsum(np.repeat(values, row)) for row in counts]
+    assert (counts @ values).tolist() == (counts[:, order] @ values[order]).tolist() == exact
+    assert values == pytest.approx(np.concatenate(cells), abs=1e-9 * np.abs(values).max())
+
+
+def test_entries_have_grids_of_their_own():
+    """A difference of 1e-8 beside one of 1 keeps its digits."""
+    both = np.array([[1.0, 0.5, 0.25], [1e-8, 3e-9, 2e-9]])
+    assert on_grid([both])[0] == pytest.approx(both, rel=1e-12)
+    assert on_grid([np.zeros((2, 3))])[0].tolist() == [[0.0] * 3] * 2
+
+
+def test_resamples_have_the_same_bits_under_every_kernel():
+    """OpenBLAS is asked for the kernels of an old and of a newer processor; where it has no choice, both are one."""
+    code = """
+import hashlib, numpy as np
+from sembench_leaderboard.statistics import resampling
+rng = np.random.default_rng(0)
+cells = [rng.random(500) for _ in range(3)]
+drawn = [resampling.crossed_means(cells, 400, ("a",)), resampling.nested_means(cells, 400, ("a",)),
+         resampling.joint_means([np.stack([c, c * c]) for c in cells], 400, ("a",), crossed=True),
+         resampling.seed_deviations(cells[0][:7], 400, ("a",))]
+print(hashlib.sha256(b"".join(np.ascontiguousarray(own).tobytes() for own in drawn)).hexdigest())
+"""
+    found = set()
+    for kernel in ("Nehalem", "Haswell"):
+        asked = os.environ | {"OPENBLAS_CORETYPE": kernel}
+        found.add(subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, check=True).stdout)
+    assert len(found) == 1

@@ -1,4 +1,4 @@
-"""How do the tables of a board get into another document? Into regions between two comments, and nowhere else.
+"""Tables of a board in other documents, in regions between two comments.
 
 A region names a suite, a section of its board and the tables to show::
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sembench.errors import SembenchError
-from sembench_leaderboard.board.inclusion import fill
+from sembench_leaderboard.board.embed import fill
 
 BOARD = """# Board of the suite s
 

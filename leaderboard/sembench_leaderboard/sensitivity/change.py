@@ -1,4 +1,4 @@
-"""What does another definition do to the numbers of several methods, and to their order?"""
+"""Changes of the numbers of several methods, and of their order, under another definition."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from statistics import fmean
 from sembench.results.result import Measure, Result
 from sembench_leaderboard.comparison.difference import difference
 from sembench_leaderboard.entries.entry import Entry, aggregate, column
-from sembench_leaderboard.entries.selection import Method, differing, find, in_words, name_of
+from sembench_leaderboard.entries.selection import Method, Missing, differing, find, in_words, name_of
 from sembench_leaderboard.statistics.bootstrap import Estimate
-from sembench_leaderboard.statistics.ranks import comparable, kendall_tau_b, spearman
+from sembench_leaderboard.statistics.digits import comparable
+from sembench_leaderboard.statistics.ranks import kendall_tau_b, spearman
 
 MIN_METHODS = 3
 
 
 @dataclass(frozen=True)
-class Shift:
+class DefinitionChange:
     """A metric of several methods under the primary and under another definition, on one data set.
 
     Attributes:
@@ -95,28 +96,28 @@ class Shift:
         return tuple(places[0]), tuple(places[1])
 
 
-Cells = dict[str, list[Result]]
+Runs = dict[str, list[Result]]
 
 
-def metric_shifts(results: Sequence[Result]) -> list[Shift]:
+def metric_changes(results: Sequence[Result]) -> list[DefinitionChange]:
     """Every variant of every metric on every data set of one suite; explainers only, no controls and no black box.
 
     Raises:
         ResultsMixed: If the seeds of an entry do not belong together, see
             `sembench_leaderboard.entries.entry.aggregate`.
     """
-    shifts, cells = [], _cells(results)
+    changes, runs = [], _cells(results)
     for metric, dataset, entries in _groups(aggregate(results)):
         for variant in sorted({name for entry in entries for name in entry.variants}):
             have = [(e.explainer, e.value, e.variants[variant]) for e in entries if variant in e.variants]
             known = [(name, value, other) for name, value, other in have if value is not None]
             names, primary, other = (tuple(column) for column in zip(*known, strict=True))
-            shift = Shift(variant, dataset, metric, entries[0].measure, names, primary, other, names)
-            shifts.append(_with_clear(shift, cells[dataset], {}, variant))
-    return shifts
+            change = DefinitionChange(variant, dataset, metric, entries[0].measure, names, primary, other, names)
+            changes.append(_with_clear(change, runs[dataset], {}, variant))
+    return changes
 
 
-def entry_shifts(results: Sequence[Result]) -> list[Shift]:
+def entry_changes(results: Sequence[Result]) -> list[DefinitionChange]:
     """Every value of a hyper-parameter in which entries differ from the plain ones, under every metric.
 
     Methods are the plain entries. Those that have an entry with the other value are replaced by it, the others stay.
@@ -125,8 +126,8 @@ def entry_shifts(results: Sequence[Result]) -> list[Shift]:
         ResultsMixed: If the seeds of an entry do not belong together, see
             `sembench_leaderboard.entries.entry.aggregate`.
     """
-    shifts, cells = [], _cells(results)
-    replaced = {dataset: _replacements(own) for dataset, own in cells.items()}
+    changes, runs = [], _cells(results)
+    replaced = {dataset: _replacements(own) for dataset, own in runs.items()}
     for metric, dataset, entries in _groups(aggregate(results)):
         values = {entry.explainer: entry.value for entry in entries if entry.value is not None}
         plain, variants = replaced[dataset]
@@ -137,9 +138,11 @@ def entry_shifts(results: Sequence[Result]) -> list[Shift]:
                 stand_in = {label: instead[label] for label in changed}
                 primary = tuple(values[label] for label in methods)
                 other = tuple(values[stand_in.get(label, label)] for label in methods)
-                shift = Shift(variant, dataset, metric, entries[0].measure, methods, primary, other, changed)
-                shifts.append(_with_clear(shift, cells[dataset], stand_in, ""))
-    return shifts
+                change = DefinitionChange(
+                    variant, dataset, metric, entries[0].measure, methods, primary, other, changed
+                )
+                changes.append(_with_clear(change, runs[dataset], stand_in, ""))
+    return changes
 
 
 def _groups(entries: Iterable[Entry]) -> list[tuple[str, str, list[Entry]]]:
@@ -152,25 +155,25 @@ def _groups(entries: Iterable[Entry]) -> list[tuple[str, str, list[Entry]]]:
     return [(metric, dataset, own) for (metric, dataset), own in ordered]
 
 
-def _cells(results: Iterable[Result]) -> dict[str, Cells]:
-    """The cells of all explainers, by data set, then label."""
-    cells: dict[str, Cells] = {}
+def _cells(results: Iterable[Result]) -> dict[str, Runs]:
+    """The runs of all explainers, by data set, then label."""
+    runs: dict[str, Runs] = {}
     for result in results:
         if result.kind == "explainer":
-            cells.setdefault(result.dataset, {}).setdefault(result.explainer, []).append(result)
-    return cells
+            runs.setdefault(result.dataset, {}).setdefault(result.explainer, []).append(result)
+    return runs
 
 
-def _with_clear(shift: Shift, cells: Cells, instead: Mapping[str, str], variant: str) -> Shift:
-    """The shift with those of its swaps that the intervals of the paired differences leave no doubt about."""
+def _with_clear(change: DefinitionChange, runs: Runs, instead: Mapping[str, str], variant: str) -> DefinitionChange:
+    """The change with those of its swaps that the intervals of the paired differences leave no doubt about."""
 
     def clear(pair: tuple[str, str]) -> bool:
         first, second = (instead.get(label, label) for label in pair)
-        before = difference(shift.metric, cells[pair[0]], cells[pair[1]])
-        after = difference(shift.metric, cells[first], cells[second], variant)
+        before = difference(change.metric, runs[pair[0]], runs[pair[1]])
+        after = difference(change.metric, runs[first], runs[second], variant)
         return _excludes_zero(before) and _excludes_zero(after)
 
-    return replace(shift, clear=tuple(pair for pair in shift.swaps if clear(pair)))
+    return replace(change, clear=tuple(pair for pair in change.swaps if clear(pair)))
 
 
 def _excludes_zero(estimate: Estimate | None) -> bool:
@@ -180,19 +183,19 @@ def _excludes_zero(estimate: Estimate | None) -> bool:
     return interval.low > 0 or interval.high < 0
 
 
-def _replacements(cells: Cells) -> tuple[set[str], dict[str, dict[str, str]]]:
+def _replacements(runs: Runs) -> tuple[set[str], dict[str, dict[str, str]]]:
     """Labels of plain entries; and by ``hyper-parameter = value``, which label stands instead of which plain one."""
     plain_labels: set[str] = set()
     instead: dict[str, dict[str, str]] = {}
-    every = [cell for own in cells.values() for cell in own]
-    for name in sorted({name_of(cell) for cell in every}):
+    every = [run for own in runs.values() for run in own]
+    for name in sorted({name_of(run) for run in every}):
         plain = find(Method((name,)), every)
-        if isinstance(plain, str):
+        if isinstance(plain, Missing):
             continue  # several entries and none of them plain: nothing to compare with
-        plain_labels.add(plain[0].explainer)
-        for label, (other, *_) in cells.items():
-            keys = differing(plain[0], other) if name_of(other) == name else []
+        plain_labels.add(plain.label)
+        for label, (other, *_) in runs.items():
+            keys = differing(plain.runs[0], other) if name_of(other) == name else []
             if len(keys) == 1:
                 changed = f"{keys[0]} = {in_words(other.hyperparameters.get(keys[0]))}"
-                instead.setdefault(changed, {})[plain[0].explainer] = label
+                instead.setdefault(changed, {})[plain.label] = label
     return plain_labels, instead
