@@ -8,8 +8,8 @@ OWN = {
     "sembench", "sembench.lazy",
     "sembench.errors", "sembench.cli", "sembench.cli.main", "sembench.cli.cells", "sembench.cli.options",
     "sembench.cli.output", "sembench.cli.plugins", "sembench.cli.run", "sembench.cli.show", "sembench_leaderboard",
-    "sembench_leaderboard.commands", "sembench_leaderboard.commands.analyses", "sembench_leaderboard.commands.boards",
-    "sembench_leaderboard.commands.output", "sembench_leaderboard.commands.submissions",
+    "sembench_leaderboard.commands", "sembench_leaderboard.commands.boards",
+    "sembench_leaderboard.commands.submissions",
 }  # fmt: skip
 HEAVY = {
     "torch", "torchvision", "zennit", "numpy", "scipy", "sklearn", "pandas", "matplotlib", "PIL", "pydantic", "jinja2",

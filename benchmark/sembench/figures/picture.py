@@ -1,4 +1,4 @@
-"""How is a figure drawn? On one canvas measured in inches, in a style of its own, to the same bytes every time."""
+"""Figures on a canvas measured in inches, in a style of their own, rendered to the same bytes every time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sembench.files import write_atomically
 # Whatever the user's matplotlibrc says: the same bytes, and names are never read as formulas.
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "svg.hashsalt": "sembench", "image.composite_image": False,
-    "image.interpolation": "nearest", "image.resample": False,
+    "image.interpolation": "nearest", "image.resample": False, "legend.frameon": False,
 }  # fmt: skip
 
 INK = "#333333"
@@ -30,7 +30,6 @@ LINE = 0.17  # height of a line of text, inches
 _LETTER = 0.068  # width of a letter of the caption, inches
 _MARGIN = 0.15
 _DPI = 150
-_WIDEST = 2000  # of a PNG, pixels
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +44,40 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
             return draw(*args, **options)
 
     return inside
+
+
+def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """A place in inches from the lower left corner of a figure, as shares of the figure for its ``add_axes``."""
+    across, down = figure.get_size_inches()
+    return left / across, bottom / down, width / across, height / down
+
+
+def rendered(
+    figure: Figure, form: str, *, widest: int = 2000, compression: int = 6, drawn_by: str | None = None
+) -> bytes:
+    """A figure as ``"png"`` or ``"svg"``, without dates: one figure, the same bytes.
+
+    Args:
+        figure: The figure.
+        form: ``"png"`` or ``"svg"``.
+        widest: Pixels that a PNG may be wide; a wider figure gets fewer dots per inch.
+        compression: Of a PNG, from 1 (quick) to 9 (small).
+        drawn_by: Names the software in the file.
+    """
+    if not isinstance(figure.canvas, FigureCanvasAgg):
+        FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    if form == "png":
+        figure.savefig(
+            content,
+            format="png",
+            dpi=min(_DPI, widest / figure.get_figwidth()),
+            metadata={"Software": drawn_by},
+            pil_kwargs={"compress_level": compression},
+        )
+    else:
+        figure.savefig(content, format=form, metadata={"Date": None, "Creator": drawn_by})
+    return content.getvalue()
 
 
 class Picture(Figure):
@@ -96,22 +129,13 @@ class Picture(Figure):
 
     def axes_at(self, x: float, y: float, width: float, height: float, **options: Any) -> Any:
         """Matplotlib axes at a place of the canvas."""
-        across, down = self.get_size_inches()
-        left, bottom = x + _MARGIN, down - (y + self.above) - height
-        return self.add_axes((left / across, bottom / down, width / across, height / down), **options)
+        bottom = self.get_figheight() - (y + self.above) - height
+        return self.add_axes(place(self, x + _MARGIN, bottom, width, height), **options)
 
     @styled
     def rendered(self, form: str) -> bytes:
         """The picture as ``"png"`` or ``"svg"``, without dates or versions: one picture, the same bytes."""
-        if not isinstance(self.canvas, FigureCanvasAgg):
-            FigureCanvasAgg(self)
-        content = io.BytesIO()
-        if form == "png":
-            dpi = min(_DPI, _WIDEST / self.get_figwidth())
-            self.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
-        else:
-            self.savefig(content, format=form, metadata={"Date": None, "Creator": None})
-        return content.getvalue()
+        return rendered(self, form)
 
     def _repr_png_(self) -> bytes:
         return self.rendered("png")

@@ -8,23 +8,22 @@ from dataclasses import dataclass, replace
 from matplotlib import style
 
 from sembench.errors import SembenchError
+from sembench.figures.picture import STYLE
 from sembench.results.result import Result
 from sembench_leaderboard.drawing.pens import Pen, pens
-from sembench_leaderboard.drawing.radar import REFERENCE
-from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
+from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE
+from sembench_leaderboard.drawing.sheet import Grid, Sheet
 from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.entries.grouping import by_suite
-from sembench_leaderboard.entries.profile import AXES, Outline, averages, gaps, outlines
+from sembench_leaderboard.entries.profile import Outline, averages, gaps, outlines
 from sembench_leaderboard.entries.selection import Method, Missing, differing, find, in_words, name_of
 from sembench_leaderboard.tables.escape import one_line
 
 AVERAGE = "average over data sets"
 _RADIUS, _PER_ROW = 1.15, 3
-_INITIALS = "TAERD"
-_KEY = "; ".join(f"{letter} = {axis.name} ({axis.ends})" for letter, axis in zip(_INITIALS, AXES, strict=True)) + "."
 _CAPTION = (
-    "A panel for each hyper-parameter: entries that differ from the plain one (dashed) in it alone; colours start again "
-    "in every panel. Larger is better on every axis; centre and circle have fixed meanings."
+    "A panel for each hyper-parameter: entries that differ from the plain one (dashed) in it alone; colours start "
+    "again in every panel. Larger is better on every axis; centre and circle have fixed meanings."
 )
 
 
@@ -94,7 +93,7 @@ def sheet(suite: str, dataset: str, panels: Sequence[Ablation], group: Sequence[
     known = {outline.explainer: outline for outline in group}
     drawn = {label for panel in panels for label in (panel.plain[0], *panel.variants) if label in known}
     broken = [f"{one_line(name)} ({', '.join(gaps(known[name]))})" for name in sorted(drawn) if gaps(known[name])]
-    caption = [_KEY, _CAPTION, *([f"Broken where a measure does not apply: {'; '.join(broken)}."] if broken else [])]
+    caption = [KEY, _CAPTION, *([f"Broken where a measure does not apply: {'; '.join(broken)}."] if broken else [])]
     legend: dict[str, Pen] = {f"{name} (plain)": REFERENCE for name in dict.fromkeys(p.plain[0] for p in panels)}
     grid = Grid(len(panels), min(_PER_ROW, len(panels)), 2 * _RADIUS + 0.9, _RADIUS + 0.75, _RADIUS + 0.3, _RADIUS,
                 label=0.48, title=9)  # fmt: skip
@@ -105,7 +104,7 @@ def sheet(suite: str, dataset: str, panels: Sequence[Ablation], group: Sequence[
                   {one_line(name): pen for name, pen in legend.items()}, grid)  # fmt: skip
     for place, (panel, pen) in enumerate(zip(panels, own, strict=True)):
         radar = whole.panel(place, one_line(f"{panel.parameter} (plain: {panel.plain[1]})"))
-        radar.frame(list(_INITIALS), size=9)
+        radar.frame(list(INITIALS), size=9)
         if panel.plain[0] in known:
             radar.outline(known[panel.plain[0]], REFERENCE)
         for label, look in pen.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sembench.results.result import Result
-from sembench_leaderboard.board import csv, page, tex
+from sembench_leaderboard.board import csv, page
 from sembench_leaderboard.entries.entry import Entry, aggregate
 from sembench_leaderboard.entries.grouping import by_suite
 from sembench_leaderboard.entries.profile import outlines
@@ -48,7 +48,7 @@ def _suite(suite: str, results: Sequence[Result], entries: Sequence[Entry], trus
             suite, results, entries, embedded, {e: said for (s, e), said in trust.items() if s == suite}
         ),
         "board.csv": csv.to_csv(entries),
-        "board.tex": tex.document(suite, entries),
+        "board.tex": page.document(suite, entries),
     }
     return {name: text.encode() for name, text in texts.items()} | drawn
 

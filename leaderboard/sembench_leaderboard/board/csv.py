@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sembench_leaderboard.entries.entry import Entry
 from sembench_leaderboard.tables import csv
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MEASURE = ("title", "direction", "lower", "upper", "unit", "per", "version", "reference", "chance_is", "note")
 
@@ -37,13 +34,6 @@ def _row(entry: Entry, variant: str) -> dict[str, Any]:
     values = vars(entry) | {name: getattr(entry.measure, name) for name in _MEASURE}
     values |= {"variant": variant, "status": entry.status, "seeds": " ".join(map(str, entry.seeds))}
     return {field: values[field] for field in FIELDS}
-
-
-def to_frame(entries: Iterable[Entry]) -> pd.DataFrame:
-    """The board in long form as a data frame with the columns ``FIELDS``."""
-    import pandas as pd
-
-    return pd.DataFrame(rows(entries), columns=list(FIELDS))
 
 
 def to_csv(entries: Iterable[Entry], fields: Sequence[str] = FIELDS) -> str:

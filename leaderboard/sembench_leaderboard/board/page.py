@@ -1,4 +1,4 @@
-"""The board as a page of Markdown: charts first, then tables, then what every column means."""
+"""The board as a page of Markdown (charts, tables, what every column means), and its tables as LaTeX."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from sembench.results.result import Measure, Result
 from sembench_leaderboard.board.contents import EXPLANATION, cost_table, overview_tables, score_tables, variant_tables
 from sembench_leaderboard.board.facts import facts
 from sembench_leaderboard.entries.entry import Entry, column
-from sembench_leaderboard.tables import numbers
+from sembench_leaderboard.tables import latex, numbers
+from sembench_leaderboard.tables.escape import latex as escape_latex
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.markdown import table
-from sembench_leaderboard.tables.table import COMPARED, CONTROLS
+from sembench_leaderboard.tables.table import COMPARED, CONTROLS, Table
 
 _HOW_TO_READ = """\
 - A cell reads `value [low, high]`: the mean over seeds and images (or prototypes), and its 95 % bootstrap interval, \
@@ -107,3 +108,23 @@ def definition(metric: str, measure: Measure) -> str:
         f"{measure.direction.capitalize()} is better; from {low} to {high}{unit}{shown}; one score per {measure.per}. "
         f"Chance level: {escape(measure.chance_is)}. Reference: {escape(measure.reference)}."
     )
+
+
+def document(suite: str, entries: Sequence[Entry]) -> str:
+    """All score tables of a suite, to be included in a document."""
+    parts = [latex.PREAMBLE]
+    parts += [_float(content, suite, "all data sets", content.heading) for content in overview_tables(entries)]
+    for dataset in sorted({entry.dataset for entry in entries}):
+        own = [entry for entry in entries if entry.dataset == dataset]
+        for content in score_tables(own, COMPARED):
+            parts.append(_float(content, suite, dataset, content.heading))
+        for content in score_tables(own, CONTROLS):
+            parts.append(_float(content, suite, dataset, f"{content.heading} of the controls"))
+    return "\n".join(parts)
+
+
+def _float(content: Table, suite: str, dataset: str, what: str) -> str:
+    caption = f"{what} on {escape_latex(dataset)} (suite {escape_latex(suite)}): mean [95\\,\\% interval]."
+    label = f"tab:{suite}-{dataset}-{what}".lower().replace(" ", "-")
+    head = [r"\begin{table}", r"\centering\small", f"\\caption{{{caption}}}", f"\\label{{{label}}}"]
+    return "\n".join([*head, latex.table(content), r"\end{table}", ""])

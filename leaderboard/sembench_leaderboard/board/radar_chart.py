@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from matplotlib import style
 
+from sembench.figures.picture import STYLE
 from sembench_leaderboard.drawing.pens import Pen, pens
-from sembench_leaderboard.drawing.radar import REFERENCE, RIM
-from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
+from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE, RIM
+from sembench_leaderboard.drawing.sheet import Grid, Sheet
 from sembench_leaderboard.entries.profile import AXES, Outline, averages, gaps
 
 Outlines = Mapping[str, Sequence[Outline]]
@@ -20,8 +21,6 @@ _FIXED = (
     f"Outlines are cut at the centre and at {RIM:g}."
 )
 _AVERAGED = " Scores are averaged before outlines are cut."
-_INITIALS = dict(zip((axis.name for axis in AXES), "TAERD", strict=True))
-_KEY = "; ".join(f"{_INITIALS[axis.name]} = {axis.name} ({axis.ends})" for axis in AXES) + "."
 
 
 def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
@@ -36,36 +35,38 @@ def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
         where no model that one is made of ran on the same data.
     """
     files: dict[str, bytes] = {}
+    means = averages(by_dataset)
     with style.context(["default", STYLE]):
         if _names(by_dataset, "explainer"):
             title = f"Suite {suite}: profiles first, ranks last"
-            files |= overview(title, by_dataset, "explainer").rendered("radar")
-            files |= small_multiples(f"Suite {suite}: one profile each", by_dataset).rendered("radar-small-multiples")
+            files |= overview(title, by_dataset, means, "explainer").rendered("radar")
+            title = f"Suite {suite}: one profile each"
+            files |= small_multiples(title, by_dataset, means).rendered("radar-small-multiples")
         if _pairs(by_dataset):
             title = f"Suite {suite}: conversions, beside the models that they are made of"
             files |= conversions(title, by_dataset).rendered("radar-conversions")
         if _names(by_dataset, "control"):
             title = f"Suite {suite}: controls, entries with a known answer"
-            files |= overview(title, by_dataset, "control").rendered("radar-controls")
+            files |= overview(title, by_dataset, means, "control").rendered("radar-controls")
     return files
 
 
-def overview(title: str, by_dataset: Outlines, kind: str) -> Sheet:
+def overview(title: str, by_dataset: Outlines, means: Sequence[Outline], kind: str) -> Sheet:
     """One radar per data set, and their average if there are several: all methods of one kind, and the reference.
 
     Behind controls the explainers stand in grey. More than four radars are small, with a key to their axes; of more
     than four of controls only the average is drawn, since their answers are known on every data set.
     """
-    panels = dict(by_dataset) | ({_AVERAGE: averages(by_dataset)} if len(by_dataset) > 1 else {})
+    panels = dict(by_dataset) | ({_AVERAGE: means} if len(by_dataset) > 1 else {})
     if kind == "control" and len(panels) > 4:
         panels = {_AVERAGE: panels[_AVERAGE]}
     pen = pens(_names(by_dataset, kind)) | dict.fromkeys(_names(by_dataset, "reference"), REFERENCE)
     many = len(panels) > 4
     averaged = _AVERAGED * (len(by_dataset) > 1)
-    caption = [_KEY] * many + [_FIXED + averaged + " Grey: the explainers." * (kind == "control")]
+    caption = [KEY] * many + [_FIXED + averaged + " Grey: the explainers." * (kind == "control")]
     caption += _broken(o for group in by_dataset.values() for o in group if o.explainer in pen)
     sheet = Sheet(title, caption, pen, _small(len(panels), 1.1) if many else _large(len(panels)))
-    labels = list(_INITIALS.values()) if many else [f"{axis.name}\n{axis.ends}" for axis in AXES]
+    labels = list(INITIALS) if many else [f"{axis.name}\n{axis.ends}" for axis in AXES]
     for place, (name, group) in enumerate(panels.items()):
         panel = sheet.panel(place, name)
         panel.frame(labels, size=9)
@@ -77,24 +78,24 @@ def overview(title: str, by_dataset: Outlines, kind: str) -> Sheet:
     return sheet
 
 
-def small_multiples(title: str, by_dataset: Outlines) -> Sheet:
+def small_multiples(title: str, by_dataset: Outlines, means: Sequence[Outline]) -> Sheet:
     """One radar per explainer, before the others in grey.
 
     With several data sets the bold outline is their average, for methods that ran on all of them, and a thin line
     stands for each data set.
     """
-    names, means = _names(by_dataset, "explainer"), averages(by_dataset)
+    names = _names(by_dataset, "explainer")
     own = {name: [o for group in by_dataset.values() for o in group if o.explainer == name] for name in names}
     averaged = several = ""
     if len(by_dataset) > 1:
         averaged, several = _AVERAGED, "Bold: average over data sets; thin: each data set. "
     dashed = "; dashed: the reference" if _names(by_dataset, "reference") else ""
-    caption = [_KEY, _FIXED + averaged, f"{several}Grey: the other explainers{dashed}."]
+    caption = [KEY, _FIXED + averaged, f"{several}Grey: the other explainers{dashed}."]
     caption += _broken(outline for group in own.values() for outline in group)
     sheet = Sheet(title, caption, {}, _small(len(names), 0.95))
     for place, (name, pen) in enumerate(pens(names).items()):
         panel = sheet.panel(place, name)
-        panel.frame(list(_INITIALS.values()), size=9)
+        panel.frame(list(INITIALS), size=9)
         panel.background(o for o in means if o.kind == "explainer" and o.explainer != name)
         panel.background((o for o in means if o.kind == "reference"), REFERENCE.colour, REFERENCE.dashes)
         panel.background(own[name] if several else (), pen.colour)
@@ -112,7 +113,7 @@ def conversions(title: str, by_dataset: Outlines) -> Sheet:
     pairs = _pairs(by_dataset)
     several = len(by_dataset) > 1
     averaged = "Averages over the data sets on which both ran. " if several else ""
-    caption = [_KEY, _FIXED + _AVERAGED * several, f"{averaged}Nothing is trained again."]
+    caption = [KEY, _FIXED + _AVERAGED * several, f"{averaged}Nothing is trained again."]
     caption += _broken(outline for pair in pairs.values() for outline in pair)
     alone = [name for name in _names(by_dataset, "conversion") if name not in pairs]
     caption += [f"Left out, since the model did not run on the same data: {', '.join(alone)}."] if alone else []
@@ -120,7 +121,7 @@ def conversions(title: str, by_dataset: Outlines) -> Sheet:
     sheet = Sheet(title, caption, pen, _small(len(pairs), 0.95))
     for place, (name, (outline, model)) in enumerate(pairs.items()):
         panel = sheet.panel(place, name)
-        panel.frame(list(_INITIALS.values()), size=9)
+        panel.frame(list(INITIALS), size=9)
         panel.area(outline, pen["its conversion"].colour)
         panel.outline(model, pen["the model"])
         panel.outline(outline, pen["its conversion"])

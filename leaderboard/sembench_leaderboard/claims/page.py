@@ -1,17 +1,18 @@
-"""The claims of the papers on one's own results, as a page for each suite; CSV and JSON beside it."""
+"""The claims of the papers on one's own results: a page, every comparison as CSV, every verdict as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from tabulate import tabulate
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sembench.results.result import Result
 from sembench_leaderboard.claims.claim import Claim, in_words
-from sembench_leaderboard.claims.export import to_csv, to_json
-from sembench_leaderboard.claims.verdict import ClaimVerdict, Verdict, examine, shown
+from sembench_leaderboard.claims.verdict import ClaimVerdict, JudgedComparison, Verdict, examine, shown
 from sembench_leaderboard.statistics.bootstrap import DRAWS, MIN_SEEDS
+from sembench_leaderboard.tables import csv
 from sembench_leaderboard.tables.escape import markdown as escape
+from sembench_leaderboard.tables.markdown import grid
 from sembench_leaderboard.tables.table import NOTHING
 
 _HOW_TO_READ = f"""\
@@ -63,7 +64,7 @@ def page(suite: str, examined: Sequence[ClaimVerdict]) -> str:
     ]
     heads = ["Claim", "Source", "Over data sets", *map(escape, datasets)]
     parts = [f"# Claims of the papers: suite {escape(suite)}", _HOW_TO_READ, f"## Verdicts: {total}"]
-    parts.append(_table(rows, heads))
+    parts.append(grid(rows, heads))
     for one in examined:
         parts += _section(one)
     return "\n\n".join(parts) + "\n"
@@ -78,7 +79,7 @@ def _section(one: ClaimVerdict) -> list[str]:
     return [
         f"## {escape(claim.statement)}",
         f"{escape(claim.source)}. Test `{claim.key}`: {escape(in_words(claim))}.",
-        _table(rows, heads),
+        grid(rows, heads),
     ]
 
 
@@ -96,5 +97,55 @@ def _row(name: str, claim: Claim, verdict: Verdict) -> list[str]:
     return [name, verdict.outcome, quantity, value, seeds, "; ".join(why)]
 
 
-def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
-    return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=["left"] * len(heads))
+FIELDS = (
+    "suite", "claim", "dataset", "verdict", "metric", "first", "second", "part_verdict", "value", "low", "high",
+    "seeds", "test", "margin", "why",
+)  # fmt: skip
+
+
+def _listed(one: ClaimVerdict) -> list[tuple[str, Verdict]]:
+    return [*one.by_dataset.items(), (f"({one.claim.over})", one.overall)]
+
+
+def to_csv(examined: Iterable[ClaimVerdict]) -> str:
+    """Every comparison with the columns ``FIELDS``; the verdict over data sets has its quantifier as data set."""
+    return csv.text(FIELDS, _rows(examined))
+
+
+def _rows(examined: Iterable[ClaimVerdict]) -> Iterator[dict[str, Any]]:
+    for one in examined:
+        for dataset, verdict in _listed(one):
+            common = {
+                "suite": one.suite, "claim": one.claim.key, "dataset": dataset, "verdict": verdict.outcome,
+                "metric": one.claim.metric, "test": one.claim.test.kind, "margin": one.claim.test.margin,
+            }  # fmt: skip
+            if not verdict.parts:
+                yield common | {"why": verdict.why}
+            for part in verdict.parts:
+                yield common | _fields(part)
+
+
+def _fields(part: JudgedComparison) -> dict[str, Any]:
+    own = part.comparison
+    fields = {
+        "first": own.first, "second": own.second, "part_verdict": part.outcome,
+        "seeds": " ".join(map(str, own.seeds)), "why": "; ".join(part.why),
+    }  # fmt: skip
+    if own.estimate is None:
+        return fields
+    return fields | vars(own.estimate.interval())
+
+
+def to_json(examined: Iterable[ClaimVerdict]) -> str:
+    """Every verdict: claims in order, each with its statement, its test, and its verdict on every data set."""
+    listing = [
+        {
+            "suite": one.suite, "claim": one.claim.key, "statement": one.claim.statement, "source": one.claim.source,
+            "test": in_words(one.claim), "verdict": one.overall.outcome, "why": one.overall.why,
+            "datasets": {
+                name: {"verdict": verdict.outcome, "why": verdict.why} for name, verdict in one.by_dataset.items()
+            },
+        }
+        for one in examined
+    ]  # fmt: skip
+    return json.dumps(listing, indent=1, ensure_ascii=False) + "\n"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from matplotlib import style
 from matplotlib.axes import Axes
 
+from sembench.figures.picture import INK, STYLE
 from sembench_leaderboard.comparison.ranking import Ranking
-from sembench_leaderboard.drawing.radar import INK
-from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
+from sembench_leaderboard.drawing.sheet import Grid, Sheet
 from sembench_leaderboard.statistics.ranks import ALPHA, Friedman, groups
 from sembench_leaderboard.tables.escape import one_line
 from sembench_leaderboard.tables.numbers import p_said
@@ -34,9 +34,9 @@ def diagram(suite: str, ranking: Ranking, test: Friedman) -> dict[str, bytes]:
         sheet = Sheet(
             f"Suite {one_line(suite)}: {one_line(ranking.measure.title)}", [_caption(ranking, test)], {}, grid
         )
-        (x, y), (across, down) = sheet.panel(0, "mean rank, 1 is best").centre, sheet.figure.get_size_inches()
-        place = ((x - width / 2) / across, (y - height / 2) / down, width / across, height / down)
-        axes = sheet.figure.add_axes(place, xlim=(-beside, _AXIS + beside), ylim=(_ABOVE - height, _ABOVE))
+        x, y = sheet.panel(0, "mean rank, 1 is best").centre
+        axes = sheet.axes_at(x - width / 2, y - height / 2, width, height)
+        axes.set(xlim=(-beside, _AXIS + beside), ylim=(_ABOVE - height, _ABOVE))
         axes.set_axis_off()
         _line(axes, test)
         _methods(axes, names, test, first, beside)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from tabulate import tabulate
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sembench.results.result import Result
 from sembench_leaderboard.comparison.critical_difference import diagram
-from sembench_leaderboard.comparison.csv import to_csv
 from sembench_leaderboard.comparison.pareto import Pareto
 from sembench_leaderboard.comparison.ranking import Ranking
 from sembench_leaderboard.comparison.suite import (
@@ -19,7 +17,9 @@ from sembench_leaderboard.comparison.suite import (
     suite_comparisons,
 )
 from sembench_leaderboard.statistics.ranks import ALPHA, Friedman, groups
+from sembench_leaderboard.tables import csv
 from sembench_leaderboard.tables.escape import markdown as escape
+from sembench_leaderboard.tables.markdown import grid
 from sembench_leaderboard.tables.numbers import p_said, p_text, with_unit
 from sembench_leaderboard.tables.table import NOTHING
 
@@ -138,7 +138,7 @@ def _compared(compared: MetricComparison) -> list[str]:
     about = f"{measure.direction.capitalize()} is better; one score per {measure.per}" + (
         f"; seeds {over}." * bool(over) or "."
     )
-    return [f"### {escape(measure.title)}, {escape(compared.dataset)}", " ".join([about, *notes]), _table(rows, heads)]
+    return [f"### {escape(measure.title)}, {escape(compared.dataset)}", " ".join([about, *notes]), grid(rows, heads)]
 
 
 def _cells(difference: Difference | None, compared: MetricComparison) -> list[str]:
@@ -158,7 +158,7 @@ def _pareto(found: Pareto) -> list[str]:
         [escape(name), "dominated" if above else "**in the set**", ", ".join(map(escape, above)) or NOTHING]
         for name, above in found.dominated_by.items()
     ]
-    parts = [_table(rows, ["Explainer", "Pareto set", "Dominated by"])] if rows else ["No explainer has all five."]
+    parts = [grid(rows, ["Explainer", "Pareto set", "Dominated by"])] if rows else ["No explainer has all five."]
     if found.lacking:
         lacking = [f"{escape(name)} ({', '.join(map(escape, lack))})" for name, lack in found.lacking.items()]
         parts.append(f"Not compared, since measures are missing: {'; '.join(lacking)}.")
@@ -191,7 +191,7 @@ def _ranking(ranking: Ranking, test: Friedman) -> list[str]:
     )
     parts = [
         f"### {escape(ranking.measure.title)}, ranks",
-        _table(rows, ["Explainer", "Mean rank"]),
+        grid(rows, ["Explainer", "Mean rank"]),
         facts,
         power(test),
     ]
@@ -204,5 +204,68 @@ def _ranking(ranking: Ranking, test: Friedman) -> list[str]:
     return [*parts, f"![{alt}](critical-difference-{ranking.metric}.png)"]
 
 
-def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
-    return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=["left"] * len(heads))
+FIELDS = (
+    "suite", "part", "dataset", "metric", "explainer", "against", "value", "low", "high", "p", "p_holm", "seeds",
+    "reason",
+)  # fmt: skip
+
+
+def to_csv(suite: SuiteComparison) -> str:
+    """Every number with the columns ``FIELDS``, to 9 digits; what does not exist is an empty field.
+
+    ==================== ======================================== ===========================================
+    part                 value                                    against
+    ==================== ======================================== ===========================================
+    difference           explainer minus ``against``              the black box or KMEx
+    best                 probability of being best
+    dominated            1; one row for each method that does it  the method that dominates
+    undominated          1: in the Pareto set
+    rank                 mean rank over data sets
+    friedman             chi-square, with its p-value
+    critical difference  Nemenyi's, at 5 %
+    ==================== ======================================== ===========================================
+
+    What goes over all data sets has an empty data set.
+    """
+    return csv.text(FIELDS, ({"suite": suite.suite} | row for row in _rows(suite)))
+
+
+def _rows(suite: SuiteComparison) -> Iterator[dict[str, Any]]:
+    for compared in suite.compared:
+        about = {"dataset": compared.dataset, "metric": compared.metric}
+        for difference in compared.differences:
+            yield about | _difference_fields(difference)
+        for name, probability in compared.best.items():
+            yield about | {"part": "best", "explainer": name, "value": probability}
+    for dataset, found in suite.pareto.items():
+        yield from _pareto_rows(dataset, found)
+    if len(suite.datasets) > 1:
+        yield from _pareto_rows("", suite.overall)
+    for ranking in suite.rankings:
+        about = {"metric": ranking.metric, "reason": ranking.reason}
+        if ranking.test is None:
+            yield about | {"part": "friedman"}
+            continue
+        for name, rank in zip(ranking.methods, ranking.test.mean_ranks, strict=True):
+            yield about | {"part": "rank", "explainer": name, "value": rank}
+        yield about | {"part": "friedman", "value": ranking.test.statistic, "p": ranking.test.p}
+        yield about | {"part": "critical difference", "value": ranking.test.difference}
+
+
+def _difference_fields(own: Difference) -> dict[str, Any]:
+    common = {"part": "difference", "explainer": own.explainer, "against": own.against}
+    if own.interval is None:
+        return common | {"reason": "no seed in common"}
+    reason = "one seed speaks of one trained model" if own.p is None else ""
+    return common | vars(own.interval) | {
+        "p": own.p, "p_holm": own.corrected, "seeds": " ".join(map(str, own.seeds)), "reason": reason,
+    }  # fmt: skip
+
+
+def _pareto_rows(dataset: str, found: Pareto) -> Iterator[dict[str, Any]]:
+    for name, above in found.dominated_by.items():
+        about = {"dataset": dataset, "explainer": name, "value": 1}
+        if not above:
+            yield about | {"part": "undominated"}
+        for other in above:
+            yield about | {"part": "dominated", "against": other}

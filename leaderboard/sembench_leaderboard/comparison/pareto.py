@@ -24,11 +24,6 @@ class Pareto:
     dominated_by: dict[str, tuple[str, ...]]
     lacking: dict[str, tuple[str, ...]]
 
-    @property
-    def members(self) -> tuple[str, ...]:
-        """The methods that none dominates."""
-        return tuple(name for name, above in self.dominated_by.items() if not above)
-
 
 def pareto(entries: Sequence[Entry]) -> Pareto:
     """The Pareto set of the explainers of one suite, of means over seeds and over the data sets of these entries.

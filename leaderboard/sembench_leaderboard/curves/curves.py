@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sembench.errors import SembenchError
 from sembench.results.result import NotApplicable, Result, Scored
 from sembench_leaderboard.drawing.pens import Pen
-from sembench_leaderboard.drawing.radar import INK, REFERENCE
-from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
+from sembench_leaderboard.drawing.radar import REFERENCE
+from sembench_leaderboard.drawing.sheet import PLOTS, Grid, Sheet
 from sembench_leaderboard.entries.entry import KINDS
 from sembench_leaderboard.entries.selection import Missing
 from sembench_leaderboard.tables.escape import one_line
@@ -121,10 +121,7 @@ def _pooled(scores: list[Scored], name: str, explainer: str) -> Curve:
     return Curve(of_seeds.mean(0), np.sqrt((within**2).mean(0) + of_seeds.var(0)))
 
 
-_STYLE: dict[Any, Any] = STYLE | {
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
-    "xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8,
-}  # fmt: skip
+_STYLE: dict[Any, Any] = PLOTS | {"xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8}
 _SIDE, _PER_ROW = 1.9, 4
 _OWN, _RANDOM = Pen("#0072B2", "-", "", 0.0, 2.0), Pen("#D55E00", (0, (3, 1.5)), "", 0.0, 1.6)
 _REFERENCE = Pen("black", REFERENCE.dashes, "", 0.0, 0.9)
@@ -170,9 +167,8 @@ def _left_out(fadings: Fadings) -> list[str]:
 
 def _axes(sheet: Sheet, place: int, method: Fading) -> Axes:
     title = f"{one_line(method.explainer)} ({method.ordered.area:.2f}, {method.random.area:.2f})"
-    (x, y), (across, down) = sheet.panel(place, title).centre, sheet.figure.get_size_inches()
-    spot = ((x + 0.15 - _SIDE / 2) / across, (y - _SIDE / 2) / down, _SIDE / across, _SIDE / down)
-    axes = sheet.figure.add_axes(spot, xlim=(0, 1), ylim=(0, 1.02), xlabel="pixels replaced", ylabel="probability")
+    named = {"xlabel": "pixels replaced", "ylabel": "probability"}
+    axes = sheet.plot(place, title, _SIDE, xlim=(0, 1), ylim=(0, 1.02), **named)
     ticks = [0, 0.5, 1]
     axes.set(xticks=ticks, yticks=ticks, xticklabels=["0", ".5", "1"], yticklabels=["0", ".5", "1"])
     axes.set_gid(method.explainer)

@@ -12,12 +12,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle, Polygon
 from numpy.typing import NDArray
 
+from sembench.figures.picture import INK
 from sembench_leaderboard.drawing.pens import REFERENCE_DASHES, Pen
 from sembench_leaderboard.entries.profile import AXES, Outline, Profile
 
 RIM = 1.1  # outlines are drawn from the centre up to here
-INK = "#333333"
-
+INITIALS = "TAERD"  # of the axes, where names have no room
+KEY = "; ".join(f"{letter} = {axis.name} ({axis.ends})" for letter, axis in zip(INITIALS, AXES, strict=True)) + "."
 _GREY = "#D2D2D2"
 
 _ANGLES = np.pi / 2 - 2 * np.pi * np.arange(len(AXES)) / len(AXES)  # first axis on top, clockwise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -10,19 +9,21 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sembench.figures import picture
+from sembench.figures.picture import INK, STYLE
 from sembench_leaderboard.drawing.pens import Pen
-from sembench_leaderboard.drawing.radar import INK, Panel
+from sembench_leaderboard.drawing.radar import Panel
 
-# Whatever the user's matplotlibrc says: the same bytes, and names from results never read as formulas.
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "text.parse_math": False, "legend.frameon": False, "svg.hashsalt": "sembench",
+# Of charts with axes of their own.
+PLOTS: dict[Any, Any] = STYLE | {
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
+    "xtick.color": INK, "ytick.color": INK,
 }  # fmt: skip
 
 DRAWN_BY = f"Matplotlib {version('matplotlib')}"
-_DPI = 150
 _WIDEST = 1350  # of a PNG, pixels: sheets of many panels are wide enough with fewer dots; print takes the SVG
 _MARGIN = 0.15
 _CAPTION, _LETTER, _LINE = 9.0, 0.069, 0.175  # size of the caption; width of a letter and height of a line, inches
@@ -113,16 +114,16 @@ class Sheet:
         self._write(x, above, head, size=self._grid.title, weight="bold", va="baseline")
         return Panel(self._canvas, (x, self._top - y), self._grid.radius)
 
+    def plot(self, number: int, title: str, side: float, **options: Any) -> Axes:
+        """Square axes in one of the panels, a little to the right: room for the labels of the vertical one."""
+        x, y = self.panel(number, title).centre
+        return self.axes_at(x + 0.15 - side / 2, y - side / 2, side, side, **options)
+
+    def axes_at(self, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:
+        """Matplotlib axes at a place in inches from the lower left corner."""
+        return self.figure.add_axes(picture.place(self.figure, left, bottom, width, height), **options)
+
     def rendered(self, name: str) -> dict[str, bytes]:
-        """The figure as PNG and SVG by file name, without dates. It tells who drew it: its bytes depend on that."""
-        FigureCanvasAgg(self.figure)
-        png, svg = io.BytesIO(), io.BytesIO()
-        self.figure.savefig(
-            png,
-            format="png",
-            dpi=min(_DPI, _WIDEST / self.figure.get_figwidth()),
-            metadata={"Software": DRAWN_BY},
-            pil_kwargs={"compress_level": 1},
-        )
-        self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": DRAWN_BY})
-        return {f"{name}.png": png.getvalue(), f"{name}.svg": svg.getvalue()}
+        """The figure as PNG and SVG by file name. It tells who drew it: its bytes depend on that."""
+        look: dict[str, Any] = {"widest": _WIDEST, "compression": 1, "drawn_by": DRAWN_BY}
+        return {f"{name}.{form}": picture.rendered(self.figure, form, **look) for form in ("png", "svg")}

@@ -15,18 +15,14 @@ from matplotlib.ticker import MaxNLocator
 
 from sembench.results.result import Result
 from sembench_leaderboard.drawing.pens import Pen, pens
-from sembench_leaderboard.drawing.radar import INK
-from sembench_leaderboard.drawing.sheet import STYLE, Grid, Sheet
+from sembench_leaderboard.drawing.sheet import PLOTS, Grid, Sheet
 from sembench_leaderboard.ghosting.curve import Comparison, Point, comparisons
 from sembench_leaderboard.tables import csv, markdown
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.escape import one_line
 from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table
 
-_STYLE: dict[Any, Any] = STYLE | {
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
-    "xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 9, "ytick.labelsize": 9, "axes.axisbelow": True,
-}  # fmt: skip
+_STYLE: dict[Any, Any] = PLOTS | {"xtick.labelsize": 9, "ytick.labelsize": 9, "axes.axisbelow": True}
 _ALL = "all ghosted (y = x)"
 _ALL_PEN = Pen("black", (0, (4, 2)), "", 0.0)
 _SIDE = 4.2  # of the plot, inches
@@ -67,11 +63,10 @@ def chart(comparison: Comparison, pen: Mapping[str, Pen]) -> Sheet:
 
 def _axes(sheet: Sheet, comparison: Comparison) -> Axes:
     """A square with the same scale on both sides, and the line on which all prototypes are ghosted."""
-    (x, y), (across, down) = sheet.panel(0, comparison.dataset).centre, sheet.figure.get_size_inches()
-    place = ((x + 0.15 - _SIDE / 2) / across, (y - _SIDE / 2) / down, _SIDE / across, _SIDE / down)
     most = max(point.prototypes for points in comparison.curves.values() for point in points)
     ends = (-0.03 * most, 1.06 * most)  # room for marks at the ends
-    axes = sheet.figure.add_axes(place, xlim=ends, ylim=ends, xlabel="trained prototypes", ylabel="ghosted prototypes")
+    named = {"xlabel": "trained prototypes", "ylabel": "ghosted prototypes"}
+    axes = sheet.plot(0, comparison.dataset, _SIDE, xlim=ends, ylim=ends, **named)
     ticks = [tick for tick in MaxNLocator(6, integer=True).tick_values(0, most) if 0 <= tick <= ends[1]]
     axes.set(xticks=ticks, yticks=ticks)
     axes.grid(color="#E6E6E6", lw=0.6)

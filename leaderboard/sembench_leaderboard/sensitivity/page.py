@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from statistics import fmean
 
-from tabulate import tabulate
-
 from sembench.results.result import Measure, Result
 from sembench_leaderboard.entries.grouping import by_suite
 from sembench_leaderboard.sensitivity.change import MIN_METHODS, DefinitionChange, entry_changes, metric_changes
 from sembench_leaderboard.statistics.digits import comparable
 from sembench_leaderboard.tables import csv, numbers
 from sembench_leaderboard.tables.escape import markdown as escape
+from sembench_leaderboard.tables.markdown import grid
 from sembench_leaderboard.tables.table import NOTHING
 
 FIELDS = (
@@ -114,7 +113,7 @@ def _natural(text: str) -> str:
 def _table(changes: Sequence[DefinitionChange]) -> str:
     rows = [row for _, own in groupby(changes, key=lambda change: change.variant) for row in _rows(list(own))]
     alignment = ["left", "left", *["right"] * 6, "left"]
-    return tabulate(rows, _HEADS, tablefmt="pipe", disable_numparse=True, colalign=alignment)
+    return grid(rows, _HEADS, alignment)
 
 
 def _clear_swaps(changes: Sequence[DefinitionChange]) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from sembench_leaderboard.tables.escape import latex as escape
 from sembench_leaderboard.tables.table import Cell, Column, Table
 
-_PREAMBLE = """\
+PREAMBLE = """\
 % Needs \\usepackage{booktabs}; the file is UTF-8. Numbers are means with 95 % bootstrap intervals.
 """
 _NUMBER = re.compile(r"(?P<digits>[+-]?\d[\d.]*)(?:e(?P<power>[+-]\d+))?")

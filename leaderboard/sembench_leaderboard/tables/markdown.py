@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from sembench_leaderboard.tables.escape import markdown as escape
 from sembench_leaderboard.tables.table import Column, Table
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
+
+
+def grid(rows: Sequence[Sequence[str]], heads: Sequence[str], alignment: Sequence[str] = ()) -> str:
+    """Rows of Markdown as a table; columns are aligned to the left unless told otherwise."""
+    sides = list(alignment) or ["left"] * len(heads)
+    return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
 def table(content: Table) -> list[str]:
@@ -19,7 +27,7 @@ def table(content: Table) -> list[str]:
         for row in content.rows
     ]
     alignment = ("left", *["right"] * len(content.columns))
-    text = tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=alignment)
+    text = grid(rows, heads, alignment)
     notes = "\n".join(f"- ({number}) {escape(note)}" for number, note in enumerate(content.notes, start=1))
     return [text, notes] if notes else [text]
 

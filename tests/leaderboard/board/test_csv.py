@@ -1,10 +1,9 @@
 import csv
 import io
 
-import pandas as pd
 import pytest
 
-from sembench_leaderboard.board.csv import FIELDS, rows, to_csv, to_frame
+from sembench_leaderboard.board.csv import FIELDS, rows, to_csv
 from sembench_leaderboard.entries.entry import aggregate
 
 
@@ -37,11 +36,3 @@ def test_csv_keeps_nine_digits_and_every_word(entries):
     assert read[2]["reason"] == 'no "prototypes",\nnone | at all'
     assert read[0]["version"] == "1"
     assert tuple(read[0]) == FIELDS
-
-
-def test_the_frame_is_the_csv(entries):
-    frame = to_frame(entries)
-    assert list(frame.columns) == list(FIELDS)
-    again = pd.read_csv(io.StringIO(to_csv(entries)), keep_default_na=False, na_values={"value": [""]})
-    assert again["value"].tolist()[:2] == pytest.approx(frame["value"].tolist()[:2], rel=1e-8)
-    assert frame["value"].isna().tolist() == [False, False, True]

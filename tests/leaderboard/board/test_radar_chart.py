@@ -10,7 +10,7 @@ from sembench_leaderboard.board.radar_chart import charts, conversions, overview
 from sembench_leaderboard.drawing.pens import look, pens
 from sembench_leaderboard.drawing.radar import RIM, Panel
 from sembench_leaderboard.entries.entry import aggregate
-from sembench_leaderboard.entries.profile import AXES, Outline, outlines
+from sembench_leaderboard.entries.profile import AXES, Outline, averages, outlines
 
 FULL = {axis.name: 0.8 for axis in AXES}
 
@@ -82,7 +82,10 @@ def test_no_settings_are_left_behind(profiles):
 
 
 def test_controls_are_drawn_on_a_chart_of_their_own(profiles):
-    explainers, controls = words(overview("t", profiles, "explainer")), words(overview("t", profiles, "control"))
+    explainers, controls = (
+        words(overview("t", profiles, averages(profiles), "explainer")),
+        words(overview("t", profiles, averages(profiles), "control")),
+    )
     assert {"kmex", "flint", "blackbox"} <= set(explainers)
     assert {"chance", "collapsed", "shuffled", "blackbox"} <= set(controls)
     assert not {"chance", "collapsed"} & set(explainers)
@@ -99,8 +102,8 @@ def converted(name, value):
 def test_conversions_are_drawn_beside_their_models_on_a_chart_of_their_own():
     flint, other = Outline("flint", "explainer", FULL), Outline("flint", "explainer", dict.fromkeys(FULL, 0.2))
     by_dataset = {"one": [flint, converted("flint", 0.4)], "two": [other]}
-    assert "kmex(flint)" not in words(overview("t", by_dataset, "explainer"))
-    assert "kmex(flint)" not in words(small_multiples("t", by_dataset))
+    assert "kmex(flint)" not in words(overview("t", by_dataset, averages(by_dataset), "explainer"))
+    assert "kmex(flint)" not in words(small_multiples("t", by_dataset, averages(by_dataset)))
     sheet = conversions("t", by_dataset)
     bold = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
     panel = sheet.panel(0, "")
@@ -130,7 +133,7 @@ def test_no_words_overlap_on_the_chart_of_conversions(no_formulas, count):
 
 
 def test_labels_state_the_ends_and_the_caption_names_broken_outlines(profiles):
-    texts = words(overview("t", profiles, "explainer"))
+    texts = words(overview("t", profiles, averages(profiles), "explainer"))
     for axis in AXES:
         assert texts.count(f"{axis.name}\n{axis.ends}") == 3  # two data sets and their average
     caption = " ".join(max(texts, key=len).split())
@@ -144,15 +147,18 @@ def test_no_words_overlap(no_formulas, sets, count):
     names = [f"method-{'x' * (place % 9)}{place}" for place in range(count)]
     group = [Outline(name, "explainer", FULL) for name in names] + [Outline("blackbox", "reference", FULL)]
     by_dataset = {f"data-set-{place}": group for place in range(sets)}
-    assert overlaps(overview("Suite quick: profiles first, ranks last", by_dataset, "explainer")) == []
-    assert overlaps(small_multiples("Suite quick: one profile each", by_dataset)) == []
+    assert (
+        overlaps(overview("Suite quick: profiles first, ranks last", by_dataset, averages(by_dataset), "explainer"))
+        == []
+    )
+    assert overlaps(small_multiples("Suite quick: one profile each", by_dataset, averages(by_dataset))) == []
 
 
 def test_the_words_of_the_synthetic_suite_do_not_overlap(profiles):
     for sheet in (
-        overview("t", profiles, "explainer"),
-        overview("t", profiles, "control"),
-        small_multiples("t", profiles),
+        overview("t", profiles, averages(profiles), "explainer"),
+        overview("t", profiles, averages(profiles), "control"),
+        small_multiples("t", profiles, averages(profiles)),
         conversions("t", profiles),
     ):
         assert overlaps(sheet) == []
@@ -182,7 +188,7 @@ def test_an_average_is_cut_after_averaging():
     by_dataset = {
         name: [Outline("a", "explainer", FULL | {position: own})] for name, own in [("one", 2.0), ("two", -1.4)]
     }
-    sheet = overview("t", by_dataset, "explainer")
+    sheet = overview("t", by_dataset, averages(by_dataset), "explainer")
     line = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1][-1]
     panel = sheet.panel(2, "")
     assert np.hypot(*(np.stack(line.get_data())[:, 1] - panel.centre)) / panel.radius == pytest.approx(0.3)
@@ -202,7 +208,8 @@ def test_names_are_never_read_as_formulas():
 
 def test_a_method_missing_on_a_data_set_is_left_out_of_the_average_only():
     a, b = Outline("a", "explainer", FULL), Outline("b", "explainer", FULL)
-    sheet = overview("t", {"one": [a, b], "two": [a]}, "explainer")
+    by_dataset = {"one": [a, b], "two": [a]}
+    sheet = overview("t", by_dataset, averages(by_dataset), "explainer")
     outlines_drawn = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
     assert len(outlines_drawn) == 2 + 1 + 1
     assert isinstance(sheet.panel(0, "one"), Panel)

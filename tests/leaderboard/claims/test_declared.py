@@ -14,8 +14,7 @@ import pytest
 from sembench.results.result import write_result
 from sembench_leaderboard.claims.claim import Claim, Test
 from sembench_leaderboard.claims.declared import CLAIMS
-from sembench_leaderboard.claims.export import FIELDS
-from sembench_leaderboard.claims.page import claim_files, page
+from sembench_leaderboard.claims.page import FIELDS, claim_files, page
 from sembench_leaderboard.claims.verdict import examine
 from sembench_leaderboard.entries.selection import method
 

@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 
 from places import RESULTS
 from sembench.cli.main import app
-from sembench_leaderboard.comparison.csv import FIELDS
-from sembench_leaderboard.comparison.page import statistics_files
+from sembench_leaderboard.comparison.page import FIELDS, statistics_files
 from sembench_leaderboard.comparison.suite import suite_comparisons
 
 

@@ -7,6 +7,10 @@ AXES = ("ghosting", "accuracy_gap", "lrp_kl", "ro_auroc", "diversity")
 MIDDLE = (0.5, 0, 0.5, 0.5, 0.5)
 
 
+def members(found):
+    return tuple(name for name, above in found.dominated_by.items() if not above)
+
+
 @pytest.fixture
 def entries(build):
     """Entries of methods with one value on each axis; None: does not apply."""
@@ -28,17 +32,17 @@ def entries(build):
 def test_better_on_one_axis_and_equal_on_the_others_dominates(entries, axis, better):
     found = pareto(entries({"a": MIDDLE, "b": (*MIDDLE[:axis], better, *MIDDLE[axis + 1 :])}))
     assert found.dominated_by == {"a": ("b",), "b": ()}
-    assert found.members == ("b",)
+    assert members(found) == ("b",)
 
 
 def test_a_gain_for_a_loss_dominates_nothing(entries):
-    assert pareto(entries({"a": MIDDLE, "b": (0.1, 0, 0.5, 0.49, 0.5)})).members == ("a", "b")
+    assert members(pareto(entries({"a": MIDDLE, "b": (0.1, 0, 0.5, 0.49, 0.5)}))) == ("a", "b")
 
 
 def test_equal_methods_do_not_dominate_each_other(entries):
-    assert pareto(entries({"a": MIDDLE, "b": MIDDLE})).members == ("a", "b")
+    assert members(pareto(entries({"a": MIDDLE, "b": MIDDLE}))) == ("a", "b")
     rounding = (0.1 + 0.2, 0, 0.5, 0.5, 0.5)
-    assert pareto(entries({"a": (0.3, 0, 0.5, 0.5, 0.5), "b": rounding})).members == ("a", "b")
+    assert members(pareto(entries({"a": (0.3, 0, 0.5, 0.5, 0.5), "b": rounding}))) == ("a", "b")
     single = ((0.5, 0, 0.33104159047, 0.5, 0.5), (0.5, 0, 0.33104159073, 0.5, 0.5))  # rounding of float32
     assert pareto(entries(dict(zip("ab", single, strict=True)))).members == ("a", "b")
 
@@ -46,7 +50,7 @@ def test_equal_methods_do_not_dominate_each_other(entries):
 def test_beyond_the_end_of_an_axis_counts(entries):
     """The radar's axes end at 1 nat and at 5 points; dominance does not."""
     found = pareto(entries({"a": (0.5, -20, 3, 0.5, 0.5), "b": (0.5, -10, 2, 0.5, 0.5)}))
-    assert found.members == ("b",)
+    assert members(found) == ("b",)
 
 
 def test_a_missing_measure_is_said(entries):
@@ -67,4 +71,4 @@ def test_controls_and_the_reference_take_no_part(entries):
     cells = entries({"a": MIDDLE}) + entries({"b": (0, 1, 0, 1, 0)}, kind="control")
     cells += entries({"blackbox": (0, 1, 0, 1, 0)}, kind="reference")
     found = pareto(cells)
-    assert (found.members, found.lacking) == (("a",), {})
+    assert (members(found), found.lacking) == (("a",), {})

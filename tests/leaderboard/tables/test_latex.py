@@ -1,6 +1,6 @@
 import re
 
-from sembench_leaderboard.board.tex import document
+from sembench_leaderboard.board.page import document
 from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.tables.latex import table
 from sembench_leaderboard.tables.table import Cell, Column, Row, Table
