@@ -44,6 +44,28 @@ class Comparison:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Paired:
+    """One entry, or one minus another, before its interval is widened for the small number of seeds.
+
+    Attributes:
+        seeds: The seeds that both have.
+        own: The quantity.
+        by_seed: The same in each seed, ``(seeds,)``.
+        names: The names of its random stream.
+    """
+
+    seeds: tuple[int, ...]
+    own: Estimate
+    by_seed: Array
+    names: tuple[str, ...]
+
+    @property
+    def widened(self) -> Estimate:
+        """The quantity as intervals show it."""
+        return widened(self.own, self.by_seed, self.names)
+
+
 def compare(
     metric: str, first: Method, second: Method | None, runs: Sequence[Result], *, reads: str = "scores"
 ) -> Comparison:
@@ -67,10 +89,10 @@ def compare(
     missing = missing or [lack for own in selected if (lack := _lack(metric, own, reads))]
     if missing:
         return replace(blank, missing=tuple(missing))
-    seeds = _common_seeds(selected)
+    seeds = common_seeds(selected)
     if not seeds:
         return replace(blank, missing=(f"{titles[0]} and {titles[1]} have no seed in common",))
-    pair = [_of_seeds(own, seeds) for own in selected]
+    pair = [of_seeds(own, seeds) for own in selected]
     measure = pair[0][0].scores[metric].measure
     return replace(blank, seeds=seeds, measure=measure, estimate=_estimate(metric, pair, reads=reads))
 
@@ -101,26 +123,28 @@ def difference(metric: str, first: Sequence[Result], second: Sequence[Result], v
     Returns:
         The difference; ``None`` where the entries have no seed in common.
     """
-    seeds = _common_seeds((first, second))
-    return _estimate(metric, [_of_seeds(own, seeds) for own in (first, second)], variant=variant) if seeds else None
+    seeds = common_seeds((first, second))
+    return _estimate(metric, [of_seeds(own, seeds) for own in (first, second)], variant=variant) if seeds else None
 
 
-def _common_seeds(entries: Iterable[Sequence[Result]]) -> tuple[int, ...]:
+def common_seeds(entries: Iterable[Sequence[Result]]) -> tuple[int, ...]:
+    """The seeds that all entries have, ascending."""
     return tuple(sorted(set.intersection(*({run.seed for run in own} for own in entries))))
+
+
+def of_seeds(runs: Sequence[Result], seeds: Sequence[int]) -> list[Result]:
+    """The runs of these seeds, in their order."""
+    by_seed = {run.seed: run for run in runs}
+    return [by_seed[seed] for seed in seeds]
 
 
 def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
     """The quantity, from runs with the same seeds in the same order."""
-    own = widened(*raw_difference(metric, pair, reads=reads, variant=variant))
+    own = raw_difference(metric, pair, reads=reads, variant=variant).widened
     measure = pair[0][0].scores[metric].measure
     if len(pair) > 1 or (reads == "scores" and measure.per != "prototype"):
         return own
     return replace(own, means=np.clip(own.means, measure.lower, measure.upper))
-
-
-def stream_names(pair: Sequence[Sequence[Result]]) -> tuple[str, ...]:
-    """The names of the random stream."""
-    return ("claims", pair[0][0].suite, pair[0][0].dataset)
 
 
 def scored_runs(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scored]]:
@@ -130,20 +154,21 @@ def scored_runs(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scor
 
 def raw_difference(
     metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "", draws: int = DRAWS
-) -> tuple[Estimate, Array, tuple[str, ...]]:
-    """The quantity before it is widened, its value for each seed, and the names of its stream."""
-    names, scores = stream_names(pair), scored_runs(metric, pair)
+) -> Paired:
+    """The quantity, from runs with the same seeds in the same order."""
+    seeds, scores = tuple(run.seed for run in pair[0]), scored_runs(metric, pair)
+    names = ("claims", pair[0][0].suite, pair[0][0].dataset)
     values = [[series(score, reads, variant) for score in own] for own in scores]
     by_seed = np.array([own[0].mean() - (own[1].mean() if len(own) > 1 else 0) for own in zip(*values, strict=True)])
     if reads == "scores" and scores[0][0].measure.per != "prototype":
         crossed = same_units(metric, pair[0], scores[0])
         differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
-        return estimate(differences, crossed=crossed, names=names, draws=draws), by_seed, names
+        return Paired(seeds, estimate(differences, crossed=crossed, names=names, draws=draws), by_seed, names)
     parts = [
         estimate(own, crossed=False, names=names, draws=draws, units=units)
         for own, units in zip(values, "ab", strict=False)
     ]
-    return (parts[0] - parts[1] if len(parts) > 1 else parts[0]), by_seed, names
+    return Paired(seeds, parts[0] - parts[1] if len(parts) > 1 else parts[0], by_seed, names)
 
 
 def series(score: Scored, reads: str, variant: str) -> Array:
@@ -172,28 +197,6 @@ def mean_over_datasets(comparisons: Sequence[Comparison]) -> Comparison:
     )
 
 
-@dataclass(frozen=True)
-class Paired:
-    """One entry minus another, before its interval is widened for the small number of seeds.
-
-    Attributes:
-        seeds: The seeds that both have.
-        own: The difference.
-        by_seed: The difference in each seed, ``(seeds,)``.
-        names: The names of its random stream.
-    """
-
-    seeds: tuple[int, ...]
-    own: Estimate
-    by_seed: Array
-    names: tuple[str, ...]
-
-    @property
-    def widened(self) -> Estimate:
-        """The difference as intervals show it."""
-        return widened(self.own, self.by_seed, self.names)
-
-
 def paired(metric: str, pairs: Sequence[tuple[Sequence[Result], Sequence[Result]]], draws: int) -> list[Paired | None]:
     """Several differences as `difference` takes them, with what a test needs beside the interval.
 
@@ -207,31 +210,24 @@ def paired(metric: str, pairs: Sequence[tuple[Sequence[Result], Sequence[Result]
     Returns:
         One per pair; ``None`` where its entries have no seed in common.
     """
-    common = [_common_seeds(pair) for pair in pairs]
+    common = [common_seeds(pair) for pair in pairs]
     found: list[Paired | None] = [None] * len(pairs)
     for seeds in set(common) - {()}:
         places = [place for place, own in enumerate(common) if own == seeds]
-        runs = [[_of_seeds(own, seeds) for own in pairs[place]] for place in places]
-        measure = runs[0][0][0].scores[metric].measure
-        if measure.per == "prototype":
+        runs = [[of_seeds(own, seeds) for own in pairs[place]] for place in places]
+        if runs[0][0][0].scores[metric].measure.per == "prototype":
             raw = [raw_difference(metric, pair, draws=draws) for pair in runs]
         else:
             raw = _drawn_together(metric, runs, draws)
         for place, own in zip(places, raw, strict=True):
-            found[place] = Paired(seeds, *own)
+            found[place] = own
     return found
 
 
-def _of_seeds(runs: Sequence[Result], seeds: Sequence[int]) -> list[Result]:
-    by_seed = {run.seed: run for run in runs}
-    return [by_seed[seed] for seed in seeds]
-
-
-def _drawn_together(
-    metric: str, pairs: Sequence[Sequence[Sequence[Result]]], draws: int
-) -> list[tuple[Estimate, Array, tuple[str, ...]]]:
+def _drawn_together(metric: str, pairs: Sequence[Sequence[Sequence[Result]]], draws: int) -> list[Paired]:
     """As `raw_difference` of each pair, for scores per image: all pairs see the same images in every resample."""
-    names, scores = stream_names(pairs[0]), [scored_runs(metric, pair) for pair in pairs]
+    (first, *_), scores = pairs[0][0], [scored_runs(metric, pair) for pair in pairs]
+    names, seeds = ("claims", first.suite, first.dataset), tuple(run.seed for run in pairs[0][0])
     values = [[[series(score, "scores", "") for score in own] for own in pair] for pair in scores]
     differences = [[_minus(metric, *both) for both in zip(*pair, strict=True)] for pair in values]
     crossed = all(
@@ -243,11 +239,12 @@ def _drawn_together(
     found = []
     for own, column in zip(differences, means.T, strict=True):
         by_seed, scale = np.array([seed.mean() for seed in own]), max(float(np.abs(seed).max()) for seed in own)
-        first = float(own[0][0])
-        if all(bool((seed == first).all()) for seed in own):
-            found.append((Estimate(first, np.full(draws, first), scale), by_seed, names))
+        same = float(own[0][0])
+        if all(bool((seed == same).all()) for seed in own):
+            estimated = Estimate(same, np.full(draws, same), scale)
         else:
-            found.append((Estimate(float(by_seed.mean()), column, scale), by_seed, names))
+            estimated = Estimate(float(by_seed.mean()), column, scale)
+        found.append(Paired(seeds, estimated, by_seed, names))
     return found
 
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sembench.errors import ResultsMixed
-from sembench.results.result import Result, Scored
-from sembench_leaderboard.comparison.difference import Paired
+from sembench.results.result import Result
+from sembench_leaderboard.comparison.difference import Paired, common_seeds, of_seeds, scored_runs, series
 from sembench_leaderboard.entries.entry import same_units
 from sembench_leaderboard.statistics.bootstrap import DRAWS, estimate, widening
 from sembench_leaderboard.statistics.digits import NOISE
@@ -39,18 +39,17 @@ def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], dr
     Raises:
         ResultsMixed: If the entries scored different numbers of images in one seed.
     """
-    by_seed = {name: {run.seed: run for run in runs} for name, runs in methods.items()}
-    seeds = sorted(set.intersection(*map(set, by_seed.values()))) if by_seed else []
+    seeds = common_seeds(methods.values()) if methods else ()
     if not seeds:
         return {}
-    runs = [[own[seed] for seed in seeds] for own in by_seed.values()]
-    scores = [[score for run in own if isinstance(score := run.scores[metric], Scored)] for own in runs]
-    values = [[np.array(score.values, dtype=np.float64) for score in own] for own in scores]
+    runs = [of_seeds(own, seeds) for own in methods.values()]
+    scores = scored_runs(metric, runs)
+    values = [[series(score, "scores", "") for score in own] for own in scores]
     measure, names = scores[0][0].measure, ("best", runs[0][0].suite, runs[0][0].dataset)
     if measure.per == "prototype":
         drawn = [
             estimate(own, crossed=False, names=names, draws=draws, units=name).means
-            for name, own in zip(by_seed, values, strict=True)
+            for name, own in zip(methods, values, strict=True)
         ]
         means = np.stack(drawn, axis=1)
     else:
@@ -58,7 +57,7 @@ def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], dr
         means = joint_means(stacked, draws, names, crossed=same_units(metric, runs[0], scores[0]))
     means = means + _enlarged(values, draws, names)
     shares = _shares(means if measure.direction == "higher" else -means)
-    return dict(zip(by_seed, map(float, shares), strict=True))
+    return dict(zip(methods, map(float, shares), strict=True))
 
 
 def _stacked(metric: str, runs: Sequence[Sequence[Result]], values: Sequence[Array]) -> Array:

@@ -42,9 +42,9 @@ def overlaps(sheet):
     return outside + pairs
 
 
-def drawn(kind_of_sheet, outline):
+def drawn(outline):
     """Corners of the bold outlines on a sheet, relative to the radius."""
-    sheet = kind_of_sheet("t", {"digits": [outline]}, "explainer")
+    sheet = overview("t", {"digits": [outline]}, [], "explainer")
     (line,) = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
     corners, centre = np.stack(line.get_data(), axis=1), np.array(sheet.panel(0, "").centre)
     return (corners - centre) / sheet.panel(0, "").radius
@@ -166,19 +166,19 @@ def test_the_words_of_the_synthetic_suite_do_not_overlap(profiles):
 
 def test_positions_are_drawn_where_they_belong():
     outline = Outline("a", "explainer", dict(zip(FULL, (1.0, 0.5, 0.25, 0.75, 0.0), strict=True)))
-    corners = drawn(overview, outline)
+    corners = drawn(outline)
     assert corners[0] == pytest.approx([0, 1])  # the first axis is on top
     assert np.hypot(*corners.T) == pytest.approx([1, 0.5, 0.25, 0.75, 0, 1])
     assert corners[1][0] > 0  # clockwise
 
 
 def test_a_missing_position_breaks_the_outline():
-    corners = drawn(overview, Outline("a", "explainer", FULL | {"robustness": None}))
+    corners = drawn(Outline("a", "explainer", FULL | {"robustness": None}))
     assert np.isnan(corners).any(axis=1).tolist() == [False, False, False, True, False, False]
 
 
 def test_outlines_end_at_the_centre_and_at_the_rim():
-    corners = drawn(overview, Outline("a", "explainer", FULL | {"faithful accuracy": 4.0, "robustness": -3.0}))
+    corners = drawn(Outline("a", "explainer", FULL | {"faithful accuracy": 4.0, "robustness": -3.0}))
     assert np.hypot(*corners[1]) == pytest.approx(RIM)
     assert corners[3] == pytest.approx([0, 0])
 
