@@ -12,9 +12,14 @@ BOARDS ?= leaderboard/boards
 SUITES ?= $(wildcard leaderboard/suites/*.toml)
 # Results that were accepted before, for `make validate`; none may change or go.
 ACCEPTED ?=
-# What `make bench-compare` compares: revisions, or recorded benchmarks.
+# What `make bench-compare` compares: two revisions, each measured ROUNDS times, in turn.
 BASE ?= HEAD~1
 HEAD ?= HEAD
+ROUNDS ?= 2
+# Where benchmarks are recorded, by pytest-benchmark.
+BENCHMARKS ?= $(OUT)/bench
+# Processes that run tests side by side, at most eight; `logical` is one for each core.
+WORKERS ?= logical
 # A file that reports are added to as Markdown.
 SUMMARY ?= $(GITHUB_STEP_SUMMARY)
 
@@ -22,19 +27,23 @@ SUMMARY ?= $(GITHUB_STEP_SUMMARY)
 
 help:
 	@echo "make demo           run the demo on the bundled digits and write its board to $(OUT)/board"
-	@echo "make board          make the committed boards anew from the committed results"
+	@echo "make board          make the committed boards again from the committed results"
 	@echo "make board-check    fail if the committed boards are not those of the committed results"
 	@echo "make validate       look for every reason to refuse the results in $(RESULTS)"
 	@echo "make test           all tests"
 	@echo "make test-fast      the tests that take no training"
 	@echo "make check          ruff, mypy, import contracts"
-	@echo "make bench          performance benchmarks"
-	@echo "make bench-compare  what changed from $(BASE) to $(HEAD), beyond the noise"
+	@echo "make bench          record performance benchmarks in $(BENCHMARKS)"
+	@echo "make bench-compare  time $(BASE) and $(HEAD) in turn, and compare them"
+
+OLD := from sys import exit, version_info as v; v >= (3, 11) or \
+	exit("error: $(PYTHON) is Python %d.%d; sembench needs 3.11 or newer. Name one: make PYTHON=python3.11" % v[:2])
 
 # Installed again whenever the project's dependencies or entry points change.
 $(VENV)/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) -e ".[$(EXTRAS)]"
+	@test -x $(BIN)/python || { $(PYTHON) -c '$(OLD)' && $(PYTHON) -m venv $(VENV); }
+	@echo "installing into $(VENV): some minutes and up to 6 GB the first time, most of it torch"
+	$(BIN)/python -m pip install --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) -e ".[$(EXTRAS)]"
 	touch $@
 
 install: $(VENV)/installed
@@ -68,14 +77,19 @@ board-check: install
 validate: install
 	$(BIN)/sembench validate $(RESULTS) $(SUITES:%=--suite %) $(if $(ACCEPTED),--base $(ACCEPTED)) $(if $(SUMMARY),--summary $(SUMMARY)) $(if $(ACCEPTED),--whole)
 
-# Threads that wait without spinning: on a busy machine, tests of small networks are otherwise many times slower.
+# One thread a process, since tests of small networks are slower on more and run side by side; threads of subprocesses
+# that do start wait without spinning, so that a busy machine does not make them many times slower.
+test test-fast bench bench-compare: export OMP_NUM_THREADS = 1
 test test-fast bench bench-compare: export OMP_WAIT_POLICY = PASSIVE
 
+PYTEST := $(BIN)/python -m pytest
+SPREAD := --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
+
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST) $(SPREAD)
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) $(SPREAD) -m "not slow"
 
 check: install
 	$(BIN)/ruff check .
@@ -88,13 +102,10 @@ format: install
 	$(BIN)/ruff format .
 
 bench: install
-	mkdir -p $(OUT)/bench
-	$(BIN)/python -m pytest tests/performance --benchmark-enable --benchmark-only \
-		--benchmark-json=$(OUT)/bench/benchmarks.json
+	$(PYTEST) tests/performance --benchmark-enable --benchmark-only --benchmark-autosave --benchmark-storage=$(BENCHMARKS)
 
 bench-compare: install
-	$(BIN)/sembench bench compare $(BASE) $(HEAD) --out $(OUT)/bench
-	$(if $(SUMMARY),cat $(OUT)/bench/comparison.md >> $(SUMMARY))
+	$(BIN)/python tests/performance/compare.py $(BASE) $(HEAD) --rounds $(ROUNDS) --storage $(BENCHMARKS) $(if $(SUMMARY),--summary $(SUMMARY))
 
 clean:
 	rm -rf $(VENV) $(OUT) build *.egg-info

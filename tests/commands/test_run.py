@@ -1,15 +1,15 @@
-"""The command line, as a person uses it: from another process, killed, interrupted, started again."""
+"""The command line as a person uses it: killed, interrupted, started again."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from filelock import FileLock
 
-from places import TESTS
+from command_line import imported, process, sembench
+from places import RESULTS, TESTS
+from sembench.plugins.registry import EXPLAINERS
 from sembench.results.result import read_result
+from sembench.running.progress import PlainReporter
 
 SUITE = """
 name = "small"
@@ -37,31 +37,6 @@ name = "shuffled"
 """
 
 
-TRAINED = (
-    SUITE[: SUITE.index("[[explainers]]")].replace("epochs = 2", "epochs = 1")
-    + """
-[[explainers]]
-name = "protopnet"
-parameters = { dimension = 8, warm_epochs = 2, joint_epochs = 2, project_every = 1, last_epochs = 2, batch_size = 128 }
-[[explainers]]
-name = "flint"
-parameters = { epochs = 3, fidelity_from = 2, entropy_from = 3, batch_size = 128 }
-[[explainers]]
-name = "protovae"
-parameters = { channels = [4, 8], latent = 8, epochs = 2, batch_size = 128 }
-[[explainers]]
-name = "kmex(protovae)"
-parameters = { base = { channels = [4, 8], latent = 8, epochs = 2, batch_size = 128 } }
-"""
-)
-
-
-def sembench(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "sembench", *map(str, arguments)], capture_output=True, text=True, check=False, **options
-    )
-
-
 @pytest.fixture
 def suite(tmp_path):
     path = tmp_path / "small.toml"
@@ -79,12 +54,6 @@ def finished(tmp_path_factory):
     return folder / "out"
 
 
-def imported(done):
-    """Modules that a process run with PYTHONPROFILEIMPORTTIME imported."""
-    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip() for line in lines}
-
-
 def numbers(folder):
     """Scores and hashes of every result below a folder."""
     found = {}
@@ -94,68 +63,52 @@ def numbers(folder):
     return found
 
 
-def start(suite, out):
-    return subprocess.Popen(
-        [sys.executable, "-m", "sembench", "run", "--suite", str(suite), "--out", str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        # A job in the background ignores Ctrl-C, and so would its children: here it has its usual meaning.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+KILLED = """
+import os
+import signal
+from pathlib import Path
+
+replace = Path.replace
 
 
-def stop_after(process, lines, signum):
-    """Sends a signal once so many lines were printed; returns what was printed."""
-    printed = [process.stdout.readline() for _ in range(lines)]
-    process.send_signal(signum)
-    rest, _ = process.communicate(timeout=60)
-    return "".join(printed) + rest
+def killed(path, target):
+    if target.name == "seed-0.json":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+
+Path.replace = killed
+"""
 
 
 @pytest.mark.slow
-def test_killed_five_times_at_different_places_it_ends_with_the_same_numbers(suite, tmp_path, finished):
-    out = tmp_path / "out"
-    for lines in (4, 5, 6, 7, 5):
-        stop_after(start(suite, out), lines, signal.SIGKILL)
+def test_a_process_killed_at_its_first_result_goes_on_to_the_same_numbers(suite, tmp_path, finished):
+    """Killed just before the complete file gets its name; every other place: `test_trained_explainers.py`."""
+    out, plugin = tmp_path / "out", tmp_path / "killed.py"
+    plugin.write_text(KILLED)
+    dead = process("run", "--suite", suite, "--out", out, "--plugin", plugin)
+    assert dead.returncode == -signal.SIGKILL
+    assert "training the black box" in dead.stdout
+    assert (numbers(out), len(list(out.rglob("*.part")))) == ({}, 1)
     done = sembench("run", "--suite", suite, "--out", out)
     assert done.returncode == 0, done.stderr
+    assert "training the black box" not in done.stdout
     assert numbers(out) == numbers(finished)
     assert len(numbers(out)) == 3
 
 
-@pytest.mark.slow
-def test_killed_in_every_stage_of_every_training_it_ends_with_the_same_models(tmp_path):
-    suite = tmp_path / "trained.toml"
-    suite.write_text(TRAINED)
-    stages = ("warm-up 1/2", "joint 1/1", "last layer 1/2", "FLINT 2/3", "ProtoVAE 1/2")
-    killed = []
-    for stage in stages:
-        process = start(suite, tmp_path / "killed")
-        for line in process.stdout:
-            if stage in line:
-                killed.append(stage)
-                break
-        process.kill()
-        process.communicate(timeout=60)
-    assert killed == list(stages)  # every start went on from there: none of these lines had come before
-    for out in ("killed", "whole"):
-        done = sembench("run", "--suite", suite, "--out", tmp_path / out)
-        assert done.returncode == 0, done.stderr
-    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
-    assert len(numbers(tmp_path / "whole")) == 4
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_half_file(suite, tmp_path, monkeypatch):
+    def interrupted(reporter, cell, text):
+        if text.startswith("training the black box, epoch 1"):
+            raise KeyboardInterrupt  # what Python makes of the signal
+
+    monkeypatch.setattr(PlainReporter, "phase", interrupted)
+    stopped = sembench("run", "--suite", suite, "--out", tmp_path / "out")
+    assert stopped.returncode == 130
+    assert stopped.stderr == "stopped; what is finished is kept. The same command goes on from here.\n"
+    assert list((tmp_path / "out").rglob("*.part")) == []
 
 
-@pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_leaves_no_half_file(suite, tmp_path):
-    out = tmp_path / "out"
-    process = start(suite, out)
-    printed = stop_after(process, 4, signal.SIGINT)
-    assert process.returncode == 130
-    assert "what is finished is kept" in printed
-    assert "Traceback" not in printed
-    assert list(out.rglob("*.part")) == []
-
-
-@pytest.mark.slow
 def test_a_second_run_on_the_same_folder_is_refused_while_the_first_goes_on(suite, tmp_path):
     (tmp_path / "out").mkdir()
     with FileLock(tmp_path / "out" / ".lock"):  # what a run holds from its first to its last moment
@@ -166,18 +119,18 @@ def test_a_second_run_on_the_same_folder_is_refused_while_the_first_goes_on(suit
 
 def test_a_finished_run_recomputes_nothing_and_loads_no_torch(suite, finished):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("seed-*.json")}
-    done = sembench("run", "--suite", suite, "--out", finished, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    modules, done = imported("run", "--suite", suite, "--out", finished)
     assert done.returncode == 0
     assert "3 done, 0 to run" in done.stdout
-    assert "torch" not in imported(done)
+    assert "torch" not in modules
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("seed-*.json")} == before
 
 
 def test_help_loads_no_torch():
-    done = sembench("--help", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    modules, done = imported("--help")
     assert done.returncode == 0
-    assert "typer" in imported(done)
-    assert not {"torch", "pandas", "matplotlib", "sklearn"} & imported(done)
+    assert "typer" in modules
+    assert not {"torch", "pandas", "matplotlib", "sklearn"} & modules
 
 
 def test_results_of_other_settings_are_not_overwritten_unless_asked(suite, finished, tmp_path):
@@ -189,7 +142,6 @@ def test_results_of_other_settings_are_not_overwritten_unless_asked(suite, finis
     assert numbers(finished) == before
 
 
-@pytest.mark.slow
 def test_refresh_computes_only_what_is_stale_or_damaged(suite, finished, tmp_path):
     out = tmp_path / "out"
     for path in finished.rglob("*.json"):
@@ -237,7 +189,8 @@ class Fussy(KMEx):
 """
 
 
-def test_check_names_a_recipe_that_cannot_be_made(tmp_path):
+def test_check_names_a_recipe_that_cannot_be_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(EXPLAINERS, "_objects", dict(EXPLAINERS._objects))
     (tmp_path / "plug.py").write_text(FUSSY)
     done = sembench("check", "fussy", "--plugin", tmp_path / "plug.py")
     assert done.returncode == 1
@@ -248,9 +201,7 @@ def test_check_names_a_recipe_that_cannot_be_made(tmp_path):
 @pytest.mark.parametrize("command", ["run", "leaderboard", "report", "claims"])
 def test_a_file_where_a_folder_should_be_is_one_line_and_status_2(tmp_path, command):
     (tmp_path / "file").write_text("mine")
-    from places import RESULTS as results
-
-    options = ["--epochs", 1] if command == "run" else ["--results", results, "--suite", "quick"]
+    options = ["--epochs", 1] if command == "run" else ["--results", RESULTS, "--suite", "quick"]
     done = sembench(command, "--out", tmp_path / "file", *options)
     assert done.returncode == 2
     assert "cannot be written: File exists" in done.stderr or "cannot be written: Not a directory" in done.stderr
@@ -288,7 +239,6 @@ def test_a_leaderboard_without_results_says_what_to_run(tmp_path):
     assert "sembench run" in done.stderr
 
 
-@pytest.mark.slow
 def test_the_board_is_made_and_checked(finished, tmp_path):
     made = sembench("leaderboard", "--results", finished, "--out", tmp_path)
     assert made.returncode == 0, made.stderr
@@ -302,11 +252,9 @@ def test_the_board_is_made_and_checked(finished, tmp_path):
 
 
 def test_tables_go_into_a_document_and_are_checked_there(tmp_path):
-    from places import RESULTS as results
-
     document, command = (
         tmp_path / "page.md",
-        ("leaderboard", "--results", results, "--suite", "quick", "--out", tmp_path / "board"),
+        ("leaderboard", "--results", RESULTS, "--suite", "quick", "--out", tmp_path / "board"),
     )
     document.write_text("# Mine\n<!-- board: quick / digits / Predictions --><!-- end of board -->\nend\n")
     assert sembench(*command, "--into", document).returncode == 0
@@ -325,7 +273,6 @@ def test_tables_go_into_a_document_and_are_checked_there(tmp_path):
 OWN = TESTS / "support" / "own_networks.py"
 
 
-@pytest.mark.slow
 def test_inspect_says_what_fits_a_network_of_one_s_own():
     shown = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "features.2")
     assert shown.returncode == 0, shown.stderr
@@ -335,7 +282,6 @@ def test_inspect_says_what_fits_a_network_of_one_s_own():
     assert wrong.stderr.startswith("error: block 'nowhere' is no step of the network")
 
 
-@pytest.mark.slow
 def test_a_network_of_one_s_own_stands_in_for_the_suite_s(suite, tmp_path):
     command = ["run", "--suite", suite, "--out", tmp_path / "out", "--explainer", "kmex", "--backbone", f"{OWN}:Mixed"]
     done = sembench(*command, "--frozen")
