@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from places import ROOT
+from places import RESULTS, ROOT
 from sembench.figures.picture import Picture
 from sembench.plugins.registry import EXPLAINERS, METRICS
 from sembench.results.result import read_result
@@ -133,10 +133,16 @@ def test_every_entry_point_has_its_registry():
     assert set(project["entry-points"]) == groups
 
 
-@pytest.fixture(scope="module")
-def committed():
+@pytest.fixture(scope="session")
+def results():
+    """All committed results, read once."""
+    return load([RESULTS])
+
+
+@pytest.fixture(scope="session")
+def committed(results):
     """The texts of the board that the committed results give."""
-    made = board(load([ROOT / "leaderboard" / "results"]))
+    made = board(results)
     return {name: content for name, content in made.items() if name.endswith((".md", ".csv", ".tex"))}
 
 
@@ -147,22 +153,22 @@ def test_the_committed_boards_are_those_of_the_committed_results(committed):
         assert (ROOT / "leaderboard" / "boards" / name).read_bytes() == content, f"{name}: run sembench leaderboard"
 
 
-def test_the_committed_claims_are_those_of_the_committed_results():
-    made = claim_files(load([ROOT / "leaderboard" / "results"]))
+def test_the_committed_claims_are_those_of_the_committed_results(results):
+    made = claim_files(results)
     assert stale(made, ROOT / "leaderboard" / "boards") == [], "run sembench claims"
 
 
-def test_the_committed_reports_are_those_of_the_committed_results():
+def test_the_committed_reports_are_those_of_the_committed_results(results):
     """Only the demo's has to be there: the page of a large suite may be too large to keep."""
     boards = ROOT / "leaderboard" / "boards"
-    made, _ = report_files(load([ROOT / "leaderboard" / "results"]))
+    made, _ = report_files(results)
     kept = {name: content for name, content in made.items() if name == "quick/report.html" or (boards / name).exists()}
     assert stale(kept, boards) == [], "run sembench report"
 
 
-def test_the_committed_statistics_are_those_of_the_committed_results():
+def test_the_committed_statistics_are_those_of_the_committed_results(results):
     """Diagrams are left out, as charts are."""
-    made = statistics_files(load([ROOT / "leaderboard" / "results"]))
+    made = statistics_files(results)
     texts = {name: content for name, content in made.items() if name.endswith((".md", ".csv"))}
     assert texts
     assert stale(texts, ROOT / "leaderboard" / "boards") == [], "run sembench statistics"

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -95,7 +96,13 @@ def test_python_of_the_jobs_is_supported_down_to_the_floor():
             ["validate", "RESULTS=a", "ACCEPTED=b", "SUMMARY=c"],
             "sembench validate a --suite leaderboard/suites/birds.toml --base b --summary c",
         ),
-        (["bench-compare", "BASE=v1", "HEAD=v2", "SUMMARY="], "sembench bench compare v1 v2 --out runs/bench"),
+        (
+            ["bench-compare", "BASE=v1", "HEAD=v2", "SUMMARY="],
+            "python tests/performance/compare.py v1 v2 --rounds 2 --storage runs/bench",
+        ),
+        (["bench-compare", "SUMMARY=s.md"], "compare.py HEAD~1 HEAD --rounds 2 --storage runs/bench --summary s.md"),
+        (["bench", "OUT=mine"], "--benchmark-only --benchmark-autosave --benchmark-storage=mine/bench"),
+        (["test"], "python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal"),
         (["board-check"], "sembench report --results leaderboard/results --out leaderboard/boards --check"),
         (["test", "CONSTRAINTS=old.txt", "EXTRAS=test"], '--constraint old.txt -e ".[test]"'),
     ],
@@ -105,3 +112,65 @@ def test_targets_call_the_command_with_their_variables(arguments, expected, monk
     command = ["make", "--dry-run", f"VENV={tmp_path}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert expected in " ".join(done.stdout.split())
+
+
+def test_an_old_python_is_refused_in_one_line_that_names_the_remedy(tmp_path):
+    old = tmp_path / "python3.10"
+    pretends = "import sys; sys.version_info = (3, 10, 4); exec(sys.argv[1])"
+    old.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{pretends}" "$2"\n')
+    old.chmod(0o755)
+    command = ["make", "install", f"VENV={tmp_path / 'venv'}", f"PYTHON={old}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    error, *rest = done.stderr.splitlines()
+    assert error == f"error: {old} is Python 3.10; sembench needs 3.11 or newer. Name one: make PYTHON=python3.11"
+    assert len(rest) == 1  # what make says of every failure
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert not (tmp_path / "venv").exists()
+
+
+TOY = """
+import sembench
+
+
+def test_toy(benchmark):
+    assert benchmark(lambda: sembench.VALUE) == {value}
+"""
+
+
+def test_two_revisions_are_timed_in_turn_each_with_its_own_code(tmp_path):
+    repository, storage = tmp_path / "repository", tmp_path / "bench"
+
+    def git(*arguments):
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *author, *arguments], cwd=repository, check=True, capture_output=True)
+
+    def compare(*revisions):
+        words = [sys.executable, ROOT / "tests/performance/compare.py", *revisions, "--rounds", "2"]
+        words += ["--storage", storage, "--summary", tmp_path / "summary.md"]
+        return subprocess.run(words, cwd=repository, capture_output=True, text=True, check=False)
+
+    for folder in ("benchmark/sembench", "baselines", "leaderboard", "tests/performance"):
+        (repository / folder).mkdir(parents=True)
+        (repository / folder / "__init__.py").write_text("")
+    git("init")
+    git("commit", "--allow-empty", "--message", "before the layout")
+    for value in (1, 2):
+        (repository / "benchmark/sembench/__init__.py").write_text(f"VALUE = {value}\n")
+        (repository / "tests/performance/test_toy.py").write_text(TOY.format(value=value))
+        git("add", "--all")
+        git("commit", "--message", f"value {value}")
+    done = compare("HEAD~1", "HEAD")
+    assert (done.returncode, done.stderr) == (0, "")
+    sides = [line.split("-")[0] for line in done.stdout.splitlines() if ": 1 passed" in line]
+    assert sides == ["base", "head", "base", "head"]
+    assert "benchmark 'test_toy': 4 tests" in done.stdout
+    assert "benchmark 'test_toy': 4 tests" in (tmp_path / "summary.md").read_text()
+    assert len(list(storage.glob("*/*.json"))) == 4
+    assert len(list((repository / ".git").glob("worktrees/*"))) == 0
+
+    for revision, reason in (("HEAD~2", "cannot be timed: it has another layout"), ("v9", "is no revision of this")):
+        refused = compare(revision, "HEAD")
+        assert refused.returncode == 1
+        assert reason in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
