@@ -10,6 +10,8 @@ from sembench.suites.suite import ExplainerSpec
 from sembench_baselines.protopnet import ProtoPNet
 
 QUICK = {"warm_epochs": 1, "joint_epochs": 2, "last_epochs": 1, "dimension": 16}
+FLINT = {"epochs": 3, "fidelity_from": 2, "entropy_from": 3}
+PROTOVAE = {"epochs": 2, "channels": [4, 8], "latent": 8}
 
 
 class Recording:
@@ -36,12 +38,14 @@ def suite(tiny_suite):
     entries = (
         ExplainerSpec(name="protopnet", parameters=QUICK),
         ExplainerSpec(name="kmex(protopnet)", parameters={"base": QUICK}),
+        ExplainerSpec(name="flint", parameters=FLINT),
+        ExplainerSpec(name="protovae", parameters=PROTOVAE),
     )
     return tiny_suite.model_copy(update={"explainers": entries})
 
 
-def run(suite, out, cache, reporter):
-    cells = plan(suite)
+def run(suite, out, cache, reporter, explainers=()):
+    cells = plan(suite, explainers=explainers)
     Runner(out, Cache(cache), out, "cpu", reporter).run(cells)
     return {cell.entry: read_result(cell.path(out)) for cell in cells}
 
@@ -60,7 +64,8 @@ def test_a_conversion_takes_the_model_that_is_there(whole):
 
 def test_every_measure_applies_to_both(whole):
     results, _, _ = whole
-    for result in results.values():
+    for entry in ("protopnet", "kmex(protopnet)"):
+        result = results[entry]
         assert {score.status for score in result.scores.values()} == {"scored"}
 
 
@@ -83,18 +88,32 @@ def test_nothing_is_left_of_the_checkpoints(whole):
     assert list((out / "cache" / "checkpoint").glob("*")) == []
 
 
-@pytest.mark.parametrize("stage", ["warm-up 1", "joint 1", "joint 2", "last layer 1"])
-def test_a_run_killed_in_any_stage_goes_on_to_the_same_model(stage, suite, whole, tmp_path):
+STAGES = {
+    "training the black box, epoch 1": "protopnet",
+    "training, warm-up 1": "protopnet",
+    "training, joint 1": "protopnet",
+    "training, joint 2": "protopnet",
+    "training, last layer 1": "protopnet",
+    "training, FLINT 1": "flint",
+    "training, FLINT 2": "flint",
+    "training, ProtoVAE 1": "protovae",
+}
+
+
+@pytest.mark.parametrize(("stage", "entry"), STAGES.items(), ids=STAGES)
+def test_a_run_ended_in_any_stage_goes_on_to_the_same_model(stage, entry, suite, whole, tmp_path):
+    """After an epoch's checkpoint was written; none of its lines comes a second time."""
+    entries = [entry, "kmex(protopnet)"] if entry == "protopnet" else [entry]
     expected, _, _ = whole
     with pytest.raises(KeyboardInterrupt):
-        run(suite, tmp_path, tmp_path / "cache", Recording(stop=stage))
+        run(suite, tmp_path, tmp_path / "cache", Recording(stop=f"{stage}/"), entries)
     reporter = Recording()
-    found = run(suite, tmp_path, tmp_path / "cache", reporter)
-    assert not any(f"training, {stage}/" in text for _, text in reporter.phases)
-    for entry, result in found.items():
-        assert result.provenance.model_sha256 == expected[entry].provenance.model_sha256
-        assert result.scores == expected[entry].scores
-        assert result.cost.fit_images == expected[entry].cost.fit_images
+    found = run(suite, tmp_path, tmp_path / "cache", reporter, entries)
+    assert not any(f"{stage}/" in text for _, text in reporter.phases)
+    for name, result in found.items():
+        assert result.provenance.model_sha256 == expected[name].provenance.model_sha256
+        assert result.scores == expected[name].scores
+        assert result.cost.fit_images == expected[name].cost.fit_images
 
 
 def test_trained_explainers_compute_in_the_precision_of_the_suite(suite, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import time
 
 import pytest
 import torch
@@ -14,21 +13,20 @@ from sembench.cost import PassCounter
 from sembench.seeding import generator, isolated
 
 
-class Slow(nn.Conv2d):
-    """A convolution that counts its calls, and takes a while."""
+class Counted(nn.Conv2d):
+    """A convolution that counts its calls."""
 
     calls = 0
 
     def forward(self, images):
         self.calls += 1
-        time.sleep(0.01)
         return super().forward(images)
 
 
 @pytest.fixture
 def network():
     with isolated(0):
-        blocks = [nn.Sequential(Slow(3, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU())]
+        blocks = [nn.Sequential(Counted(3, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU())]
         backbone = freeze(Backbone(blocks, nn.Linear(6, 2)))
     backbone.recollection = Recollection(1_000_000)
     return backbone
@@ -66,7 +64,7 @@ def test_passes_and_their_time_count_as_if_they_had_been_made(network, images):
             network(images)
     assert (first.passes, first.images, first.recalled_seconds) == (1, 5, 0)
     assert (second.passes, second.images) == (2, 10)
-    assert second.recalled_seconds >= 0.02
+    assert second.recalled_seconds > 0
     assert network.recollection.watchers == []
 
 

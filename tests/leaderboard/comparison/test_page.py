@@ -158,7 +158,7 @@ def test_the_command_writes_and_then_finds_what_is_stale(tmp_path):
 
 
 def test_the_command_loads_no_torch(tmp_path):
-    arguments = ["statistics", "--results", str(RESULTS), "--out", str(tmp_path)]
+    arguments = ["statistics", "--results", str(RESULTS), "--suite", "quick", "--out", str(tmp_path)]
     code = (
         f"import sys; from sembench.cli.main import app; app({arguments!r}, standalone_mode=False); "
         "print(sorted({'torch', 'sklearn', 'pandas'} & set(sys.modules)))"
