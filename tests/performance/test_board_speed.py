@@ -1,4 +1,4 @@
-"""How long does a board of 500 results take, from a fresh interpreter to the last chart?
+"""The time that a board of 500 results takes, from a fresh interpreter to the last chart.
 
 Ten methods on ten data sets with five seeds and ten metrics each; accuracy on 360 images, as on the digits, and on
 10,000, as on MNIST.

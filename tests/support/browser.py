@@ -23,6 +23,8 @@ os.dup2(ends[0], 3)
 os.dup2(ends[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+HANGS = 600
+"""Seconds after which a browser that says nothing counts as hanging; on a busy machine it may take a minute."""
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, " ": 32}
 
 
@@ -67,7 +69,7 @@ class Browser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         self._session = None
         self.send("Browser.close")
-        self._process.wait(30)
+        self._process.wait(HANGS)
         os.close(self._write)
         os.close(self._read)
 
@@ -85,7 +87,7 @@ class Browser:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
                 return answer["result"]
 
-    def _receive(self, seconds: float = 60) -> dict[str, Any]:
+    def _receive(self, seconds: float = HANGS) -> dict[str, Any]:
         until = time.monotonic() + seconds
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._read], [], [], max(0, until - time.monotonic()))
