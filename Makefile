@@ -31,7 +31,7 @@ help:
 	@echo "make board-check    fail if the committed boards are not those of the committed results"
 	@echo "make validate       look for every reason to refuse the results in $(RESULTS)"
 	@echo "make test           all tests"
-	@echo "make test-fast      the tests that take no training"
+	@echo "make test-fast      all but those that take more than a few seconds"
 	@echo "make check          ruff, mypy, import contracts"
 	@echo "make bench          record performance benchmarks in $(BENCHMARKS)"
 	@echo "make bench-compare  time $(BASE) and $(HEAD) in turn, and compare them"

@@ -10,7 +10,7 @@ from sembench.data.sets.digits import digits
 from sembench.plugins.registry import DATASETS
 from sembench.suites.suite import parse_suite
 
-torch.set_num_threads(1)  # networks this small are slower on more, and tests run beside one another
+torch.set_num_threads(1)  # networks this small are slower on more, and tests run side by side
 
 TINY = """
 name = "tiny"

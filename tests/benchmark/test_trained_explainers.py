@@ -9,6 +9,7 @@ from sembench.suites.plan import plan
 from sembench.suites.suite import ExplainerSpec
 from sembench_baselines.protopnet import ProtoPNet
 
+pytestmark = pytest.mark.slow
 QUICK = {"warm_epochs": 1, "joint_epochs": 2, "last_epochs": 1, "dimension": 16}
 FLINT = {"epochs": 3, "fidelity_from": 2, "entropy_from": 3}
 PROTOVAE = {"epochs": 2, "channels": [4, 8], "latent": 8}
