@@ -28,7 +28,10 @@ def case():
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SHORT)) for name in NAMES])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * ("hyperparameters" in STATED.get(name, {}))) for name in NAMES],
+)
 def test_registered_explainer_keeps_the_contract(name, check):
     stated = STATED.get(name, {})
     excuse = stated.get("excused", {}).get(check.__name__.removeprefix("check_"))
