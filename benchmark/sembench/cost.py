@@ -49,8 +49,8 @@ class PassCounter(Pausable):
     def __init__(self, network: nn.Module) -> None:
         layers = (layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear)))
         self._layer = next(layers, None)
-        found = (getattr(module, "recollection", None) for module in network.modules())
-        self._told_by: list[list[PassCounter]] = [recollection.watchers for recollection in found if recollection]
+        found = (getattr(module, "feature_cache", None) for module in network.modules())
+        self._told_by: list[list[PassCounter]] = [feature_cache.watchers for feature_cache in found if feature_cache]
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self.passes = 0
         self.images = 0

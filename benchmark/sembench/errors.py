@@ -15,7 +15,7 @@
     ├── ResultsMixed         results that must not stand on one board
     ├── ResultStale          a result of other settings where a new one should go
     ├── CacheDamaged         a cached model that cannot be read (callers compute it again)
-    ├── FolderBusy           an output folder that another run is writing to
+    ├── FolderBusy           an output folder that another process is writing to
     ├── NotWritable          a file or folder that must not or cannot be written to
     └── DiskFull             no room left for a result or a model
 
@@ -114,7 +114,7 @@ class CacheDamaged(SembenchError):
 
 
 class FolderBusy(SembenchError):
-    """An output folder that another run is writing to."""
+    """An output folder that another process is writing to."""
 
 
 class NotWritable(SembenchError):

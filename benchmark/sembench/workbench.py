@@ -26,7 +26,7 @@ from sembench.backbones.backbone import Backbone, built, freeze
 from sembench.data.dataset import Dataset
 from sembench.errors import NotOffered, SuiteInvalid
 from sembench.evaluation.evaluation import Evaluation
-from sembench.evaluation.reference import Reference, Settings
+from sembench.evaluation.reference import Reference
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Explainer
 from sembench.figures.catalogue import draw
@@ -37,21 +37,22 @@ from sembench.metrics.scoring import score
 from sembench.plugins.registry import BACKBONES, DATASETS, METRICS
 from sembench.results.scorecard import Scorecard
 from sembench.running.cache import Cache, tensors_sha256
-from sembench.running.preparation import Preparation, deterministic, device_of, recipe_of
+from sembench.running.device import deterministic, device_of
+from sembench.running.preparation import Preparation
 from sembench.seeding import derive, generator, isolated
-from sembench.suites.plan import Cell, plan
-from sembench.suites.suite import load_suite
+from sembench.suites.plan import Run, plan
+from sembench.suites.suite import EvaluationSpec, load_suite
 from sembench.training.classifier import Training, train_backbone
 from sembench.training.stages import Session
 from sembench.types import Batch
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit(Subject):
+class FittedExplainer(Subject):
     """A fitted explainer that can be asked, drawn and scored.
 
     Attributes:
-        recipe: How it was fitted.
+        recipe: Its hyper-parameters.
         reference: Its black box on the data set, shared by all that are paired with it.
     """
 
@@ -59,8 +60,8 @@ class Exhibit(Subject):
     reference: Reference
 
     @classmethod
-    def of(cls, name: str, recipe: Explainer, model: Any, reference: Reference) -> Exhibit:
-        """An exhibit of a fitted model."""
+    def of(cls, name: str, recipe: Explainer, model: Any, reference: Reference) -> FittedExplainer:
+        """A fitted model under a name, with what it offers."""
         dataset, backbone = reference.dataset, reference.backbone
         offered = offer(recipe, backbone, dataset.supports)
         return cls(name, model, backbone, dataset, offered.capabilities, offered.lacks, recipe, reference)
@@ -144,7 +145,7 @@ class Workbench:
 
     def fit(
         self, explainer: str | Explainer, backbone: Backbone, *, name: str | None = None, **parameters: Any
-    ) -> Exhibit:
+    ) -> FittedExplainer:
         """An explainer, fitted to a backbone: a registered one by name with its hyper-parameters, or a recipe.
 
         The backbone that is given stays as it is; the explainer holds a frozen copy.
@@ -159,14 +160,14 @@ class Workbench:
             source = generator(self.seed, self.dataset.name, "fit")
             model = made.fit(reference.backbone, self.dataset.train, generator=source).to(self.device).eval()
         label = name or (explainer if isinstance(explainer, str) else type(made).__name__)
-        return Exhibit.of(label, made, model, reference)
+        return FittedExplainer.of(label, made, model, reference)
 
     def _reference(self, backbone: Backbone) -> Reference:
         """A frozen copy of the network as black box on the data set, one for all that are fitted to these weights."""
         key = tensors_sha256(backbone.state_dict())
         if key not in self._references:
             frozen = freeze(copy.deepcopy(backbone).to(self.device))
-            self._references[key] = Reference(frozen, self.dataset, self.seed, Settings())
+            self._references[key] = Reference(frozen, self.dataset, self.seed, EvaluationSpec())
         return self._references[key]
 
     def test(self, *indices: int) -> Batch:
@@ -182,8 +183,8 @@ class Workbench:
 def load(
     explainer: str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
-) -> Exhibit:  # fmt: skip
-    """The explainer of a suite's cell, from the cache of a run, or trained and fitted where it is not there.
+) -> FittedExplainer:  # fmt: skip
+    """The explainer of a suite's run, from the cache, or trained and fitted where it is not there.
 
     Args:
         explainer: Its label in the suite.
@@ -194,30 +195,28 @@ def load(
         data_root: Folder of data sets.
         device: Where the model goes.
     """
-    cells = plan(load_suite(suite), explainers=[explainer], datasets=[dataset] if dataset else (),
-                 seeds=[seed] if seed is not None else ())  # fmt: skip
-    return exhibits(cells[:1], Path(cache), Path(data_root), device)[0]
+    runs = plan(load_suite(suite), explainers=[explainer], datasets=[dataset] if dataset else (),
+                seeds=[seed] if seed is not None else ())  # fmt: skip
+    return fitted_explainers(runs[:1], Path(cache), Path(data_root), device)[0]
 
 
-def exhibits(
-    cells: Sequence[Cell], cache: Path, data_root: Path, device: str, say: Callable[[str], None] = lambda text: None
-) -> list[Exhibit]:
-    """The explainers of cells, from the cache or made anew as a run would; ``say`` is told what takes time.
+def fitted_explainers(
+    runs: Sequence[Run], cache: Path, data_root: Path, device: str, say: Callable[[str], None] = lambda text: None
+) -> list[FittedExplainer]:
+    """The explainers of runs, from the cache or fitted as a run would; ``say`` takes what needs time.
 
     Raises:
-        SembenchError: What a run of these cells would raise.
+        SembenchError: What these runs would raise.
     """
     where = device_of(device)
     preparation, found = Preparation(Cache(cache), data_root, where, say), []
     with deterministic(where):
-        for cell in cells:
-            report = partial(_report, say, cell.name)
-            with isolated(derive(cell.seed, cell.named("dataset"), "global streams")):
-                made = recipe_of(cell)
-                data = preparation.dataset(cell, report)
-                trained = preparation.black_box(cell, data, report)
-                fitted = preparation.model(cell, made, trained, data, report)
-            found.append(Exhibit.of(cell.entry, made, fitted.model, trained.reference))
+        for run in runs:
+            report = partial(_report, say, run.name)
+            with isolated(derive(run.seed, run.data.name, "global streams")):
+                prepared = preparation.prepared(run, report)
+                model = preparation.model(prepared, report).model
+            found.append(FittedExplainer.of(run.entry, prepared.recipe, model, prepared.trained.reference))
     return found
 
 

@@ -79,16 +79,16 @@ class Silent:
     def __init__(self):
         self.errors = []
 
-    def phase(self, cell, text):
+    def phase(self, run, text):
         pass
 
     def note(self, text):
         pass
 
-    def finished(self, cell, result, seconds):
+    def finished(self, run, result, seconds):
         pass
 
-    def failed(self, cell, error):
+    def failed(self, run, error):
         self.errors.append(error)
 
 
@@ -96,10 +96,10 @@ class Silent:
 def ran(tmp_path_factory):
     """The results of the suite, by label of the data set."""
     folder = tmp_path_factory.mktemp("options")
-    cells, reporter = plan(parse_suite(SUITE, "the test")), Silent()
-    Runner(folder, Cache(folder / "cache"), folder, "cpu", reporter).run(cells)
+    runs, reporter = plan(parse_suite(SUITE, "the test")), Silent()
+    Runner(folder, Cache(folder / "cache"), folder, "cpu", reporter).run(runs)
     assert reporter.errors == []
-    return {cell.dataset: read_result(cell.path(folder)) for cell in cells}
+    return {run.dataset: read_result(run.path(folder)) for run in runs}
 
 
 def test_each_variant_has_a_place_of_its_own(ran):
@@ -124,8 +124,8 @@ def test_options_decide_the_numbers_and_labels_do_not():
 
 
 def test_a_data_set_without_options_asks_the_same_question_as_before_there_were_any():
-    (cell,) = plan(parse_suite(SUITE, "the test"), datasets=["some-digits"])
-    assert cell.settings["dataset"] == {"name": "some-digits", "image_size": 33}
+    (run,) = plan(parse_suite(SUITE, "the test"), datasets=["some-digits"])
+    assert run.settings["dataset"] == {"name": "some-digits", "image_size": 33}
 
 
 def test_seeds_are_those_of_the_data_set_and_not_of_its_label(ran):
@@ -168,8 +168,8 @@ def test_attributes_are_scored_where_the_data_has_some_and_the_reason_names_the_
 )
 def test_wrong_options_stop_before_anything_runs(tmp_path, old, new, message):
     def go():
-        cells = plan(parse_suite(SUITE.replace(old, new), "the test"))
-        Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", Silent()).run(cells)
+        runs = plan(parse_suite(SUITE.replace(old, new), "the test"))
+        Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", Silent()).run(runs)
 
     with pytest.raises(SuiteInvalid, match=message):
         go()
@@ -177,7 +177,7 @@ def test_wrong_options_stop_before_anything_runs(tmp_path, old, new, message):
 
 
 def of_folder(parameters):
-    """The cell of a suite on the user's own folder."""
+    """The run of a suite on the user's own folder."""
     text = SUITE[: SUITE.index("[[datasets]]")] + '[[explainers]]\nname = "kmex"\n[[datasets]]\nname = "folder"\n'
     return plan(parse_suite(f"{text}parameters = {{ {parameters} }}", "the test"))[0]
 

@@ -19,20 +19,21 @@ from sembench.running.black_box import backbone_of
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
 from sembench.seeding import isolated
-from sembench.suites.plan import plan, sources
+from sembench.suites.plan import plan
+from sembench.suites.sources import source_hash
 from sembench.suites.suite import BackboneSpec, ExplainerSpec
 
-HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3}
+HALVES = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)
 
 
 class Strict:
-    def phase(self, cell, text): ...
+    def phase(self, run, text): ...
     def note(self, text):
         raise AssertionError(text)
 
-    def finished(self, cell, result, seconds): ...
-    def failed(self, cell, error):
+    def finished(self, run, result, seconds): ...
+    def failed(self, run, error):
         raise error
 
 
@@ -41,9 +42,9 @@ def ran(suite, spec, out, *, explainers, epochs=1, parameters=None):
     training = suite.training.model_copy(update={"epochs": epochs})
     entries = tuple(ExplainerSpec(name=name, parameters=(parameters or {}).get(name, {})) for name in explainers)
     changed = suite.model_copy(update={"backbone": spec, "training": training, "explainers": entries})
-    cells = plan(changed)
-    Runner(out, Cache(out / "cache"), out, "cpu", Strict()).run(cells)
-    return {cell.entry: read_result(cell.path(out)) for cell in cells}
+    runs = plan(changed)
+    Runner(out, Cache(out / "cache"), out, "cpu", Strict()).run(runs)
+    return {run.entry: read_result(run.path(out)) for run in runs}
 
 
 def applicable(result):
@@ -93,7 +94,7 @@ def weights(own, tmp_path):
 def test_a_frozen_network_is_explained_as_it_comes(tiny_suite, own, own_file, weights, tmp_path):
     spec = BackboneSpec(name=f"{own_file}:Mobile", weights=str(weights), frozen=True)
     with isolated(0):
-        backbone = backbone_of(spec.settings(), 10, image_size=33, normalisation=PLAIN)
+        backbone = backbone_of(spec, 10, image_size=33, normalisation=PLAIN)
     network = own.Mobile()
     network.load_state_dict(safetensors.torch.load_file(weights))
     images = torch.rand(2, 3, 33, 33)
@@ -106,24 +107,24 @@ def test_a_frozen_network_is_explained_as_it_comes(tiny_suite, own, own_file, we
 
 
 def test_a_frozen_network_for_other_classes_is_refused(own_file):
-    spec = {"name": f"{own_file}:Mobile", "weights": "none", "frozen": True}
+    spec = BackboneSpec(name=f"{own_file}:Mobile", frozen=True)
     with pytest.raises(SuiteInvalid, match="is frozen, but has 10 classes where the data set has 3"):
         backbone_of(spec, 3, image_size=32, normalisation=PLAIN)
 
 
 def test_a_network_gets_its_images_as_it_wants_them(own_file):
     given = Normalisation((0.3,) * 3, (0.2,) * 3)
-    spec = {"name": f"{own_file}:Mixed", "weights": "none"}
+    spec = BackboneSpec(name=f"{own_file}:Mixed")
     with isolated(0):
         plain = backbone_of(spec, 10, image_size=32, normalisation=given).eval()
     with isolated(0):
-        scaled = backbone_of(spec | HALVES, 10, image_size=32, normalisation=given).eval()
+        scaled = backbone_of(spec.model_copy(update=HALVES), 10, image_size=32, normalisation=given).eval()
     pixels = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(scaled(given(pixels)), plain(2 * pixels - 1), rtol=1e-4, atol=1e-5)
     assert any(isinstance(part, Rescale) for part in scaled.renewed().modules())
 
 
-def test_a_cell_knows_the_weights_by_content_and_the_network_by_its_code(tiny_suite, own_file, weights, tmp_path):
+def test_a_run_knows_the_weights_by_content_and_the_network_by_its_code(tiny_suite, own_file, weights, tmp_path):
     copied = tmp_path / "networks.py"
     copied.write_bytes(own_file.read_bytes())
     suite = tiny_suite.model_copy(
@@ -133,14 +134,12 @@ def test_a_cell_knows_the_weights_by_content_and_the_network_by_its_code(tiny_su
         }
     )
     first = plan(suite)[0]
-    code = sources(first)["backbone"]
+    code = first.sources["backbone"]
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     assert plan(suite)[0].identity != first.identity
-    from sembench.suites.plan import _source_hash
-
     copied.write_text(own_file.read_text() + "\n# another\n")
-    _source_hash.cache_clear()
-    assert sources(first)["backbone"] != code
+    source_hash.cache_clear()
+    assert plan(suite)[0].sources["backbone"] != code
     weights.unlink()
     with pytest.raises(SuiteInvalid, match="cannot be read"):
         plan(suite)
@@ -196,7 +195,7 @@ def test_a_factory_that_fails_is_named_with_its_reason(tmp_path):
 
 
 def test_blocks_of_the_compact_resnets_are_fixed():
-    spec = {"name": "resnet10-narrow", "weights": "none", "blocks": ["layer1"]}
+    spec = BackboneSpec(name="resnet10-narrow", blocks=("layer1",))
     with pytest.raises(SuiteInvalid, match="the blocks of backbone 'resnet10-narrow' are fixed"):
         backbone_of(spec, 10, image_size=32, normalisation=PLAIN)
 
@@ -230,13 +229,15 @@ def test_torchvision_s_names_are_known_with_dashes():
 
 def test_a_file_of_weights_fits_a_named_network_whatever_its_classes(tmp_path):
     with isolated(0):
-        spec = {"name": "mobilenet-v3-small", "weights": "none"}
+        spec = BackboneSpec(name="mobilenet-v3-small")
         backbone = backbone_of(spec, 10, image_size=32, normalisation=PLAIN)
         import torchvision
 
         network = torchvision.models.mobilenet_v3_small(num_classes=7)
     torch.save(network.state_dict(), tmp_path / "seven.pth")
-    stored = backbone_of(spec | {"weights": str(tmp_path / "seven.pth")}, 10, image_size=32, normalisation=PLAIN)
+    stored = backbone_of(
+        spec.model_copy(update={"weights": str(tmp_path / "seven.pth")}), 10, image_size=32, normalisation=PLAIN
+    )
     assert (stored.outputs, stored.n_classes, backbone.outputs) == (7, 10, 10)
 
 

@@ -16,21 +16,21 @@ PROTOVAE = {"epochs": 2, "channels": [4, 8], "latent": 8}
 
 
 class Recording:
-    """Notes the phases of every cell; ends the run at a phase that holds ``stop``."""
+    """Notes the phases of every run; stops at a phase that holds ``stop``."""
 
     def __init__(self, stop=None):
         self.stop = stop
         self.phases = []
 
-    def phase(self, cell, text):
-        self.phases.append((cell.entry, text))
+    def phase(self, run, text):
+        self.phases.append((run.entry, text))
         if self.stop is not None and self.stop in text:
             raise KeyboardInterrupt
 
     def note(self, text): ...
-    def finished(self, cell, result, seconds): ...
+    def finished(self, run, result, seconds): ...
 
-    def failed(self, cell, error):
+    def failed(self, run, error):
         raise error
 
 
@@ -46,9 +46,9 @@ def suite(tiny_suite):
 
 
 def run(suite, out, cache, reporter, explainers=()):
-    cells = plan(suite, explainers=explainers)
-    Runner(out, Cache(cache), out, "cpu", reporter).run(cells)
-    return {cell.entry: read_result(cell.path(out)) for cell in cells}
+    runs = plan(suite, explainers=explainers)
+    Runner(out, Cache(cache), out, "cpu", reporter).run(runs)
+    return {run.entry: read_result(run.path(out)) for run in runs}
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_trained_explainers_compute_in_the_precision_of_the_suite(suite, tmp_pat
     train_protopnet = ProtoPNet.train
     monkeypatch.setattr(ProtoPNet, "train", watch)
     rough = suite.model_copy(update={"training": suite.training.model_copy(update={"precision": "bfloat16"})})
-    cells = plan(rough, explainers=["protopnet"])
-    Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", Recording()).run(cells)
+    runs = plan(rough, explainers=["protopnet"])
+    Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", Recording()).run(runs)
     assert asked == {"bfloat16"}
-    assert read_result(cells[0].path(tmp_path)).settings["training"]["precision"] == "bfloat16"
+    assert read_result(runs[0].path(tmp_path)).settings["training"]["precision"] == "bfloat16"

@@ -12,7 +12,7 @@ from sembench.results.scorecard import Scorecard
 from sembench.running.runner import Runner
 from sembench.suites.plan import plan
 from sembench.types import Explanation
-from sembench.workbench import Workbench, exhibits, load
+from sembench.workbench import Workbench, fitted_explainers, load
 from sembench_baselines.kmex import KMEx
 
 
@@ -103,7 +103,7 @@ def test_unknown_options_of_a_data_set_are_refused():
         Workbench("tiny-digits", colour="red")
 
 
-def test_notebooks_show_models_exhibits_and_scores(kmex):
+def test_notebooks_show_models_explainers_and_scores(kmex):
     assert "20 prototypes of 16 channels" in kmex._repr_html_()
     assert "prototypes_per_class = 2" in kmex._repr_html_()
     assert "<b>KMExModel</b>" in kmex.model._repr_html_()
@@ -112,23 +112,23 @@ def test_notebooks_show_models_exhibits_and_scores(kmex):
 
 
 class Silent:
-    def phase(self, cell, text): ...
+    def phase(self, run, text): ...
     def note(self, text): ...
-    def finished(self, cell, result, seconds): ...
-    def failed(self, cell, error):
+    def finished(self, run, result, seconds): ...
+    def failed(self, run, error):
         raise error
 
 
-def test_a_cells_model_comes_from_the_cache_of_its_run(tiny_suite, tiny_cache, tmp_path):
+def test_a_runs_model_comes_from_the_cache_of_its_run(tiny_suite, tiny_cache, tmp_path):
     from sembench.results.result import read_result
     from sembench.running.cache import Cache
 
-    (cell,) = plan(tiny_suite, explainers=["kmex"])
-    Runner(tmp_path, Cache(tiny_cache), tmp_path, "cpu", Silent()).run([cell])
+    (run,) = plan(tiny_suite, explainers=["kmex"])
+    Runner(tmp_path, Cache(tiny_cache), tmp_path, "cpu", Silent()).run([run])
     said = []
-    (found,) = exhibits([cell], tiny_cache, tmp_path, "cpu", said.append)
+    (found,) = fitted_explainers([run], tiny_cache, tmp_path, "cpu", said.append)
     assert not any(("training" in text and "epoch" in text) or "fitting" in text for text in said)
-    result = read_result(cell.path(tmp_path))
+    result = read_result(run.path(tmp_path))
     assert found.score("accuracy")["accuracy"].values == result.scores["accuracy"].values
     assert isinstance(found.score("accuracy"), Scorecard)
     assert "kmex on tiny-digits, seed 0 (suite tiny)" in result._repr_html_()

@@ -114,7 +114,7 @@ def test_a_second_run_on_the_same_folder_is_refused_while_the_first_goes_on(suit
     with FileLock(tmp_path / "out" / ".lock"):  # what a run holds from its first to its last moment
         second = sembench("run", "--suite", suite, "--out", tmp_path / "out")
     assert second.returncode == 2
-    assert "another run is writing to" in second.stderr
+    assert "another process is writing to" in second.stderr
 
 
 def test_a_finished_run_recomputes_nothing_and_loads_no_torch(suite, finished):

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import torch
 
 from sembench.evaluation.evaluation import Evaluation
-from sembench.evaluation.reference import Settings
 from sembench.explainers.explainer import SelfExplainableModel
+from sembench.suites.suite import EvaluationSpec
 from sembench.types import Batch, Explanation, Prototypes
 
 
@@ -46,7 +46,7 @@ def scripted_evaluation(model=None, *, n_classes=3, variants=True, attributes=No
     ``attributes`` are those of the training images.
     """
     dataset = SimpleNamespace(n_classes=n_classes, name="scripted", train=SimpleNamespace(attributes=attributes))
-    reference = SimpleNamespace(dataset=dataset, seed=seed, settings=Settings(variants=variants))
+    reference = SimpleNamespace(dataset=dataset, seed=seed, settings=EvaluationSpec(variants=variants))
     kind = type("ScriptedEvaluation", (Evaluation,), known)
     return kind(Scripted([0, 1]) if model is None else model, reference, "scripted")
 

@@ -13,11 +13,13 @@ from sembench.backbones.resnet import resnet10_narrow
 from sembench.data.dataset import Dataset, Split
 from sembench.data.sets.digits import digits
 from sembench.evaluation.evaluation import Evaluation
-from sembench.evaluation.reference import Reference, Settings
+from sembench.evaluation.reference import Reference
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
 from sembench.metrics.metric import Metric
+from sembench.metrics.scoring import run_passes
 from sembench.seeding import isolated
+from sembench.suites.suite import EvaluationSpec
 from sembench.types import Capability
 from units import golden
 
@@ -40,7 +42,7 @@ class Stage:
     def __init__(self, training: int = TRAINING, explained: int = EXPLAINED, batch: int = BATCH) -> None:
         self.training = training
         self._models: dict[str, SelfExplainableModel] = {}
-        self.settings = Settings(explained_images=explained, steps=STEPS, batch_size=batch)
+        self.settings = EvaluationSpec(explained_images=explained, steps=STEPS, batch_size=batch)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -97,7 +99,7 @@ class Stage:
         """Scores of one metric on KMEx that shares nothing with others: its passes, attributions, arithmetic."""
         evaluation = Evaluation(self.model("kmex"), self.reference, "measured")
         meter = metric.meter(evaluation)
-        evaluation.run_passes([meter])
+        run_passes(evaluation, [meter])
         return meter.scores().values
 
 

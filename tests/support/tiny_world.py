@@ -11,10 +11,12 @@ import torch
 from sembench.backbones.backbone import Backbone, freeze
 from sembench.data.dataset import make_dataset
 from sembench.evaluation.evaluation import Evaluation
-from sembench.evaluation.reference import Reference, Settings
+from sembench.evaluation.reference import Reference
 from sembench.explainers.explainer import SelfExplainableModel
+from sembench.metrics.scoring import run_passes
 from sembench.seeding import isolated
 from sembench.similarity import largest_per_class, similarity, sum_per_class
+from sembench.suites.suite import EvaluationSpec
 from sembench.types import Capability, Explanation, Prototypes
 
 CLASSES = ("left", "right", "top")
@@ -123,11 +125,11 @@ def make_evaluation(kind=TinyModel, *, name="tiny model", seed=0, data=None, bac
     data = make_data() if data is None else data
     backbone = make_backbone() if backbone is None else backbone
     chosen = {"explained_images": 9, "steps": 4, "batch_size": 5, **settings}
-    return Evaluation(kind(backbone, data).eval(), Reference(backbone, data, seed, Settings(**chosen)), name)
+    return Evaluation(kind(backbone, data).eval(), Reference(backbone, data, seed, EvaluationSpec(**chosen)), name)
 
 
 def read_meters(evaluation, metrics):
     """The scores of some metrics, read off in one go: by name."""
     meters = {metric.name: metric.meter(evaluation) for metric in metrics}
-    evaluation.run_passes(meters.values())
+    run_passes(evaluation, meters.values())
     return {name: meter.scores() for name, meter in meters.items()}

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from sembench.backbones.feature_cache import Recollection
+from sembench.backbones.feature_cache import FeatureCache
 from sembench.cost import PassCounter
 from sembench.errors import FitImpossible
 from sembench.types import Trait
@@ -24,11 +24,11 @@ class Backbone(nn.Module):
         channels: Channels of the last feature map.
         lacks: For each trait that the network does not have, a sentence why.
         factory: Makes another one with initial weights, drawn from the global stream; see `built`.
-        recollection: Feature maps computed before, for a frozen network that many entries use.
+        feature_cache: Feature maps computed before, for a frozen network that many entries use.
     """
 
     factory: Callable[[], Backbone] | None = None
-    recollection: Recollection | None = None
+    feature_cache: FeatureCache | None = None
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class Backbone(nn.Module):
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Outputs ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
-        if self.recollection is None or torch.is_grad_enabled() or self.training or self._hooked():
+        if self.feature_cache is None or torch.is_grad_enabled() or self.training or self._hooked():
             return self._through_blocks(images)
-        return self.recollection.maps(images, self._through_blocks)
+        return self.feature_cache.maps(images, self._through_blocks)
 
     def features(self, images: Tensor) -> Tensor:
         """The last feature map ``F (B, D, h, w)``. One forward pass."""
-        if self.recollection is not None:
+        if self.feature_cache is not None:
             return self.feature_maps(images)[-1]
         for block in self.blocks:
             images = block(images)
@@ -132,4 +132,4 @@ def freeze(backbone: Backbone) -> Backbone:
 
 def every_pass_made(backbone: Backbone) -> AbstractContextManager[None]:
     """Context in which no feature map is taken from the cache, for measuring time."""
-    return nullcontext() if backbone.recollection is None else backbone.recollection.paused()
+    return nullcontext() if backbone.feature_cache is None else backbone.feature_cache.paused()

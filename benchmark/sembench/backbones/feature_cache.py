@@ -17,7 +17,7 @@ from torch import Tensor
 from sembench.cost import PassCounter, Pausable
 
 
-class Recollection(Pausable):
+class FeatureCache(Pausable):
     """Feature maps by the content of the batch of images that they were computed from.
 
     While it is paused every pass is made. Nothing is dropped to make room: batches come in cycles, and a memory that
@@ -41,9 +41,9 @@ class Recollection(Pausable):
         """A copy of a network remembers nothing: its weights may become others."""
         return
 
-    def __reduce__(self) -> tuple[type[Recollection], tuple[int]]:
+    def __reduce__(self) -> tuple[type[FeatureCache], tuple[int]]:
         """Elsewhere it starts empty."""
-        return Recollection, (self.limit,)
+        return FeatureCache, (self.limit,)
 
     def maps(self, images: Tensor, compute: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
         """The feature maps of a batch ``(B, 3, H, W)``: copies of what is kept, or computed and kept."""

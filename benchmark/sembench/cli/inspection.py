@@ -1,4 +1,4 @@
-"""Does a network fit? What was found in it, and what explainers and metrics can and cannot do with it, line by line."""
+"""Inspection of a network: its parts, and the explainers and metrics that fit it, line by line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sembench.plugins.factory import is_factory
 from sembench.plugins.registry import EXPLAINERS
 from sembench.running.black_box import backbone_of
 from sembench.seeding import isolated
+from sembench.suites.suite import BackboneSpec
 from sembench.types import Trait
 
 _IMAGENET = 1000
@@ -25,7 +26,7 @@ _PLAIN = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 def inspect_network(
     name: str, *, weights: str = "none", image_size: int = 224, blocks: Sequence[str] = (), n_classes: int | None = None
 ) -> Iterator[str]:
-    """What `sembench inspect` says of a network.
+    """The lines of `sembench inspect` on a network.
 
     Args:
         name: A name from the registry, ``module:factory``, or ``path/to/file.py:factory``.
@@ -38,7 +39,7 @@ def inspect_network(
         SuiteInvalid, PluginBroken: If there is no such network, or the weights do not fit.
         BackboneUnfit: If the network cannot be wrapped; says where it departs from the form.
     """
-    spec = {"name": name, "weights": weights, "blocks": list(blocks)}
+    spec = BackboneSpec(name=name, weights=weights, blocks=tuple(blocks) or None)
     with isolated(0):
         wanted = n_classes or (None if is_factory(name) else _IMAGENET)
         backbone = freeze(backbone_of(spec, wanted, image_size=image_size, normalisation=_PLAIN))

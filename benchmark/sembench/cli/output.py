@@ -1,4 +1,4 @@
-"""What commands say that is no result."""
+"""Messages of commands, on standard error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 
 def say(text: str) -> None:
-    """Tells the user something that is no result."""
+    """Prints a message on standard error."""
     typer.echo(text, err=True)
 
 

@@ -1,4 +1,4 @@
-"""The commands about what there is and what fits: `list`, `inspect`, `new`, `check`."""
+"""The commands about plugins and networks: `list`, `inspect`, `new`, `check`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def inspect(
 
 
 class Kind(StrEnum):
-    """What a new plugin may be."""
+    """Kinds of new plugins."""
 
     EXPLAINER = "explainer"
 

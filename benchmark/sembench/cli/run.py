@@ -1,36 +1,39 @@
-"""The command that computes: `run`."""
+"""The command `run`: computes what is missing of a suite."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sembench.cli.cells import compute, pending_of
 from sembench.cli.options import NETWORK, RUNS, LicenceOption, PluginOption, ResultsOption, SuiteOption, Terms
 from sembench.cli.output import say_left_out
+from sembench.cli.runs import compute, pending_of
 
 if TYPE_CHECKING:
-    from sembench.suites.plan import Cell
+    from sembench.suites.plan import Run
     from sembench.suites.suite import Suite
 
 
 def overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size: int | None) -> Suite:
     """The suite with the command line's settings in place of its own; they become part of every result."""
-    evaluation = suite.evaluation.model_copy(update={"variants": variants or suite.evaluation.variants})
-    if batch_size is not None:
-        evaluation = evaluation.model_copy(update={"batch_size": batch_size})
-    update: dict[str, object] = {"evaluation": evaluation}
-    if epochs is not None:
-        update["training"] = suite.training.model_copy(update={"epochs": epochs})
-        update["datasets"] = tuple(
-            spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": epochs})})
-            if spec.training
-            else spec
-            for spec in suite.datasets
-        )
-    return suite.model_copy(update=update)
+    given = {"variants": variants or None, "batch_size": batch_size}
+    changed = {name: value for name, value in given.items() if value is not None}
+    suite = suite.model_copy(update={"evaluation": suite.evaluation.model_copy(update=changed)})
+    if epochs is None:
+        return suite
+    return everywhere(suite, "training", lambda spec: spec.model_copy(update={"epochs": epochs}))
+
+
+def everywhere(suite: Suite, part: str, change: Callable[[Any], Any]) -> Suite:
+    """The suite with its backbone or training changed, and those that data sets have of their own."""
+    datasets = tuple(
+        spec.model_copy(update={part: change(getattr(spec, part))}) if getattr(spec, part) else spec
+        for spec in suite.datasets
+    )
+    return suite.model_copy(update={part: change(getattr(suite, part)), "datasets": datasets})
 
 
 def with_backbone(suite: Suite, *, name: str | None, weights: str | None, blocks: list[str], frozen: bool) -> Suite:
@@ -47,11 +50,7 @@ def with_backbone(suite: Suite, *, name: str | None, weights: str | None, blocks
         kept = {} if name else spec.model_dump(exclude_defaults=True, exclude=replaced)
         return BackboneSpec(**{**kept, **changes})
 
-    datasets = tuple(
-        spec.model_copy(update={"backbone": changed(spec.backbone)}) if spec.backbone else spec
-        for spec in suite.datasets
-    )
-    return suite.model_copy(update={"backbone": changed(suite.backbone), "datasets": datasets})
+    return everywhere(suite, "backbone", changed)
 
 
 def run(
@@ -63,7 +62,7 @@ def run(
     weights: Annotated[str | None, typer.Option(help="Its weights.", metavar="none|imagenet|FILE")] = None,
     block: Annotated[list[str], typer.Option(help="A submodule that a block ends with (repeatable).")] = [],  # noqa: B006
     frozen: Annotated[bool, typer.Option("--frozen", help="Explain the network as it comes, do not train it.")] = False,
-    epochs: Annotated[int | None, typer.Option(help="Train black boxes for so many epochs instead.", min=0)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Train black boxes for this many epochs instead.", min=0)] = None,
     variants: Annotated[bool, typer.Option("--variants", help="Compute the metrics' variants too.")] = False,
     batch_size: Annotated[int | None, typer.Option(help="Images per forward pass of the evaluation.", min=1)] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
@@ -86,12 +85,12 @@ def run(
     load_plugins(plugin)
     wanted = overridden(load_suite(suite), epochs=epochs, variants=variants, batch_size=batch_size)
     wanted = with_backbone(wanted, name=backbone, weights=weights, blocks=block, frozen=frozen)
-    cells = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
+    runs = plan(wanted, explainers=explainer, datasets=dataset, seeds=seed)
     if licence is Terms.OPEN:
-        cells = on_free_data(cells)
-    pending = pending_of(cells, out, refresh)
-    done = len(cells) - len(pending)
-    typer.echo(f"{len(cells)} cells in {out / wanted.name}: {done} done, {len(pending)} to run")
+        runs = on_free_data(runs)
+    pending = pending_of(runs, out, refresh)
+    done = len(runs) - len(pending)
+    typer.echo(f"{len(runs)} runs in {out / wanted.name}: {done} done, {len(pending)} to run")
     if not pending:
         return
     check_names(pending)
@@ -101,11 +100,11 @@ def run(
         typer.echo("loading torch ...")
         _check_options(pending)
         fetch(pending, data_root, typer.echo)
-    compute(pending, out, cache or out / "cache", data_root, device, total=len(cells))
+    compute(pending, out, cache or out / "cache", data_root, device, total=len(runs))
 
 
-def on_free_data(cells: list[Cell]) -> list[Cell]:
-    """The cells whose data set declares a free licence; its options may have a say in that.
+def on_free_data(runs: list[Run]) -> list[Run]:
+    """The runs on data sets that declare a free licence; the options of a data set may have a say in that.
 
     Raises:
         UnknownName, PluginBroken: If there is no such data set.
@@ -113,15 +112,15 @@ def on_free_data(cells: list[Cell]) -> list[Cell]:
     """
     from sembench.running.datasets import licences
 
-    _check_options(cells)
-    declared = licences(cells)
+    _check_options(runs)
+    declared = licences(runs)
     say_left_out({name: licence.name for name, licence in declared.items() if not licence.open})
-    return [cell for cell in cells if declared[cell.dataset].open]
+    return [run for run in runs if declared[run.dataset].open]
 
 
-def _check_options(cells: list[Cell]) -> None:
+def _check_options(runs: list[Run]) -> None:
     """Raises `SuiteInvalid` where a data set does not take its options: before anything follows from them."""
-    from sembench.running.datasets import loader_of
+    from sembench.running.datasets import loader_of, one_per_dataset
 
-    for cell in {cell.dataset: cell for cell in cells}.values():
-        loader_of(cell)
+    for run in one_per_dataset(runs):
+        loader_of(run)

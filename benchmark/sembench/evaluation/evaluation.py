@@ -1,8 +1,7 @@
-"""What the metrics of one cell share: one pass over each split, one attribution, one pair of curves."""
+"""Shared by the metrics of one run: explanations of a fitted model, one attribution, one pair of curves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
 
 import torch
@@ -10,12 +9,10 @@ from torch import Tensor
 
 from sembench.backbones.backbone import every_pass_made
 from sembench.cost import PassCounter
-from sembench.data.dataset import Split
 from sembench.errors import ContractBroken
 from sembench.evaluation.perturbation import mask, relevance_order_curve
 from sembench.evaluation.reference import Reference
 from sembench.explainers.explainer import SelfExplainableModel
-from sembench.metrics.metric import Meter, SplitName
 from sembench.seeding import generator
 from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape
 
@@ -66,21 +63,6 @@ class Evaluation:
         other = torch.empty_like(order)
         other[order] = order.roll(1)
         return other
-
-    def run_passes(self, meters: Iterable[Meter]) -> None:
-        """Shows every batch of a split to the meters that asked for it: one forward pass a split, or none.
-
-        Raises:
-            ContractBroken: If an explanation has a wrong shape or is not finite.
-        """
-        meters = list(meters)
-        splits: dict[SplitName, Split] = {"train": self.dataset.train, "test": self.dataset.test}
-        for split_name, split in splits.items():
-            watching = [meter for meter in meters if split_name in meter.observes]
-            for batch in split.batches(self.settings.batch_size) if watching else ():
-                explanation = self.explain(batch)
-                for meter in watching:
-                    meter.observe(split_name, batch.to(explanation.class_scores.device), explanation)
 
     def explain(self, batch: Batch) -> Explanation:
         """The model's checked explanation of a batch. One forward pass."""
@@ -143,8 +125,8 @@ class Evaluation:
     def relevance_order_curves(self) -> tuple[Tensor, Tensor]:
         """Curves in relevance order and in random order, each ``(n, steps + 1)``, under the same noise.
 
-        Images in random order are the same for every entry, and their passes are recalled; those in an entry's own
-        order never come back, and are not remembered.
+        Images in random order are the same for every entry, and their feature maps are cached; those in an entry's own
+        order never come back, and are not.
         """
         everyone, relevance = torch.arange(len(self.sample)), self.relevance
         with every_pass_made(self.reference.backbone):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -12,11 +11,12 @@ from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Dataset, Split
 from sembench.relevance.propagation import Bias, black_box_relevance
 from sembench.seeding import generator, uniform_per_image
+from sembench.suites.suite import EvaluationSpec
 from sembench.types import Batch
 
 
 def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor:
-    """Which test images are explained: class-balanced, seeded, in data set order.
+    """The test images that are explained: class-balanced, seeded, in data set order.
 
     Args:
         test: The test split.
@@ -31,34 +31,17 @@ def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor
     return test.in_turn(order, count)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a cell is evaluated.
-
-    Attributes:
-        explained_images: Test images that are explained.
-        steps: Points of the relevance-order curve beyond the clean image.
-        batch_size: Images per forward pass; changes no score beyond rounding.
-        variants: Whether to compute the metrics' variants too.
-    """
-
-    explained_images: int = 100
-    steps: int = 32
-    batch_size: int = 100
-    variants: bool = False
-
-
 class Reference:
-    """What is known of a black box on a data set: computed once, shared by every entry that is paired with it.
+    """Predictions and relevance maps of a black box on a data set, shared by every entry that is paired with it.
 
     Args:
         backbone: The black box.
         dataset: The data set.
         seed: Seed of the run.
-        settings: How cells are evaluated.
+        settings: How models are evaluated.
     """
 
-    def __init__(self, backbone: Backbone, dataset: Dataset, seed: int, settings: Settings) -> None:
+    def __init__(self, backbone: Backbone, dataset: Dataset, seed: int, settings: EvaluationSpec) -> None:
         self.backbone = backbone
         self.dataset = dataset
         self.seed = seed

@@ -1,4 +1,4 @@
-"""What can be measured of an explainer on a network? Decided by comparing sets, before anything is fitted."""
+"""Applicability of metrics to an explainer on a network, decided by comparing sets before anything is fitted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sembench.types import OF_DATA, Capability, Trait
 
 @dataclass(frozen=True)
 class Offer:
-    """What an explainer offers on a network.
+    """The capabilities of an explainer on a network.
 
     Attributes:
         offered: Capabilities of the explainer and traits of the network.
@@ -27,11 +27,11 @@ class Offer:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What is offered, without the traits of the network."""
+        """The offered capabilities, without the traits of the network."""
         return frozenset(item for item in self.offered if isinstance(item, Capability))
 
     def reason_against(self, metric: Metric, who: str, data: str) -> str | None:
-        """Why a metric does not apply to an entry on a data set; ``None`` where it does."""
+        """The reason why a metric does not apply to an entry on a data set; ``None`` where it does."""
         if self.obstacle is not None:
             return self.obstacle
         absent = metric.absent()
@@ -45,16 +45,14 @@ class Offer:
 
 
 def offer(recipe: Explainer, backbone: Backbone, also: frozenset[Capability] = frozenset()) -> Offer:
-    """What a recipe offers on a backbone.
+    """The offer of a recipe on a backbone.
 
     Args:
         recipe: The explainer's recipe.
         backbone: The network.
         also: What the data set offers.
     """
-    lacks: dict[Capability | Trait, str] = dict(recipe.lacks.items())
-    for trait, reason in backbone.lacks.items():
-        lacks[trait] = reason
+    lacks: dict[Capability | Trait, str] = dict([*recipe.lacks.items(), *backbone.lacks.items()])
     supports = set(recipe.supports - OF_DATA)  # a method may claim all capabilities there are
     for need in sorted(recipe.attribution_needs - backbone.traits):
         supports.discard(Capability.ATTRIBUTION)

@@ -1,52 +1,57 @@
-"""Which metrics apply to a method on a data set, and what do they say? Decided by sets first, then one pass a split."""
+"""Scores of a fitted model by the metrics that apply to it: applicability first, then one pass a split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from sembench.data.dataset import Split
 from sembench.errors import ContractBroken
 from sembench.evaluation.evaluation import Evaluation
 from sembench.metrics.applicability import Offer
-from sembench.metrics.metric import Metric, Scores
-from sembench.results.result import Measure, NotApplicable, Score, Scored
+from sembench.metrics.metric import Meter, Metric, Scores, SplitName
+from sembench.results.score import Measure, NotApplicable, Score, Scored
 from sembench.types import check_finite
 
 
 def score(offered: Offer, metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, Score]:
-    """Applicability is decided first, by set comparison; then one pass a split; then the scores."""
-    inapplicable: dict[str, Score] = {}
-    meters = {}
-    for metric in metrics:
-        reason = offered.reason_against(metric, evaluation.name, evaluation.dataset.name)
-        if reason is not None:
-            inapplicable[metric.name] = NotApplicable(measure=measure_of(metric), reason=reason)
-        else:
-            meters[metric.name] = metric.meter(evaluation)
-    evaluation.run_passes(meters.values())
+    """Scores by metric, in the order of the metrics. Applicability is decided before any pass is made."""
+    reasons = {m.name: offered.reason_against(m, evaluation.name, evaluation.dataset.name) for m in metrics}
+    meters = {m.name: m.meter(evaluation) for m in metrics if reasons[m.name] is None}
+    run_passes(evaluation, meters.values())
     return {
-        metric.name: inapplicable[metric.name]
-        if metric.name in inapplicable
+        metric.name: not_applicable(metric, reason)
+        if (reason := reasons[metric.name]) is not None
         else scored(metric, meters[metric.name].scores(), evaluation.name)
         for metric in metrics
     }
 
 
+def not_applicable(metric: Metric, reason: str) -> NotApplicable:
+    """A metric's entry in a result where it does not apply."""
+    return NotApplicable(measure=measure_of(metric), reason=reason)
+
+
+def run_passes(evaluation: Evaluation, meters: Iterable[Meter]) -> None:
+    """Shows every batch of a split to the meters that ask for it: one forward pass a split, or none.
+
+    Raises:
+        ContractBroken: If an explanation has a wrong shape or is not finite.
+    """
+    meters = list(meters)
+    splits: dict[SplitName, Split] = {"train": evaluation.dataset.train, "test": evaluation.dataset.test}
+    for name, split in splits.items():
+        watching = [meter for meter in meters if name in meter.observes]
+        for batch in split.batches(evaluation.settings.batch_size) if watching else ():
+            explanation = evaluation.explain(batch)
+            for meter in watching:
+                meter.observe(name, batch.to(explanation.class_scores.device), explanation)
+
+
 def measure_of(metric: Metric) -> Measure:
-    """What a metric's numbers mean, as results state it."""
-    return Measure(
-        title=metric.title,
-        direction=metric.direction,
-        lower=metric.lower,
-        upper=metric.upper,
-        unit=metric.unit,
-        per=metric.per,
-        version=metric.version,
-        reference=metric.reference,
-        chance_is=metric.chance_is,
-        note=metric.note,
-    )
+    """The meaning of a metric's numbers, as results state it: every field of `Measure` is one of `Metric`."""
+    return Measure(**{field: getattr(metric, field) for field in Measure.model_fields})
 
 
 def scored(metric: Metric, scores: Scores, who: str) -> Scored:

@@ -1,4 +1,4 @@
-"""Where is the user's own network? ``module:factory``, or ``path/to/file.py:factory``. This module imports no torch."""
+"""The user's own network: ``module:factory``, or ``path/to/file.py:factory``. This module imports no torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sembench.errors import PluginBroken, SuiteInvalid
@@ -85,15 +86,22 @@ def _here() -> Iterator[None]:
         sys.path.remove(place)
 
 
-def _from_name(name: str) -> Any:
+def _from_name(name: str) -> ModuleType:
     with _here():
         return importlib.import_module(name)
 
 
-def _from_file(path: Path) -> Any:
+def _from_file(path: Path) -> ModuleType:
     name = f"sembench_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-    if name in sys.modules:
-        return sys.modules[name]
+    return sys.modules[name] if name in sys.modules else module_from_file(path, name)
+
+
+def module_from_file(path: Path, name: str) -> ModuleType:
+    """Runs a Python file as the module ``name``; one that fails leaves no module behind.
+
+    Raises:
+        ImportError: If it is not a Python file; and whatever the file raises.
+    """
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

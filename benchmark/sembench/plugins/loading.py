@@ -1,4 +1,4 @@
-"""How do plugins get in that are not installed? By module name or by file; what they register counts as theirs.
+"""Loads plugins that are not installed, by module name or by file; what they register counts as theirs.
 
 A plugin registers at import, with the decorators of `sembench.plugins.registry`::
 
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sembench.errors import NameTaken, PluginBroken
+from sembench.plugins.factory import module_from_file
 
 
 def load_plugins(specs: Iterable[str]) -> None:
@@ -58,16 +59,7 @@ def _load_file(path: Path) -> None:
         if loaded.__file__ == str(path):
             return
         raise PluginBroken(f"plugin {path}: a module called {path.stem} is loaded already; rename the file.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise PluginBroken(f"plugin {path} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
+    module_from_file(path, path.stem)
 
 
 def _load_module(name: str) -> None:

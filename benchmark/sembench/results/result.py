@@ -1,4 +1,4 @@
-"""The file that one cell of the benchmark leaves: numbers, what they mean, and where they come from.
+"""The file that one run of the benchmark leaves: numbers, what they mean, and where they come from.
 
 A result is one JSON file at ``<root>/<suite>/<data set>/<explainer>/seed-<n>.json``. It is written under a temporary
 name and renamed, so a result that exists is complete; a missing file means *not run*. This module imports no torch.
@@ -12,95 +12,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from sembench.errors import ResultDamaged
 from sembench.files import write_atomically
 from sembench.plugins.registry import LONGEST_NAME, NAME
+from sembench.results.score import Measure, NotApplicable, Number, Score, Scored, Strict, Unit
+from sembench.results.scorecard import html
 
-Number = FiniteFloat
-Values = Annotated[tuple[Number, ...], Field(min_length=1)]
-Unit = Literal["test image", "training image", "explained image", "prototype", "attribute"]
+__all__ = [
+    "Cost", "Kind", "Measure", "Name", "NotApplicable", "Provenance", "Result", "Score", "Scored", "Unit", "digest",
+    "read_result", "result_path", "write_result", "wrong_fields",
+]  # fmt: skip
+
 Kind = Literal["explainer", "control", "reference"]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=NAME)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Measure(_Strict):
-    """What a number means: the part of a metric that a reader of results needs.
-
-    Attributes:
-        title: Name as printed on the board, e.g. ``"LRP-KL"``.
-        direction: Whether higher or lower values are better.
-        lower: Smallest possible value, ``None`` if unbounded.
-        upper: Largest possible value, ``None`` if unbounded.
-        unit: Unit of the values, ``""`` for a pure number.
-        per: What one value belongs to.
-        version: Raised whenever the definition changes; versions never mix on a board.
-        reference: Paper and equation.
-        chance_is: What the chance level stands for, in words.
-        note: What a reader must know to read the number rightly.
-    """
-
-    title: str
-    direction: Literal["higher", "lower"]
-    lower: Number | None
-    upper: Number | None
-    unit: str = ""
-    per: Unit
-    version: int
-    reference: str
-    chance_is: str
-    note: str = ""
-
-
-class Scored(_Strict):
-    """A metric's scores in one cell.
-
-    Attributes:
-        measure: What the values mean.
-        values: One score per unit (image or prototype), never averaged.
-        chance: Chance level: one number, one per unit, or ``None`` where the metric knows none.
-        variants: The same scores under other definitions of the metric, by name; computed on request.
-        details: Further series that belong to the scores, e.g. mean curves, by name.
-    """
-
-    status: Literal["scored"] = "scored"
-    measure: Measure
-    values: Values
-    chance: Number | Values | None = None
-    variants: dict[str, Values] = {}
-    details: dict[str, Values] = {}
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Scored:
-        if isinstance(self.chance, tuple) and len(self.chance) != len(self.values):
-            raise ValueError(f"chance has {len(self.chance)} entries for {len(self.values)} values")
-        low, high = self.measure.lower, self.measure.upper
-        for name, series in {"values": self.values, **self.variants}.items():
-            if low is not None and min(series) < low - 1e-6:
-                raise ValueError(f"{name}: {min(series)} is below the declared lower bound {low}")
-            if high is not None and max(series) > high + 1e-6:
-                raise ValueError(f"{name}: {max(series)} is above the declared upper bound {high}")
-        return self
-
-
-class NotApplicable(_Strict):
-    """A metric that does not apply to this explainer or data set, and why."""
-
-    status: Literal["not applicable"] = "not applicable"
-    measure: Measure
-    reason: str
-
-
-Score = Annotated[Scored | NotApplicable, Field(discriminator="status")]
-
-
-class Cost(_Strict):
-    """What a cell cost. Counts are exact and comparable; seconds only within one run on one machine.
+class Cost(Strict):
+    """Costs of a run. Counts are exact and comparable; seconds only among runs on one machine.
 
     Attributes:
         backbone_seconds: Time to train the backbone, s (as measured when it was trained).
@@ -133,8 +63,8 @@ class Cost(_Strict):
     hyperparameters: int
 
 
-class Provenance(_Strict):
-    """Where the numbers come from.
+class Provenance(Strict):
+    """Origin of the numbers.
 
     Attributes:
         created: UTC time of writing, ISO 8601.
@@ -157,7 +87,7 @@ class Provenance(_Strict):
         deterministic: Whether deterministic algorithms were enforced.
         batch_size: Images per forward pass of the evaluation.
         hardware: Processor, operating system and memory.
-        seeds: The integers drawn from the cell's seed, by purpose.
+        seeds: The integers drawn from the run's seed, by purpose.
         exceptions: Promises of `sembench.testing` that the explainer declares not to keep, and why.
     """
 
@@ -185,8 +115,8 @@ class Provenance(_Strict):
     exceptions: dict[str, str] = {}
 
 
-class Result(_Strict):
-    """One cell: one explainer on one data set with one seed.
+class Result(Strict):
+    """One run: one explainer on one data set with one seed.
 
     Attributes:
         schema_version: Version of this schema.
@@ -194,7 +124,7 @@ class Result(_Strict):
         dataset: Label of the data set on the board.
         explainer: Label of the entry on the board.
         kind: ``explainer``, ``control`` (an entry with a known answer) or ``reference`` (the black box).
-        seed: Seed of the cell.
+        seed: Seed of the run.
         identity: SHA-256 of ``settings``: two results with the same identity answer the same question.
         settings: All that was asked for: explainer, data set, backbone, training, evaluation, metrics.
         hyperparameters: The explainer's recipe with every default resolved.
@@ -225,8 +155,6 @@ class Result(_Strict):
         return asked if isinstance(asked, dict) else {}
 
     def _repr_html_(self) -> str:
-        from sembench.results.scorecard import html
-
         title = f"{self.explainer} on {self.dataset}, seed {self.seed} (suite {self.suite})"
         return html(title, self.scores)
 
@@ -245,7 +173,7 @@ def digest(settings: Mapping[str, Any]) -> str:
 
 
 def result_path(root: Path, suite: str, dataset: str, explainer: str, seed: int) -> Path:
-    """Where the result of a cell lies below ``root``."""
+    """Where the result of a run lies below ``root``."""
     return root / suite / dataset / explainer / f"seed-{seed}.json"
 
 
@@ -289,8 +217,8 @@ def read_result(path: Path) -> Result:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
         raise ResultDamaged(
-            f"{path}: {field}: {first['msg']}. Delete the file and run its cell again, or restore it from where it was "
-            "copied."
+            f"{path}: {field}: {first['msg']}. Delete the file and compute it again, or restore it from where it "
+            "was copied."
         ) from error
     except OSError as error:
         raise ResultDamaged(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""How do scores show themselves, in a terminal and in a notebook? Mean, chance level, direction. Imports no torch."""
+"""Renders scores as text and HTML: mean, chance level, direction. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from html import escape
 from statistics import fmean
 
-from sembench.results.result import NotApplicable, Score
+from sembench.results.score import NotApplicable, Score
 
 _HEAD = ("measure", "mean", "by chance", "better", "over")
 
 
 class Scorecard(dict[str, Score]):
-    """Scores by metric, which show themselves as a table."""
+    """Scores by metric, shown as a table in a terminal and in a notebook."""
 
     def __repr__(self) -> str:
         lines = [_HEAD, *rows(self)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -15,6 +15,7 @@ from sembench.data.dataset import Normalisation
 from sembench.errors import SuiteInvalid
 from sembench.plugins.registry import BACKBONES
 from sembench.relevance.conservation import examine_relevance
+from sembench.suites.suite import BackboneSpec
 
 
 def adapt(
@@ -39,7 +40,7 @@ def adapt(
 
 
 def backbone_of(
-    spec: Mapping[str, Any], n_classes: int | None, *, image_size: int, normalisation: Normalisation
+    spec: BackboneSpec, n_classes: int | None, *, image_size: int, normalisation: Normalisation
 ) -> Backbone:
     """The backbone that a suite asks for, with its initial weights, drawn from the global stream.
 
@@ -53,27 +54,27 @@ def backbone_of(
         SuiteInvalid: If these settings do not go together.
         BackboneUnfit: If the network cannot be wrapped.
     """
-    return examine_relevance(built(functools.partial(_made, dict(spec), n_classes, image_size, normalisation)))
+    return examine_relevance(built(functools.partial(_made, spec, n_classes, image_size, normalisation)))
 
 
-def _made(spec: Mapping[str, Any], n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:
-    name, factory = spec["name"], BACKBONES.get(spec["name"])
-    options: dict[str, Any] = {"weights": spec["weights"]}
+def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:
+    name, factory = spec.name, BACKBONES.get(spec.name)
+    options: dict[str, Any] = {"weights": spec.weights}
     accepted = inspect.signature(factory).parameters
     if "image_size" in accepted:
         options["image_size"] = image_size
-    if spec.get("blocks"):
+    if spec.blocks:
         if "blocks" not in accepted:
-            raise SuiteInvalid(f"the blocks of backbone {name!r} are fixed; leave out blocks = {list(spec['blocks'])}.")
-        options["blocks"] = spec["blocks"]
+            raise SuiteInvalid(f"the blocks of backbone {name!r} are fixed; leave out blocks = {list(spec.blocks)}.")
+        options["blocks"] = list(spec.blocks)
     backbone: Backbone = factory(n_classes, **options)
     outputs = getattr(backbone, "outputs", n_classes)
-    if spec.get("frozen") and outputs != n_classes:
+    if spec.frozen and outputs != n_classes:
         raise SuiteInvalid(
             f"backbone {name!r} is frozen, but has {outputs} classes where the data set has {n_classes}. Leave out "
             "frozen, and a new linear layer is trained with the rest."
         )
-    if spec.get("mean"):
-        wanted = Normalisation(tuple(spec["mean"]), tuple(spec["std"]))
+    if spec.mean is not None and spec.std is not None:
+        wanted = Normalisation(spec.mean, spec.std)
         backbone.blocks[0] = nn.Sequential(Rescale(normalisation, wanted), backbone.blocks[0])
     return backbone

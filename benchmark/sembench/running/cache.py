@@ -1,4 +1,4 @@
-"""Where do trained and fitted models go? Into a content-addressed store of safetensors files, never pickle.
+"""Store of trained and fitted models: safetensors files addressed by content, never pickle.
 
 What was found out about the files of data sets lies beside them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,40 @@ class Cache:
     def discard(self, kind: str, key: Mapping[str, Any]) -> None:
         """Removes a model; it may be absent."""
         self.path(kind, key).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in the cache.
+
+    Attributes:
+        cache: The cache.
+        kind: Kind of the model.
+        key: Everything that the model depends on.
+        note: Takes what the user should know.
+    """
+
+    cache: Cache
+    kind: str
+    key: Mapping[str, Any]
+    note: Callable[[str], None]
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What is stored; ``None``, with a note, where it is damaged: it is to be computed again."""
+        try:
+            return self.cache.load(self.kind, self.key)
+        except CacheDamaged as error:
+            self.note(f"{error} It is computed again.")
+            self.discard()
+            return None
+
+    def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Replaces what is stored."""
+        self.cache.save(self.kind, self.key, tensors, facts)
+
+    def discard(self) -> None:
+        """Removes what is stored, if anything."""
+        self.cache.discard(self.kind, self.key)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What reads a cell's data set, and does it take the cell's options? Reads no data itself."""
+"""Loaders of data sets with the options of a run; licences and downloads. Reads no data itself."""
 
 from __future__ import annotations
 
@@ -15,41 +15,35 @@ from pydantic.errors import PydanticUserError
 from sembench.data.declaration import Licence, fetch_of, licence_of
 from sembench.errors import PluginBroken, SuiteInvalid
 from sembench.plugins.registry import DATASETS
-from sembench.suites.plan import Cell
+from sembench.suites.plan import Run
 
 if TYPE_CHECKING:
     from sembench.data.dataset import Dataset
 
 
-def options_of(cell: Cell) -> dict[str, Any]:
-    """The options of the cell's data set, its image size left out."""
-    spec: Any = cell.settings["dataset"]
-    return dict(spec.get("parameters", {}))
-
-
-def loader_of(cell: Cell) -> Callable[[Path], Dataset]:
-    """What reads the cell's data set from a root folder, with the cell's options.
+def loader_of(run: Run) -> Callable[[Path], Dataset]:
+    """The function that reads the run's data set from a root folder, with the run's options.
 
     Raises:
         UnknownName, PluginBroken: If there is no such data set, or it is no function.
         SuiteInvalid: If it does not take these options, by their names and by the types that it annotates.
     """
-    spec: Any = cell.settings["dataset"]
-    load = DATASETS.get(spec["name"])
+    name = run.data.name
+    load = DATASETS.get(name)
     if not callable(load):
-        raise PluginBroken(f"data set {spec['name']!r} is a {type(load).__name__}, not a function that loads one.")
-    size = {} if spec["image_size"] is None else {"image_size": spec["image_size"]}
-    options = {**size, **options_of(cell)}
+        raise PluginBroken(f"data set {name!r} is a {type(load).__name__}, not a function that loads one.")
+    size = {} if run.data.image_size is None else {"image_size": run.data.image_size}
+    options = {**size, **run.data.parameters}
     signature = inspect.signature(load)
     try:
         signature.bind(Path(), **options)
     except TypeError as error:
         accepted = ", ".join(list(signature.parameters)[1:])
-        raise SuiteInvalid(f"{spec['name']}: {error}. Options of {spec['name']} are: {accepted}.") from error
-    for name, annotation in _annotations(load).items():
-        if name in options and not _takes(annotation, options[name]):
-            accepted = annotation.__name__ if isinstance(annotation, type) else signature.parameters[name].annotation
-            raise SuiteInvalid(f"{spec['name']}: the option {name} is {options[name]!r}; accepted is {accepted}.")
+        raise SuiteInvalid(f"{name}: {error}. Options of {name} are: {accepted}.") from error
+    for option, annotation in _annotations(load).items():
+        if option in options and not _takes(annotation, options[option]):
+            accepted = annotation.__name__ if isinstance(annotation, type) else signature.parameters[option].annotation
+            raise SuiteInvalid(f"{name}: the option {option} is {options[option]!r}; accepted is {accepted}.")
     return partial(load, **options)
 
 
@@ -72,24 +66,25 @@ def _takes(annotation: Any, value: object) -> bool:
     return True
 
 
-def licences(cells: Iterable[Cell]) -> dict[str, Licence]:
-    """The licence that each data set of these cells declares, by label. Reads no data.
+def one_per_dataset(runs: Iterable[Run]) -> list[Run]:
+    """A run for each data set of each suite; all others of that data set ask for the same options."""
+    return list({(run.suite, run.dataset): run for run in runs}.values())
+
+
+def licences(runs: Iterable[Run]) -> dict[str, Licence]:
+    """The licence that each data set of these runs declares, by label. Reads no data.
 
     Raises:
         UnknownName, PluginBroken: If there is no such data set.
     """
-    found: dict[str, Licence] = {}
-    for cell in cells:
-        if cell.dataset not in found:
-            found[cell.dataset] = licence_of(DATASETS.get(cell.named("dataset")), options_of(cell))
-    return found
+    return {run.dataset: licence_of(DATASETS.get(run.data.name), run.data.parameters) for run in one_per_dataset(runs)}
 
 
-def fetch(cells: Iterable[Cell], data_root: Path, report: Callable[[str], None]) -> None:
-    """Fetches the published files of every data set of these cells, those that are there already left alone.
+def fetch(runs: Iterable[Run], data_root: Path, report: Callable[[str], None]) -> None:
+    """Fetches the published files of every data set of these runs, those that are there already left alone.
 
     Args:
-        cells: The cells that are to run.
+        runs: The runs that are to be made.
         data_root: Folder of data sets.
         report: Takes a line for each data set.
 
@@ -97,15 +92,11 @@ def fetch(cells: Iterable[Cell], data_root: Path, report: Callable[[str], None])
         UnknownName, PluginBroken: If there is no such data set.
         DataMissing: If files cannot be fetched.
     """
-    seen = set()
-    for cell in cells:
-        if cell.dataset in seen:
-            continue
-        seen.add(cell.dataset)
-        fetcher = fetch_of(DATASETS.get(cell.named("dataset")))
+    for run in one_per_dataset(runs):
+        fetcher = fetch_of(DATASETS.get(run.data.name))
         if fetcher is None:
-            report(f"{cell.dataset}: nothing to fetch; sembench knows no address of it")
+            report(f"{run.dataset}: nothing to fetch; sembench knows no address of it")
             continue
-        report(f"{cell.dataset}: fetching what is missing into {data_root}")
+        report(f"{run.dataset}: fetching what is missing into {data_root}")
         data_root.mkdir(parents=True, exist_ok=True)
-        fetcher(data_root, options_of(cell))
+        fetcher(data_root, run.data.parameters)

@@ -1,4 +1,4 @@
-"""How is a person told? A live line at a terminal, plain lines anywhere else."""
+"""Progress of runs: a live line at a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from sembench.errors import first_line
 from sembench.results.result import Result, Scored, wrong_fields
-from sembench.suites.plan import Cell
+from sembench.suites.plan import Run
 
 
 def summary_of(result: Result) -> str:
@@ -38,8 +38,8 @@ class PlainReporter:
 
     Args:
         stream: Where lines go.
-        total: Cells of the run.
-        done: Cells that were there already.
+        total: Runs in all.
+        done: Runs that were there already.
     """
 
     def __init__(self, stream: TextIO, total: int, done: int) -> None:
@@ -53,55 +53,55 @@ class PlainReporter:
         self._stream.write(f"[{elapsed:7.1f} s] {text}\n")
         self._stream.flush()
 
-    def phase(self, cell: Cell, text: str) -> None:
+    def phase(self, run: Run, text: str) -> None:
         """A line per phase."""
-        self._line(f"{cell.name}: {text}")
+        self._line(f"{run.name}: {text}")
 
     def note(self, text: str) -> None:
         """A line per note."""
         self._line(f"note: {text}")
 
-    def finished(self, cell: Cell, result: Result, seconds: float) -> None:
+    def finished(self, run: Run, result: Result, seconds: float) -> None:
         """A line with the result's means."""
         self._done += 1
-        self._line(f"{cell.name}: done in {seconds:.1f} s ({self._done}/{self._total}): {summary_of(result)}")
+        self._line(f"{run.name}: done in {seconds:.1f} s ({self._done}/{self._total}): {summary_of(result)}")
 
-    def failed(self, cell: Cell, error: Exception) -> None:
+    def failed(self, run: Run, error: Exception) -> None:
         """A line with the reason."""
-        self._line(f"{cell.name}: FAILED: {reason_of(error)}")
+        self._line(f"{run.name}: FAILED: {reason_of(error)}")
 
 
 class LiveReporter:
-    """A progress bar, with a line above it per finished cell.
+    """A progress bar, with a line above it per finished run.
 
     Args:
         progress: rich's progress display, running.
-        total: Cells of the run.
-        done: Cells that were there already.
+        total: Runs in all.
+        done: Runs that were there already.
     """
 
     def __init__(self, progress: Progress, total: int, done: int) -> None:
         self._progress = progress
         self._task: TaskID = progress.add_task("starting", total=total, completed=done)
 
-    def phase(self, cell: Cell, text: str) -> None:
+    def phase(self, run: Run, text: str) -> None:
         """Changes the text beside the bar."""
-        self._progress.update(self._task, description=escape(f"{cell.name}: {text}"))
+        self._progress.update(self._task, description=escape(f"{run.name}: {text}"))
 
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._progress.console.print(f"note: {escape(text)}", style="yellow")
 
-    def finished(self, cell: Cell, result: Result, seconds: float) -> None:
+    def finished(self, run: Run, result: Result, seconds: float) -> None:
         """A line above the bar, and a step of the bar."""
         self._progress.console.print(
-            f"[green]done[/] {escape(cell.name)} ({seconds:.1f} s) {escape(summary_of(result))}"
+            f"[green]done[/] {escape(run.name)} ({seconds:.1f} s) {escape(summary_of(result))}"
         )
         self._progress.advance(self._task)
 
-    def failed(self, cell: Cell, error: Exception) -> None:
+    def failed(self, run: Run, error: Exception) -> None:
         """A line above the bar, and a step of the bar."""
-        text = escape(f"{cell.name}: {reason_of(error)}")
+        text = escape(f"{run.name}: {reason_of(error)}")
         self._progress.console.print(f"[red]failed[/] {text}")
         self._progress.advance(self._task)
 

@@ -1,4 +1,4 @@
-"""Where does a number come from? Versions, hashes, machine, seeds; and how scores become a part of a result."""
+"""Provenance of a result: versions, hashes, machine, seeds."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sembench.cost import hardware
 from sembench.data.dataset import Dataset
 from sembench.results.result import Provenance
 from sembench.seeding import derive
-from sembench.suites.plan import Cell, sources
+from sembench.suites.plan import Run
 
 _PACKAGES = ("torch", "torchvision", "zennit", "scikit-learn", "numpy", "scipy", "pillow", "safetensors")
 
 
 def provenance_of(
-    cell: Cell,
+    run: Run,
     dataset: Dataset,
     *,
     backbone_sha256: str,
@@ -29,7 +29,7 @@ def provenance_of(
     device: torch.device,
     exceptions: Mapping[str, str],
 ) -> Provenance:
-    """Everything that a reader needs to repeat a cell."""
+    """Everything that a reader needs to repeat a run."""
     normalisation = dataset.train.normalisation
     purposes = ("backbone", "training", "fit")
     return Provenance(
@@ -37,7 +37,7 @@ def provenance_of(
         sembench=_version("sembench"),
         python=platform.python_version(),
         packages={name: _version(name) for name in _PACKAGES},
-        sources=sources(cell),
+        sources=run.sources,
         dataset_sha256=dataset.sha256,
         dataset_statistics={"mean": normalisation.mean, "std": normalisation.std},
         dataset_sizes={"train": len(dataset.train), "test": len(dataset.test)},
@@ -52,9 +52,9 @@ def provenance_of(
         threads=torch.get_num_threads(),
         deterministic=torch.are_deterministic_algorithms_enabled()
         and not torch.is_deterministic_algorithms_warn_only_enabled(),
-        batch_size=cell.batch_size,
+        batch_size=run.evaluation.batch_size,
         hardware=dict(hardware()),
-        seeds={purpose: derive(cell.seed, cell.named("dataset"), purpose) for purpose in purposes},
+        seeds={purpose: derive(run.seed, run.data.name, purpose) for purpose in purposes},
         exceptions=dict(exceptions),
     )
 

@@ -1,7 +1,7 @@
-"""Runs cells: one explainer, one data set, one seed in, one result file out.
+"""Makes runs: one explainer, one data set, one seed in, one result file out.
 
-This is the only place that knows of devices, clocks and files at once. A cell that fails is reported and the others go
-on; what is finished stays; a run that was killed goes on where it was, with the same numbers.
+This is the only place that knows of devices, clocks and files at once. A run that fails is reported and the others go
+on; what is finished stays; a command that was killed goes on where it was, with the same numbers.
 """
 
 from __future__ import annotations
@@ -16,70 +16,61 @@ from typing import Any, Protocol
 
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from sembench.backbones.backbone import every_pass_made
 from sembench.cost import PassCounter, peak_memory, tensor_count
-from sembench.data.dataset import Dataset
 from sembench.errors import DiskFull, FolderBusy, NotWritable, PluginBroken
 from sembench.evaluation.evaluation import Evaluation
 from sembench.explainers.explainer import Explainer
 from sembench.files import require_writable, write_atomically, writing
 from sembench.metrics.applicability import Offer, offer
-from sembench.metrics.scoring import measure_of, score
+from sembench.metrics.scoring import not_applicable, score
 from sembench.plugins.registry import METRICS
-from sembench.results.result import Cost, NotApplicable, Result, Score, write_result
+from sembench.results.result import Cost, Result, write_result
+from sembench.results.score import Score
 from sembench.running.cache import Cache, tensors_sha256
-from sembench.running.datasets import loader_of
-from sembench.running.preparation import (
-    Fitted,
-    Preparation,
-    Trained,
-    clock,
-    deterministic,
-    device_of,
-    json_of,
-    recipe_of,
-)
+from sembench.running.datasets import loader_of, one_per_dataset
+from sembench.running.device import clock, deterministic, device_of
+from sembench.running.preparation import Fitted, Preparation, Prepared, Trained, json_of, recipe_of
 from sembench.running.provenance import provenance_of
 from sembench.seeding import derive, isolated
-from sembench.suites.plan import Cell
+from sembench.suites.plan import Run
 from sembench.types import Capability, check_finite
 
 
 class Reporter(Protocol):
-    """Who is told what the runner does."""
+    """Takes what the runner has to say."""
 
-    def phase(self, cell: Cell, text: str) -> None:
-        """What a cell is busy with."""
+    def phase(self, run: Run, text: str) -> None:
+        """A run is busy with something else."""
 
     def note(self, text: str) -> None:
         """Something that the user should know, but that stops nothing."""
 
-    def finished(self, cell: Cell, result: Result, seconds: float) -> None:
-        """A cell's result is written."""
+    def finished(self, run: Run, result: Result, seconds: float) -> None:
+        """A run's result is written."""
 
-    def failed(self, cell: Cell, error: Exception) -> None:
-        """A cell ended without a result."""
+    def failed(self, run: Run, error: Exception) -> None:
+        """A run ended without a result."""
 
 
 @dataclass
 class Summary:
-    """How a run went: cells with a new result, and cells without one and why."""
+    """The runs that left a result, and those that did not, by name, with the reason."""
 
-    finished: list[Cell] = field(default_factory=list)
+    finished: list[Run] = field(default_factory=list)
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
 class Runner:
-    """Computes cells into a folder of results.
+    """Makes runs and writes their results into a folder.
 
     Args:
-        out: Folder of results; only one run at a time may write to it.
+        out: Folder of results; only one process at a time may write to it.
         cache: Store of trained backbones and fitted models.
         data_root: Folder of data sets.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``.
-        reporter: Who is told.
+        reporter: Takes what happens.
 
     Raises:
         SuiteInvalid: If the device is not there.
@@ -91,175 +82,151 @@ class Runner:
         self.reporter = reporter
         self.preparation = Preparation(cache, data_root, self.device, reporter.note)
 
-    def run(self, cells: Iterable[Cell]) -> Summary:
-        """Runs cells in their order.
+    def run(self, runs: Iterable[Run]) -> Summary:
+        """Makes runs in their order.
 
         Raises:
             UnknownName, SuiteInvalid: If a recipe does not take its hyper-parameters, or a data set its options;
                 nothing has run then.
-            FolderBusy: If another run writes to the folder.
+            FolderBusy: If another process writes to the folder.
             NotWritable: If nobody can; nothing has run then.
             DiskFull: If there is no room left; results written before are kept.
         """
-        cells = list(cells)
-        for cell in cells:
-            with suppress(PluginBroken):  # reported as the failure of its own cells, below
-                recipe_of(cell)
-        for cell in {(cell.suite, cell.dataset): cell for cell in cells}.values():
+        runs = list(runs)
+        for run in runs:
+            with suppress(PluginBroken):  # reported as the failure of its own runs, below
+                recipe_of(run)
+        for run in one_per_dataset(runs):
             with suppress(PluginBroken):
-                loader_of(cell)
+                loader_of(run)
         summary = Summary()
         with _locked(self.out), deterministic(self.device):
-            for cell in cells:
+            for run in runs:
                 started = time.perf_counter()
                 try:
-                    require_writable(cell.path(self.out).parent)  # before anything is trained for it
-                    with isolated(derive(cell.seed, cell.named("dataset"), "global streams")):
-                        result = self._run(cell)
+                    require_writable(run.path(self.out).parent)  # before anything is trained for it
+                    with isolated(derive(run.seed, run.data.name, "global streams")):
+                        result = self._run(run)
                     write_result(self.out, result)
                 except DiskFull:
                     raise
-                except Exception as error:  # noqa: BLE001 - whatever a plugin does, the other cells go on
-                    summary.failed[cell.name] = error
-                    self.reporter.failed(cell, error)
-                    self._keep_traceback(cell)
+                except Exception as error:  # noqa: BLE001 - whatever a plugin does, the other runs go on
+                    summary.failed[run.name] = error
+                    self.reporter.failed(run, error)
+                    self._keep_traceback(run)
                 else:
-                    _failure_path(self.out, cell).unlink(missing_ok=True)
-                    summary.finished.append(cell)
-                    self.reporter.finished(cell, result, time.perf_counter() - started)
+                    _failure_path(self.out, run).unlink(missing_ok=True)
+                    summary.finished.append(run)
+                    self.reporter.finished(run, result, time.perf_counter() - started)
         return summary
 
-    def _keep_traceback(self, cell: Cell) -> None:
-        """Writes the traceback of the error that is being handled beside the cell's result, or notes that it cannot."""
+    def _keep_traceback(self, run: Run) -> None:
+        """Writes the traceback of the error that is being handled beside the run's result, or notes that it cannot."""
         try:
-            write_atomically(_failure_path(self.out, cell), traceback.format_exc().encode())
+            write_atomically(_failure_path(self.out, run), traceback.format_exc().encode())
         except NotWritable as error:
-            self.reporter.note(f"the traceback of {cell.name} is lost: {error}")
+            self.reporter.note(f"the traceback of {run.name} is lost: {error}")
 
-    def _run(self, cell: Cell) -> Result:
+    def _run(self, run: Run) -> Result:
         def report(text: str) -> None:
-            self.reporter.phase(cell, text)
+            self.reporter.phase(run, text)
 
-        recipe, metrics = recipe_of(cell), [METRICS.get(name) for name in cell.metrics]
-        dataset = self.preparation.dataset(cell, report)
-        trained = self.preparation.black_box(cell, dataset, report)
-        offered = offer(recipe, trained.backbone, dataset.supports)
+        metrics = [METRICS.get(name) for name in run.metrics]
+        prepared = self.preparation.prepared(run, report)
+        recipe, trained = prepared.recipe, prepared.trained
+        offered = offer(recipe, trained.backbone, prepared.dataset.supports)
         if offered.obstacle is not None:
-            none: dict[str, Score] = {
-                metric.name: NotApplicable(measure=measure_of(metric), reason=offered.obstacle) for metric in metrics
-            }
-            cost = _cost_of_nothing(recipe, trained, self.device)
-            return self._result(cell, recipe, trained, dataset, {}, none, cost)
-        fitted = self.preparation.model(cell, recipe, trained, dataset, report)
+            none: dict[str, Score] = {metric.name: not_applicable(metric, offered.obstacle) for metric in metrics}
+            return self._result(prepared, None, none, _cost(recipe, trained, self.device))
+        fitted = self.preparation.model(prepared, report)
         report("evaluating")
-        check_finite("prototypes", fitted.model.prototypes.vectors, cell.entry)
-        evaluation = Evaluation(fitted.model, trained.reference, cell.entry)
+        check_finite("prototypes", fitted.model.prototypes.vectors, run.entry)
+        evaluation = Evaluation(fitted.model, trained.reference, run.entry)
         with evaluation.counter:
             scores = score(offered, metrics, evaluation)
             with every_pass_made(trained.backbone):
                 timing = _timing(offered, evaluation)
-        trained.require_untouched(cell.entry)
-        cost = self._cost(recipe, trained, fitted, evaluation, timing)
-        return self._result(cell, recipe, trained, dataset, fitted.model.fitted_state(), scores, cost)
+        trained.require_untouched(run.entry)
+        cost = _cost(
+            recipe,
+            trained,
+            self.device,
+            fitted,
+            **timing,
+            evaluation_passes=evaluation.counter.passes,
+            evaluation_images=evaluation.counter.images,
+        )
+        return self._result(prepared, fitted, scores, cost)
 
-    def _result(
-        self,
-        cell: Cell,
-        recipe: Explainer,
-        trained: Trained,
-        dataset: Dataset,
-        state: dict[str, Tensor],
-        scores: dict[str, Score],
-        cost: Cost,
-    ) -> Result:
+    def _result(self, prepared: Prepared, fitted: Fitted | None, scores: dict[str, Score], cost: Cost) -> Result:
+        run, recipe, trained = prepared.run, prepared.recipe, prepared.trained
         return Result(
-            suite=cell.suite,
-            dataset=cell.dataset,
-            explainer=cell.entry,
+            suite=run.suite,
+            dataset=run.dataset,
+            explainer=run.entry,
             kind=recipe.kind,
-            seed=cell.seed,
-            identity=cell.identity,
-            settings=cell.settings,
+            seed=run.seed,
+            identity=run.identity,
+            settings=run.settings,
             hyperparameters=json_of(recipe),
             explained_images=tuple(trained.reference.sample.indices.tolist()),
             scores=scores,
             cost=cost,
             provenance=provenance_of(
-                cell,
-                dataset,
+                run,
+                prepared.dataset,
                 backbone_sha256=trained.sha256,
-                backbone_training=trained.recipe,
-                model_sha256=tensors_sha256(state),
+                backbone_training=trained.settings,
+                model_sha256=tensors_sha256({} if fitted is None else fitted.model.fitted_state()),
                 device=self.device,
                 exceptions=recipe.exceptions,
             ),
         )
 
-    def _cost(
-        self, recipe: Explainer, trained: Trained, fitted: Fitted, evaluation: Evaluation, timing: dict[str, Any]
-    ) -> Cost:
-        return Cost(
-            **timing,
-            backbone_seconds=trained.seconds,
-            fit_seconds=fitted.seconds,
-            fit_passes=fitted.passes,
-            fit_images=fitted.images,
-            evaluation_passes=evaluation.counter.passes,
-            evaluation_images=evaluation.counter.images,
-            peak_memory_bytes=peak_memory(self.device),
-            parameters=tensor_count(dict(fitted.model.state_dict())),
-            own_parameters=tensor_count(fitted.model.fitted_state()),
-            hyperparameters=len(recipe.hyperparameters()),
-        )
 
-
-def _cost_of_nothing(recipe: Explainer, trained: Trained, device: torch.device) -> Cost:
-    """What an entry cost that could not be fitted: no pass was made."""
+def _cost(
+    recipe: Explainer, trained: Trained, device: torch.device, fitted: Fitted | None = None, **measured: Any
+) -> Cost:
+    """Costs of a run; without a fitted model no pass was made."""
+    model = trained.backbone if fitted is None else fitted.model
+    nothing = dict.fromkeys(("predict_seconds_per_image", "explain_seconds_per_image", "explain_images"))
     return Cost(
+        **{**nothing, "evaluation_passes": 0, "evaluation_images": 0, **measured},
         backbone_seconds=trained.seconds,
-        fit_seconds=0.0,
-        fit_passes=0,
-        fit_images=0,
-        predict_seconds_per_image=None,
-        explain_seconds_per_image=None,
-        explain_images=None,
-        evaluation_passes=0,
-        evaluation_images=0,
+        fit_seconds=0.0 if fitted is None else fitted.seconds,
+        fit_passes=0 if fitted is None else fitted.passes,
+        fit_images=0 if fitted is None else fitted.images,
         peak_memory_bytes=peak_memory(device),
-        parameters=tensor_count(dict(trained.backbone.state_dict())),
-        own_parameters=0,
+        parameters=tensor_count(dict(model.state_dict())),
+        own_parameters=0 if fitted is None else tensor_count(fitted.model.fitted_state()),
         hyperparameters=len(recipe.hyperparameters()),
     )
 
 
-def _timing(offered: Offer, evaluation: Evaluation) -> dict[str, Any]:
-    """Seconds per image to classify and to explain, over the explained sample."""
+def _timing(offered: Offer, evaluation: Evaluation) -> dict[str, float]:
+    """Seconds per image to classify and to explain, over the explained sample; without attribution to classify only."""
     count, device = len(evaluation.sample), evaluation.reference.backbone.device
     images = evaluation.sample.images.to(device)
     started = clock(device)
     evaluation.predict(images)
-    predict = (clock(device) - started) / count
-    if Capability.ATTRIBUTION not in offered.offered:
-        return {"predict_seconds_per_image": predict, "explain_seconds_per_image": None, "explain_images": None}
-    with PassCounter(evaluation.model) as counter:
-        started = clock(device)
-        evaluation.model.attribute(images)
-        explain = (clock(device) - started) / count
-    return {
-        "predict_seconds_per_image": predict,
-        "explain_seconds_per_image": explain,
-        "explain_images": counter.images / count,
-    }
+    timing = {"predict_seconds_per_image": (clock(device) - started) / count}
+    if Capability.ATTRIBUTION in offered.offered:
+        with PassCounter(evaluation.model) as counter:
+            started = clock(device)
+            evaluation.model.attribute(images)
+            timing["explain_seconds_per_image"] = (clock(device) - started) / count
+        timing["explain_images"] = counter.images / count
+    return timing
 
 
-def _failure_path(root: Path, cell: Cell) -> Path:
-    """Where the traceback of a failed cell goes, beside its result; removed once the cell succeeds."""
-    return cell.path(root).with_suffix(".error.txt")
+def _failure_path(root: Path, run: Run) -> Path:
+    """Place of the traceback of a failed run, beside its result; removed once the run succeeds."""
+    return run.path(root).with_suffix(".error.txt")
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder for this run. Raises `FolderBusy` at once if another run holds it, or `NotWritable`."""
+    """Holds the folder for this process. Raises `FolderBusy` at once if another one does, or `NotWritable`."""
     require_writable(folder)
     lock = FileLock(folder / ".lock", blocking=False)
     with writing(folder / ".lock"):
@@ -267,7 +234,7 @@ def _locked(folder: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout as error:
             raise FolderBusy(
-                f"another run is writing to {folder}. Wait for it, or give this one a folder of its own with --out."
+                f"another process is writing to {folder}. Wait for it, or give this one a folder of its own with --out."
             ) from error
     try:
         yield

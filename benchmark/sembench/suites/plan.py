@@ -1,68 +1,91 @@
-"""Which cells does a suite ask for, and which of them are there already? This module imports no torch."""
+"""The runs that a suite asks for, and which of them are there already. Imports no torch."""
 
 from __future__ import annotations
 
-import ast
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from sembench.plugins.factory import file_of, is_factory
+from sembench.errors import ResultDamaged
 from sembench.plugins.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
-from sembench.results.result import Result, digest, read_result, result_path
-from sembench.suites.suite import Suite
-
-UNKNOWN_SOURCE = "unknown"
-"""In place of a hash where code has no file, e.g. in a notebook; what such code fits is not cached."""
+from sembench.results.result import Result, digest, read_result, result_path, wrong_fields
+from sembench.suites.sources import backbone_hash, instrument_hash, source_hash
+from sembench.suites.suite import BackboneSpec, DatasetSpec, EvaluationSpec, ExplainerSpec, Suite, TrainingSpec
 
 Status = Literal["missing", "done", "stale"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Run:
     """One explainer on one data set with one seed: what is asked for.
 
     Attributes:
         suite: Name of the suite.
-        dataset: Label of the data set on the board.
-        entry: Label on the board.
+        data: The data set; what it says of backbone, training and seeds is in the fields below already.
+        explainer: The explainer.
+        backbone: The black box; the content of a weights file is named.
+        training: How the black box is trained.
+        evaluation: How the model is evaluated; its batch size decides no number beyond rounding.
+        metrics: Names of the metrics to compute.
         seed: The seed.
-        settings: Everything that decides the numbers, as JSON.
-        batch_size: Images per forward pass; decides no number beyond rounding.
     """
 
     suite: str
-    dataset: str
-    entry: str
+    data: DatasetSpec
+    explainer: ExplainerSpec
+    backbone: BackboneSpec
+    training: TrainingSpec
+    evaluation: EvaluationSpec
+    metrics: tuple[str, ...]
     seed: int
-    settings: dict[str, JsonValue]
-    batch_size: int
 
     @property
-    def identity(self) -> str:
-        """Hash of the settings: equal for two cells that ask the same question."""
-        return digest(self.settings)
+    def dataset(self) -> str:
+        """Label of the data set on the board."""
+        return self.data.entry
+
+    @property
+    def entry(self) -> str:
+        """Label of the explainer on the board."""
+        return self.explainer.entry
 
     @property
     def name(self) -> str:
         """``suite/data set/entry/seed-n``, for messages."""
         return f"{self.suite}/{self.dataset}/{self.entry}/seed-{self.seed}"
 
-    def named(self, key: str) -> str:
-        """Name of the explainer, data set or backbone in the settings."""
-        part = self.settings[key]
-        return str(part["name"]) if isinstance(part, dict) else str(part)
+    @cached_property
+    def settings(self) -> dict[str, JsonValue]:
+        """Everything that decides the numbers, as JSON."""
+        return {
+            "dataset": self.data.settings(),
+            "backbone": self.backbone.settings(),
+            "training": self.training.settings(),
+            "evaluation": self.evaluation.model_dump(mode="json", exclude={"batch_size"}),
+            "metrics": list(self.metrics),
+            "explainer": {"name": self.explainer.name, "parameters": self.explainer.parameters},
+            "seed": self.seed,
+        }
 
-    @property
-    def metrics(self) -> list[str]:
-        """Names of the metrics to compute."""
-        names = self.settings["metrics"]
-        return [str(name) for name in names] if isinstance(names, list) else []
+    @cached_property
+    def identity(self) -> str:
+        """Hash of the settings: equal for two runs that ask the same question."""
+        return digest(self.settings)
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Hashes of the source code that the numbers depend on."""
+        return {
+            "instrument": instrument_hash(),
+            "explainer": source_hash(EXPLAINERS.source(self.explainer.name)),
+            "dataset": source_hash(DATASETS.source(self.data.name)),
+            "backbone": backbone_hash(self.backbone.name),
+            **{f"metric {name}": source_hash(METRICS.source(name)) for name in self.metrics},
+        }
 
     def path(self, root: Path) -> Path:
         """Where the result lies below ``root``."""
@@ -75,8 +98,10 @@ def plan(
     explainers: Iterable[str] = (),
     datasets: Iterable[str] = (),
     seeds: Iterable[int] = (),
-) -> list[Cell]:
-    """The cells of a suite, grouped so that a trained backbone serves all entries that share it.
+) -> list[Run]:
+    """The runs of a suite, grouped so that a trained backbone serves all entries that share it.
+
+    Names are not looked up here: `check_names` does that for the runs that are still to be made.
 
     Args:
         suite: The suite.
@@ -86,132 +111,65 @@ def plan(
             is taken from the registry.
         seeds: Seeds instead of the data set's, or the suite's.
 
-    Names are not looked up here: `check_names` does that for the cells that are still to run.
+    Raises:
+        UnknownName: If what is given is no name at all.
+        SuiteInvalid: If a weights file is not the one that the suite names, or cannot be read.
     """
-    specs = [suite.explainer(entry) for entry in explainers] or list(suite.explainers)
-    sets = [suite.dataset(name) for name in datasets] or list(suite.datasets)
-    cells = []
-    for data in sets:
-        asked: dict[str, JsonValue] = {"name": data.name, "image_size": data.image_size}
-        common: dict[str, JsonValue] = {
-            "dataset": {**asked, "parameters": data.parameters} if data.parameters else asked,
-            "backbone": (data.backbone or suite.backbone).settings(),
-            "training": (data.training or suite.training).settings(),
-            "evaluation": suite.evaluation.model_dump(mode="json", exclude={"batch_size"}),
-            "metrics": list(suite.metrics),
-        }
-        for seed in tuple(seeds) or data.seeds or suite.seeds:
-            for spec in specs:
-                explainer: JsonValue = {"name": spec.name, "parameters": spec.parameters}
-                settings = {**common, "explainer": explainer, "seed": seed}
-                batch_size = suite.evaluation.batch_size
-                cells.append(Cell(suite.name, data.entry, spec.entry, seed, settings, batch_size))
-    return cells
+    specs = [suite.explainer(entry) for entry in explainers] or suite.explainers
+    runs = []
+    for data in [suite.dataset(name) for name in datasets] or suite.datasets:
+        backbone, training = (data.backbone or suite.backbone).resolved(), data.training or suite.training
+        runs += [
+            Run(suite.name, data, spec, backbone, training, suite.evaluation, suite.metrics, seed)
+            for seed in tuple(seeds) or data.seeds or suite.seeds
+            for spec in specs
+        ]
+    return runs
 
 
-def cell_of(result: Result) -> Cell:
-    """The cell that a result answers, to be computed again."""
-    told = result.provenance
-    return Cell(result.suite, result.dataset, result.explainer, result.seed, result.settings, told.batch_size)
+def run_of(result: Result) -> Run:
+    """The run that a result answers, to be made again.
+
+    Raises:
+        ResultDamaged: If the settings of the result are none that a suite can have.
+    """
+    asked: dict[str, JsonValue] = {**result.settings, "suite": result.suite, "seed": result.seed}
+    asked["data"] = _with(asked.get("dataset"), label=result.dataset)
+    asked["explainer"] = _with(asked.get("explainer"), label=result.explainer)
+    asked["evaluation"] = _with(asked.get("evaluation"), batch_size=result.provenance.batch_size)
+    place = f"{result.suite}/{result.dataset}/{result.explainer}/seed-{result.seed}"
+    remedy = "Compute the result again, with a suite of this version."
+    try:
+        run = TypeAdapter(Run).validate_python(asked)
+    except ValidationError as error:
+        raise ResultDamaged(f"{place}: settings: {wrong_fields(error, 'all of them')}. {remedy}") from error
+    if run.identity != result.identity:
+        raise ResultDamaged(f"{place}: its settings are not those of a suite, or of another seed. {remedy}")
+    return run
 
 
-def check_names(cells: Iterable[Cell]) -> None:
-    """Raises `UnknownName`, with near matches, for the first name in these cells that no registry knows."""
-    for cell in cells:
-        for registry, key in ((EXPLAINERS, "explainer"), (DATASETS, "dataset"), (BACKBONES, "backbone")):
-            registry.require(cell.named(key))
-        for metric in cell.metrics:
+def _with(spec: JsonValue, **more: JsonValue) -> JsonValue:
+    return {**spec, **more} if isinstance(spec, dict) else spec
+
+
+def check_names(runs: Iterable[Run]) -> None:
+    """Raises `UnknownName`, with near matches, for the first name in these runs that no registry knows."""
+    for run in runs:
+        EXPLAINERS.require(run.explainer.name)
+        DATASETS.require(run.data.name)
+        BACKBONES.require(run.backbone.name)
+        for metric in run.metrics:
             METRICS.require(metric)
 
 
-def status(cell: Cell, root: Path) -> tuple[Status, Result | None]:
-    """Is a cell's result there? ``stale`` if a result of other settings stands in its place.
+def status(run: Run, root: Path) -> tuple[Status, Result | None]:
+    """Whether the result of a run is there, and the result; ``stale`` if one of other settings stands in its place.
 
     Raises:
         ResultDamaged: If a file is there that cannot be read.
     """
-    path = cell.path(root)
+    path = run.path(root)
     if not path.exists():
         return "missing", None
     result = read_result(path)
-    return ("done" if result.identity == cell.identity else "stale"), result
-
-
-_MOVES_NUMBERS = (
-    "backbones", "data", "evaluation", "explainers", "metrics", "relevance", "running", "training", "cost.py",
-    "seeding.py", "similarity.py", "types.py",
-)  # fmt: skip
-"""The parts of sembench that decide a number; how a model is drawn, or a command spelled, decides none."""
-
-
-def sources(cell: Cell) -> dict[str, str]:
-    """Hashes of the source code that a cell's numbers depend on, found without importing it."""
-    return {
-        "instrument": _instrument_hash(),
-        "explainer": _source_hash(EXPLAINERS.source(cell.named("explainer"))),
-        "dataset": _source_hash(DATASETS.source(cell.named("dataset"))),
-        "backbone": _backbone_hash(cell.named("backbone")),
-        **{f"metric {name}": _source_hash(METRICS.source(name)) for name in cell.metrics},
-    }
-
-
-def _backbone_hash(name: str) -> str:
-    """Hash of the code behind a backbone; for a network of the user's, of its file together with ours."""
-    ours = _source_hash(BACKBONES.source(name))
-    if not is_factory(name):
-        return ours
-    own = _source_hash(file_of(name))
-    return own if own == UNKNOWN_SOURCE else hashlib.sha256(f"{ours} {own}".encode()).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _instrument_hash() -> str:
-    """SHA-256 of every module of sembench that decides a number."""
-    root = Path(__file__).parents[1]
-    places = [root / name for name in _MOVES_NUMBERS]
-    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
-    return _hash_of(files, root)
-
-
-@lru_cache(maxsize=256)
-def _source_hash(path: Path | None) -> str:
-    """SHA-256 of a module together with what it imports of its own package, directly or not.
-
-    Of a module of sembench itself only the file counts here: the rest of it is the instrument's.
-    """
-    if path is None:
-        return UNKNOWN_SOURCE
-    root = path.parent
-    while (root / "__init__.py").exists():
-        root = root.parent
-    if root == path.parent or root == Path(__file__).parents[2]:
-        return _hash_of([path], path.parent)
-    found, open_ends = {path}, [path]
-    while open_ends:
-        for file in _imported(open_ends.pop(), root) - found:
-            found.add(file)
-            open_ends.append(file)
-    return _hash_of(found, root)
-
-
-def _imported(path: Path, root: Path) -> set[Path]:
-    """Files of the same package that a module imports, wherever in it the import stands."""
-    package = path.relative_to(root).parts[:-1]
-    names: set[tuple[str, ...]] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names |= {tuple(alias.name.split(".")) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = (*base, *(node.module or "").split(".")) if node.module else base
-            names |= {module, *((*module, alias.name) for alias in node.names)}
-    own = [root.joinpath(*name) for name in names if name[:1] == package[:1]]
-    files = [file for place in own for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
-    return {file for file in files if file.is_file()}
-
-
-def _hash_of(files: Iterable[Path], root: Path) -> str:
-    total = hashlib.sha256()
-    for file in sorted(files):
-        total.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
-    return total.hexdigest()
+    return ("done" if result.identity == run.identity else "stale"), result

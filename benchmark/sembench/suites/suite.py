@@ -1,4 +1,4 @@
-"""What is to be run? A suite file states all of it, so that two people run the same. Imports no torch."""
+"""Suite files: all that is to be run, stated so that two people run the same. Imports no torch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Spread = tuple[Rate, Rate, Rate]
 
 
 class BackboneSpec(_Strict):
-    """Which network is explained, and its initial weights.
+    """The network that is explained, and its initial weights.
 
     Attributes:
         name: A name from the registry; or ``module:factory`` or ``path/to/file.py:factory``, a network of one's own.
@@ -58,28 +58,32 @@ class BackboneSpec(_Strict):
             raise ValueError("mean and std of the network's input go together; give both or none")
         return self
 
-    def settings(self) -> dict[str, JsonValue]:
-        """The spec as results state it: what is not said is left out, and a weights file is named by its content too.
+    def resolved(self) -> BackboneSpec:
+        """The spec with the content of its weights file named.
 
         Raises:
             SuiteInvalid: If the weights file cannot be read, or is not the one that the suite names. A file that is not
                 there is no error where the suite names its content: it is missed when it is loaded.
         """
-        stated = self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name, "weights": self.weights}
-        if self.weights in ("none", "imagenet"):
-            return stated
-        if self.weights_sha256 is None or Path(self.weights).exists():
-            stated["weights_sha256"] = file_sha256(Path(self.weights))
-        if self.weights_sha256 not in (None, stated["weights_sha256"]):
+        named, path = self.weights_sha256, Path(self.weights)
+        if self.weights in ("none", "imagenet") or (named is not None and not path.exists()):
+            return self
+        found = file_sha256(path)
+        if named not in (None, found):
             raise SuiteInvalid(
-                f"{self.weights} has the SHA-256 {stated['weights_sha256']}, but the suite asks for the file with "
-                f"{self.weights_sha256}; get that file, or leave weights_sha256 out."
+                f"{path} has the SHA-256 {found}, but the suite asks for the file with {named}; get that file, or "
+                "leave weights_sha256 out."
             )
-        return stated
+        return self.model_copy(update={"weights_sha256": found})
+
+    def settings(self) -> dict[str, JsonValue]:
+        """The spec as results state it: what is not said is left out."""
+        stated = self.model_dump(mode="json", exclude_defaults=True)
+        return {**stated, "name": self.name, "weights": self.weights}
 
 
 class TrainingSpec(_Strict):
-    """How the network is trained; see `sembench.training.classifier.Training`.
+    """Training of the network; see `sembench.training.classifier.Training`.
 
     The precision holds for every training of the suite, the explainers' own included.
     """
@@ -93,16 +97,24 @@ class TrainingSpec(_Strict):
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def settings(self) -> dict[str, JsonValue]:
-        """The recipe as results state it; precision only where it is not the usual one."""
+        """The training as results state it; precision only where it is not the usual one."""
         return self.model_dump(mode="json", exclude={"precision"} if self.precision == "float32" else None)
 
 
-class DatasetSpec(_Strict):
-    """A data set by name, its label on the board, its options, and what differs from the suite's own settings on it."""
-
+class _Entry(_Strict):
     name: Name
     label: Name | None = None
     parameters: dict[str, JsonValue] = {}
+
+    @property
+    def entry(self) -> str:
+        """The label on the board."""
+        return self.label or self.name
+
+
+class DatasetSpec(_Entry):
+    """A data set by name, its label on the board, its options, and what differs from the suite's own settings on it."""
+
     image_size: Positive | None = None
     backbone: BackboneSpec | None = None
     training: TrainingSpec | None = None
@@ -114,27 +126,25 @@ class DatasetSpec(_Strict):
             raise ValueError("image_size stands among its parameters; put it beside the name")
         return self
 
-    @property
-    def entry(self) -> str:
-        """The label on the board."""
-        return self.label or self.name
+    def settings(self) -> dict[str, JsonValue]:
+        """The data set as results state it; its options only where there are some."""
+        stated: dict[str, JsonValue] = {"name": self.name, "image_size": self.image_size}
+        return {**stated, "parameters": self.parameters} if self.parameters else stated
 
 
-class ExplainerSpec(_Strict):
+class ExplainerSpec(_Entry):
     """An entry: an explainer by name, its label on the board, and the hyper-parameters that are not the default."""
-
-    name: Name
-    label: Name | None = None
-    parameters: dict[str, JsonValue] = {}
-
-    @property
-    def entry(self) -> str:
-        """The label on the board."""
-        return self.label or self.name
 
 
 class EvaluationSpec(_Strict):
-    """How a cell is evaluated; see `sembench.evaluation.reference.Settings`."""
+    """How a fitted model is evaluated.
+
+    Attributes:
+        explained_images: Test images that are explained.
+        steps: Points of the relevance-order curve beyond the clean image.
+        batch_size: Images per forward pass; changes no score beyond rounding.
+        variants: Whether to compute the metrics' variants too.
+    """
 
     explained_images: Positive = 100
     steps: Positive = 32

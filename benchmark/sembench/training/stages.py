@@ -36,7 +36,7 @@ class Checkpoint(Protocol):
         """Replaces the state."""
 
 
-class Forgetful:
+class NoCheckpoint:
     """A checkpoint that keeps nothing: for a training that need not survive."""
 
     def load(self) -> None:
@@ -69,7 +69,7 @@ class Session:
     """
 
     seed: int
-    checkpoint: Checkpoint = field(default_factory=Forgetful)
+    checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
     report: Callable[[str], None] = _silent
     precision: Precision = "float32"
     passes: int = 0

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, every_pass_made, freeze
-from sembench.backbones.feature_cache import Recollection
+from sembench.backbones.feature_cache import FeatureCache
 from sembench.cost import PassCounter
 from sembench.seeding import generator, isolated
 
@@ -28,7 +28,7 @@ def network():
     with isolated(0):
         blocks = [nn.Sequential(Counted(3, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU())]
         backbone = freeze(Backbone(blocks, nn.Linear(6, 2)))
-    backbone.recollection = Recollection(1_000_000)
+    backbone.feature_cache = FeatureCache(1_000_000)
     return backbone
 
 
@@ -45,7 +45,7 @@ def calls(network):
 def test_what_is_recalled_equals_what_was_computed_to_the_last_bit(network, images):
     maps, embedding, logits = network.feature_maps(images), network.embed(images), network(images)
     assert calls(network) == 1
-    network.recollection = None
+    network.feature_cache = None
     for found, expected in zip(maps, network.feature_maps(images), strict=True):
         assert torch.equal(found, expected)
         assert found.stride() == expected.stride()
@@ -65,7 +65,7 @@ def test_passes_and_their_time_count_as_if_they_had_been_made(network, images):
     assert (first.passes, first.images, first.recalled_seconds) == (1, 5, 0)
     assert (second.passes, second.images) == (2, 10)
     assert second.recalled_seconds > 0
-    assert network.recollection.watchers == []
+    assert network.feature_cache.watchers == []
 
 
 @torch.no_grad()
@@ -104,7 +104,7 @@ def test_with_gradients_or_in_training_every_pass_is_made(network, images):
         network(images)
         network(images)
     assert calls(network) == 4
-    assert network.recollection.held == 0
+    assert network.feature_cache.held == 0
 
 
 @torch.no_grad()
@@ -125,7 +125,7 @@ def test_where_time_is_measured_every_pass_is_made(network, images):
         network(images)
     network(images)
     assert calls(network) == 2
-    network.recollection = None
+    network.feature_cache = None
     with every_pass_made(network):
         network(images)
     assert calls(network) == 3
@@ -135,26 +135,26 @@ def test_where_time_is_measured_every_pass_is_made(network, images):
 def test_a_copy_with_other_weights_recalls_nothing(network, images):
     network(images)
     other = copy.deepcopy(network)
-    assert other.recollection is None
+    assert other.feature_cache is None
     other.blocks[0][0].weight.mul_(2)
     assert not torch.equal(other(images), network(images))
 
 
 def test_it_is_stored_empty():
-    full = Recollection(1000)
+    full = FeatureCache(1000)
     full.maps(torch.zeros(1, 3, 2, 2), lambda x: [x])
     again = pickle.loads(pickle.dumps(full))
     assert (full.held, again.held, again.limit) == (48, 0, 1000)
 
 
 def test_it_holds_no_more_than_it_may_and_forgets_nothing_for_it():
-    recollection, computed = Recollection(100), []
+    feature_cache, computed = FeatureCache(100), []
 
     def compute(images):
         computed.append(images.sum().item())
         return [images]
 
     for value in (1.0, 2.0, 3.0, 1.0, 2.0, 3.0):
-        recollection.maps(torch.full((1, 3, 2, 2), value), compute)
-    assert recollection.held == 96
+        feature_cache.maps(torch.full((1, 3, 2, 2), value), compute)
+    assert feature_cache.held == 96
     assert computed == [12, 24, 36, 36]

@@ -7,15 +7,17 @@ import pytest
 import torch
 
 import tiny_world
-from sembench.backbones.feature_cache import Recollection
+from sembench.backbones.feature_cache import FeatureCache
 from sembench.cost import PassCounter
 from sembench.data.dataset import Normalisation, Split
 from sembench.errors import ContractBroken
 from sembench.evaluation.evaluation import Evaluation
 from sembench.evaluation.perturbation import area_under_curve, relevance_order_curve
-from sembench.evaluation.reference import Reference, Settings, explained_sample
+from sembench.evaluation.reference import Reference, explained_sample
+from sembench.metrics.scoring import run_passes
 from sembench.plugins.registry import METRICS
 from sembench.relevance.propagation import black_box_relevance
+from sembench.suites.suite import EvaluationSpec
 from sembench.types import Explanation, Prototypes
 
 METRIC_NAMES = [name for name in METRICS.names() if METRICS.origin(name).startswith("sembench.")]
@@ -260,7 +262,7 @@ def test_what_the_black_box_costs_is_not_the_entrys(world):
 
 def test_the_black_box_is_asked_once_for_all_entries_that_are_paired_with_it(world):
     data, backbone = world.make_data(), world.make_backbone()
-    reference = Reference(backbone, data, 0, Settings(explained_images=9, steps=4, batch_size=5))
+    reference = Reference(backbone, data, 0, EvaluationSpec(explained_images=9, steps=4, batch_size=5))
     with PassCounter(backbone) as counter:
         for name in ("first", "second"):
             evaluation = Evaluation(world.TinyModel(backbone, data).eval(), reference, name)
@@ -282,7 +284,7 @@ def test_meters_see_every_image_of_their_split_once_and_in_order(world):
             assert len(explanation.similarities) == len(batch)
             seen[split] += batch.indices.tolist()
 
-    evaluation.run_passes([Witness()])
+    run_passes(evaluation, [Witness()])
     assert seen == {"train": list(range(24)), "test": list(range(17))}
 
 
@@ -304,13 +306,13 @@ def test_only_images_that_other_entries_ask_for_too_are_remembered(world):
             return super().attribute(images, targets).flip(2)
 
     backbone = world.make_backbone()
-    backbone.recollection = Recollection(10**9)
+    backbone.feature_cache = FeatureCache(10**9)
     held, found = [], []
     for kind in (world.TinyModel, Flipped):
         evaluation = world.make_evaluation(kind, backbone=backbone, batch_size=4)
         with evaluation.counter:
             found.append(evaluation.relevance_order_curves)
-        held.append(backbone.recollection.held)
+        held.append(backbone.feature_cache.held)
     assert held[0] == held[1] > 0
     assert torch.equal(found[0][1], found[1][1])
     assert not torch.equal(found[0][0], found[1][0])

@@ -17,7 +17,7 @@ FREE = {"digits", "mnist", "fashion-mnist", "svhn", "quickdraw"}
 NOT_FREE = {"cifar10", "stl10", "celeba", "cub", "folder"}
 
 
-def cells(*names, **parameters):
+def runs(*names, **parameters):
     suite = load_suite("quick")
     specs = tuple(DatasetSpec(name=name, label=f"my-{name}", parameters=parameters) for name in names)
     return plan(suite.model_copy(update={"datasets": specs}), explainers=["kmex"], seeds=[0, 1])
@@ -37,20 +37,20 @@ def fetched():
 def test_every_data_set_declares_its_licence_and_whether_that_is_free():
     names = [name for name in DATASETS.names() if DATASETS.origin(name).startswith("sembench.")]
     assert set(names) == FREE | NOT_FREE
-    found = licences(cells(*names))
+    found = licences(runs(*names))
     assert {name for name, licence in found.items() if licence.open} == {f"my-{name}" for name in FREE}
     assert all(licence.name for licence in found.values())
 
 
 def test_a_licence_may_depend_on_the_options_and_an_undeclared_one_is_not_free(fetched):
-    assert licences(cells("folder", path="x", open_licence=True, licence="MIT")) == {"my-folder": Licence("MIT", True)}
-    assert licences(cells("silent", "fetched")) == {"my-silent": Licence("not declared", False), "my-fetched": CC0}
+    assert licences(runs("folder", path="x", open_licence=True, licence="MIT")) == {"my-folder": Licence("MIT", True)}
+    assert licences(runs("silent", "fetched")) == {"my-silent": Licence("not declared", False), "my-fetched": CC0}
     assert not RESEARCH_ONLY.open
 
 
 def test_each_data_set_is_fetched_once_with_its_options(fetched, tmp_path):
     lines = []
-    fetch(cells("fetched", "silent", classes=["a"]), tmp_path / "new", lines.append)
+    fetch(runs("fetched", "silent", classes=["a"]), tmp_path / "new", lines.append)
     assert fetched == [(tmp_path / "new", {"classes": ["a"]})]
     assert (tmp_path / "new").is_dir()
     assert lines == [
@@ -62,7 +62,7 @@ def test_each_data_set_is_fetched_once_with_its_options(fetched, tmp_path):
 def test_torchvision_is_asked_to_download_into_the_root(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(torchvision.datasets, "SVHN", lambda root, **options: calls.append((root, options)))
-    fetch(cells("svhn"), tmp_path, lambda line: None)
+    fetch(runs("svhn"), tmp_path, lambda line: None)
     assert calls == [(str(tmp_path), {"download": True, "split": split}) for split in ("train", "test")]
 
 
@@ -81,7 +81,7 @@ def test_a_download_that_fails_says_why_and_what_else_to_do(tmp_path, monkeypatc
 
     monkeypatch.setattr(torchvision.datasets, "MNIST", broken)
     with pytest.raises(DataMissing, match=f"MNIST could not be fetched: {error}. Fetch the files by hand"):
-        fetch(cells("mnist"), tmp_path, lambda line: None)
+        fetch(runs("mnist"), tmp_path, lambda line: None)
 
 
 def test_drawings_are_fetched_class_by_class_from_the_public_bucket(tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def test_drawings_are_fetched_class_by_class_from_the_public_bucket(tmp_path, mo
     monkeypatch.setattr(utils, "download_url", download)
     classes = ["The Eiffel Tower", "ant"]
     for _ in range(2):
-        fetch(cells("quickdraw", classes=classes), tmp_path, lambda line: None)
+        fetch(runs("quickdraw", classes=classes), tmp_path, lambda line: None)
     bucket = "https://storage.googleapis.com/quickdraw_dataset/full/numpy_bitmap/"
     assert calls == [f"{bucket}The%20Eiffel%20Tower.npy", f"{bucket}ant.npy"]
     assert len(DATASETS.get("quickdraw")(tmp_path, classes=classes).train) == 1600

@@ -293,7 +293,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_there(run, tmp_path, tiny_s
 def test_two_runs_cannot_write_to_one_folder(run, tiny_suite):
     class Intruder(Recorder):
         def phase(self, cell, text):
-            with pytest.raises(FolderBusy, match="another run is writing"):
+            with pytest.raises(FolderBusy, match="another process is writing"):
                 run()
             self.phases.append(text)
 

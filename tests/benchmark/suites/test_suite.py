@@ -10,7 +10,7 @@ import pytest
 from sembench.errors import PluginBroken, ResultDamaged, SuiteInvalid, UnknownName
 from sembench.explainers.configuration import recipe
 from sembench.plugins.registry import EXPLAINERS
-from sembench.suites.plan import check_names, plan, sources, status
+from sembench.suites.plan import check_names, plan, status
 from sembench.suites.suite import SUITES, BackboneSpec, ExplainerSpec, load_suite, parse_suite, suite_names
 from sembench_baselines.kmex import KMEx
 
@@ -23,11 +23,10 @@ def text():
 def test_the_suites_that_come_along_are_valid_and_their_names_known(name):
     suite = load_suite(name)
     assert suite.name == name
-    cells = plan(suite, seeds=[0])  # names are the same for every seed
-    check_names(cells)
-    for cell in cells:
-        asked = cell.settings["explainer"]
-        recipe(asked["name"], asked["parameters"], cell.named("dataset"))
+    runs = plan(suite, seeds=[0])  # names are the same for every seed
+    check_names(runs)
+    for run in runs:
+        recipe(run.explainer.name, run.explainer.parameters, run.data.name)
 
 
 def test_the_demo_has_its_entries_controls_and_seeds():
@@ -84,16 +83,16 @@ def test_an_unknown_suite_gets_near_matches():
 
 def test_two_labels_may_share_an_explainer():
     extra = '\n[[explainers]]\nname = "kmex"\nlabel = "kmex-log"\nparameters = { similarity = "log" }\n'
-    cells = plan(parse_suite(text() + extra, "x"), explainers=["kmex", "kmex-log"], seeds=[0])
-    assert [cell.entry for cell in cells] == ["kmex", "kmex-log"]
-    assert [cell.named("explainer") for cell in cells] == ["kmex", "kmex"]
-    assert cells[0].identity != cells[1].identity
+    runs = plan(parse_suite(text() + extra, "x"), explainers=["kmex", "kmex-log"], seeds=[0])
+    assert [run.entry for run in runs] == ["kmex", "kmex-log"]
+    assert [run.explainer.name for run in runs] == ["kmex", "kmex"]
+    assert runs[0].identity != runs[1].identity
 
 
-def test_cells_are_grouped_by_data_set_and_seed():
-    cells = plan(load_suite("quick"), datasets=["digits", "mnist"])
-    assert [(c.dataset, c.seed) for c in cells] == sorted([(c.dataset, c.seed) for c in cells])
-    assert len(cells) == 2 * 2 * 14
+def test_runs_are_grouped_by_data_set_and_seed():
+    runs = plan(load_suite("quick"), datasets=["digits", "mnist"])
+    assert [(c.dataset, c.seed) for c in runs] == sorted([(c.dataset, c.seed) for c in runs])
+    assert len(runs) == 2 * 2 * 14
 
 
 @pytest.mark.parametrize(
@@ -206,27 +205,27 @@ def test_the_precision_is_stated_only_where_it_is_not_the_usual_one():
 
 
 def test_a_missing_result_is_not_run_and_a_damaged_one_is_an_error(tmp_path):
-    (cell,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
-    assert status(cell, tmp_path) == ("missing", None)
-    cell.path(tmp_path).parent.mkdir(parents=True)
-    cell.path(tmp_path).write_text("{")
+    (run,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
+    assert status(run, tmp_path) == ("missing", None)
+    run.path(tmp_path).parent.mkdir(parents=True)
+    run.path(tmp_path).write_text("{")
     with pytest.raises(ResultDamaged):
-        status(cell, tmp_path)
+        status(run, tmp_path)
 
 
 def test_sources_are_hashed_and_every_part_is_known():
-    (cell,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
-    found = sources(cell)
+    (run,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
+    found = run.sources
     assert all(len(value) == 64 for value in found.values())
     assert found["explainer"] != found["instrument"]
 
 
 def test_planning_loads_no_torch():
     code = (
-        "import sys; from sembench.suites.plan import plan, check_names, sources\n"
+        "import sys; from sembench.suites.plan import plan, check_names\n"
         "from sembench.suites.suite import load_suite\n"
-        "cells = plan(load_suite('quick')); hashes = [sources(cell) for cell in cells]\n"
-        "check_names(cell for cell in cells if '(' not in cell.entry)\n"  # a family's name is looked up in its code
+        "runs = plan(load_suite('quick')); hashes = [run.sources for run in runs]\n"
+        "check_names(run for run in runs if '(' not in run.entry)\n"  # a family's name is looked up in its code
         "assert not {'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -235,22 +234,22 @@ def test_planning_loads_no_torch():
 def test_a_data_set_may_have_seeds_of_its_own():
     more = '\n[[datasets]]\nname = "mnist"\nseeds = [4]\n'
     suite = parse_suite(text() + more, "the test").model_copy(update={"explainers": (ExplainerSpec(name="kmex"),)})
-    assert [(cell.dataset, cell.seed) for cell in plan(suite)] == [("digits", 0), ("digits", 1), ("mnist", 4)]
-    assert {cell.seed for cell in plan(suite, seeds=[7])} == {7}
+    assert [(run.dataset, run.seed) for run in plan(suite)] == [("digits", 0), ("digits", 1), ("mnist", 4)]
+    assert {run.seed for run in plan(suite, seeds=[7])} == {7}
 
 
 def test_the_ablations_on_free_data_share_the_black_boxes_of_the_suite_open():
     wanted = {(c.dataset, c.seed): c.settings for c in plan(load_suite("open"), explainers=["blackbox"])}
-    for cell in plan(load_suite("open-ablations"), explainers=["blackbox"]):
-        assert cell.settings == wanted[cell.dataset, cell.seed]
+    for run in plan(load_suite("open-ablations"), explainers=["blackbox"]):
+        assert run.settings == wanted[run.dataset, run.seed]
 
 
 def test_numbers_of_prototypes_are_varied_on_black_boxes_and_trainings_of_the_suite_open():
     parts = ("dataset", "backbone", "training", "explainer")
-    wanted = [{part: cell.settings[part] for part in parts} for cell in plan(load_suite("open"))]
+    wanted = [{part: run.settings[part] for part in parts} for run in plan(load_suite("open"))]
     for entry in ("kmex-5", "protopnet-5", "flint-5", "protovae-5"):
-        (cell,) = plan(load_suite("open-prototypes"), explainers=[entry])
-        assert {part: cell.settings[part] for part in parts} in wanted
+        (run,) = plan(load_suite("open-prototypes"), explainers=[entry])
+        assert {part: run.settings[part] for part in parts} in wanted
 
 
 def test_both_suites_of_ablations_have_the_same_entries_but_for_patches_and_a_conversion():
@@ -264,7 +263,7 @@ def test_both_suites_of_ablations_have_the_same_entries_but_for_patches_and_a_co
 
 def with_weights(path, sha256):
     backbone = BackboneSpec(name="net.py:make", weights=str(path), weights_sha256=sha256)
-    return backbone.settings()["weights_sha256"]
+    return backbone.resolved().settings()["weights_sha256"]
 
 
 def test_a_suite_may_name_the_content_of_a_weights_file_that_is_not_there(tmp_path):

@@ -1,4 +1,4 @@
-"""Which cells of a plan have to run? And what is said while they do."""
+"""Runs from the command line: those of a plan that are pending, made with progress and messages."""
 
 from __future__ import annotations
 
@@ -10,41 +10,39 @@ import typer
 
 if TYPE_CHECKING:
     from sembench.running.runner import Summary
-    from sembench.suites.plan import Cell
+    from sembench.suites.plan import Run
 
 
-def pending_of(
-    cells: list[Cell], out: Path, refresh: bool, *, current: bool = False, option: str = "--out"
-) -> list[Cell]:
-    """The cells that have to run.
+def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = False, option: str = "--out") -> list[Run]:
+    """The runs that have to be made.
 
     Args:
-        cells: All cells.
+        runs: All runs.
         out: Folder of results.
         refresh: Whether results of other settings or source code are computed again.
         current: Whether those of other source code are, in any case.
-        option: What the command calls the folder.
+        option: The command's option for the folder.
 
     Raises:
         ResultStale: If a result of other settings would be lost.
     """
     from sembench.errors import ResultDamaged, ResultStale
-    from sembench.suites.plan import sources, status
+    from sembench.suites.plan import status
 
     pending, stale, older = [], [], []
-    for cell in cells:
+    for run in runs:
         try:
-            state, result = status(cell, out)
+            state, result = status(run, out)
         except ResultDamaged as error:
             typer.echo(f"note: {error} It is computed again.", err=True)
             state, result = "missing", None
-        outdated = result is not None and result.provenance.sources != sources(cell)
+        outdated = result is not None and result.provenance.sources != run.sources
         if state == "stale":
-            stale.append(cell)
+            stale.append(run)
         elif outdated:
-            older.append(cell)
+            older.append(run)
         if state == "missing" or (refresh and state == "stale") or ((refresh or current) and outdated):
-            pending.append(cell)
+            pending.append(run)
     if stale and not refresh:
         raise ResultStale(
             f"{len(stale)} results in {out} were computed with other settings, the first is {stale[0].path(out)}. "
@@ -59,8 +57,8 @@ def pending_of(
     return pending
 
 
-def compute(pending: list[Cell], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> None:
-    """Runs cells; an interruption or a failure is reported and ends the command."""
+def compute(pending: list[Run], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> None:
+    """Makes runs; an interruption or a failure is reported and ends the command."""
     summary = attempt(pending, out, cache, data_root, device, total=total)
     if summary.failed:
         say_failed(summary, len(pending))
@@ -68,8 +66,8 @@ def compute(pending: list[Cell], out: Path, cache: Path, data_root: Path, device
         raise typer.Exit(1)
 
 
-def attempt(pending: list[Cell], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> Summary:
-    """Runs cells and tells how that went; an interruption is reported and ends the command."""
+def attempt(pending: list[Run], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> Summary:
+    """Makes runs and returns the summary; an interruption is reported and ends the command."""
     typer.echo("loading torch ...")
     from sembench.running.cache import Cache
     from sembench.running.progress import reporter_for
@@ -84,9 +82,9 @@ def attempt(pending: list[Cell], out: Path, cache: Path, data_root: Path, device
 
 
 def say_failed(summary: Summary, asked: int) -> None:
-    """Names the cells that failed, of so many that were asked for, each with its reason."""
+    """Names the runs that failed, each with its reason, and how many were asked for."""
     from sembench.running.progress import reason_of
 
-    typer.echo(f"{len(summary.failed)} of {asked} cells failed:", err=True)
+    typer.echo(f"{len(summary.failed)} of {asked} runs failed:", err=True)
     for name, error in summary.failed.items():
         typer.echo(f"  {name}: {reason_of(error)}", err=True)

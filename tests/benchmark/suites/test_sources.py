@@ -2,7 +2,7 @@
 
 import pytest
 
-from sembench.suites import plan
+from sembench.suites import sources
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def package(tmp_path):
 
 
 def hashed(path):
-    plan._source_hash.cache_clear()
-    return plan._source_hash(path)
+    sources.source_hash.cache_clear()
+    return sources.source_hash(path)
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_a_module_without_a_package_is_its_file_alone(tmp_path):
 
 
 def test_the_instrument_is_a_list_of_places_that_are_there():
-    root = plan.Path(plan.__file__).parents[1]
-    assert all((root / name).exists() for name in plan._MOVES_NUMBERS)
+    root = sources.Path(sources.__file__).parents[1]
+    assert all((root / name).exists() for name in sources._MOVES_NUMBERS)

@@ -1,0 +1,83 @@
+"""Hashes of the source code that the numbers of a run depend on, found without importing it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from sembench.plugins.factory import file_of, is_factory
+from sembench.plugins.registry import BACKBONES
+
+UNKNOWN_SOURCE = "unknown"
+"""In place of a hash where code has no file, e.g. in a notebook; what such code fits is not cached."""
+
+_MOVES_NUMBERS = (
+    "backbones", "data", "evaluation", "explainers", "metrics", "relevance", "running", "training", "cost.py",
+    "seeding.py", "similarity.py", "types.py",
+)  # fmt: skip
+"""The parts of sembench that decide a number; how a model is drawn, or a command spelled, decides none."""
+
+
+@lru_cache(maxsize=1)
+def instrument_hash() -> str:
+    """SHA-256 of every module of sembench that decides a number."""
+    root = Path(__file__).parents[1]
+    places = [root / name for name in _MOVES_NUMBERS]
+    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+    return _hash_of(files, root)
+
+
+def backbone_hash(name: str) -> str:
+    """SHA-256 of the code behind a backbone; for a network of the user's, of its file together with ours."""
+    ours = source_hash(BACKBONES.source(name))
+    if not is_factory(name):
+        return ours
+    own = source_hash(file_of(name))
+    return own if own == UNKNOWN_SOURCE else hashlib.sha256(f"{ours} {own}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def source_hash(path: Path | None) -> str:
+    """SHA-256 of a module together with what it imports of its own package, directly or not.
+
+    Of a module of sembench itself only the file counts here: the rest of it is the instrument's.
+    """
+    if path is None:
+        return UNKNOWN_SOURCE
+    root = path.parent
+    while (root / "__init__.py").exists():
+        root = root.parent
+    if root == path.parent or root == Path(__file__).parents[2]:
+        return _hash_of([path], path.parent)
+    found, open_ends = {path}, [path]
+    while open_ends:
+        new = _imported(open_ends.pop(), root) - found
+        found |= new
+        open_ends += new
+    return _hash_of(found, root)
+
+
+def _imported(path: Path, root: Path) -> set[Path]:
+    """Files of the same package that a module imports, wherever in it the import stands."""
+    package = path.relative_to(root).parts[:-1]
+    names: set[tuple[str, ...]] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {tuple(alias.name.split(".")) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module or "").split(".")) if node.module else base
+            names |= {module, *((*module, alias.name) for alias in node.names)}
+    own = [root.joinpath(*name) for name in names if name[:1] == package[:1]]
+    files = [file for place in own for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
+    return {file for file in files if file.is_file()}
+
+
+def _hash_of(files: Iterable[Path], root: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()
