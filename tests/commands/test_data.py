@@ -77,7 +77,7 @@ def test_open_leaves_out_what_is_not_free_and_says_so(suite, tmp_path, fetched, 
     done = sembench("run", "--suite", suite, "--out", tmp_path / "out", "--licence", "open")
     assert done.exit_code == 0
     assert "left out, its licence is not free: birds (research and education only)" in done.stderr
-    assert "4 cells" in done.stdout
+    assert "4 runs" in done.stdout
     assert ran == ["digits", "digits", "own", "own"]
     assert fetched == []
 

@@ -216,13 +216,13 @@ def test_a_wrong_option_is_a_usage_error():
     assert "No such option" in done.stderr
 
 
-def test_a_data_set_that_is_not_there_fails_its_cells_and_says_where_it_looked(tmp_path):
+def test_a_data_set_that_is_not_there_fails_its_runs_and_says_where_it_looked(tmp_path):
     done = sembench(
         "run", "--dataset", "mnist", "--explainer", "kmex", "--seed", 0, "--out", tmp_path / "out", "--data-root",
         tmp_path,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "1 of 1 cells failed" in done.stderr
+    assert "1 of 1 runs failed" in done.stderr
     assert str(tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte") in done.stderr
     assert "--data-root" in done.stderr
 

@@ -158,7 +158,7 @@ def test_what_failed_is_not_recomputed_and_what_did_not_is_still_compared(accept
     done = sembench("verify", accepted, "--run", FINISHED, "--run", FAILED)
     assert done.exit_code == 1
     assert f"{FINISHED}.json: agrees" in done.stdout
-    assert "1 of 2 cells failed:" in done.stderr
+    assert "1 of 2 runs failed:" in done.stderr
     assert f"{FAILED}: RuntimeError: halfway" in done.stderr
     assert "Traceback (most recent call last):" in done.stderr
     assert "beside the results" not in done.stderr

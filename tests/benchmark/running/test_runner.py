@@ -262,7 +262,7 @@ def test_wrong_hyperparameters_stop_before_anything_runs(run, tiny_suite, parame
     assert reporter.phases == []
 
 
-def test_a_damaged_cached_model_is_computed_anew(run, tmp_path, tiny_suite):
+def test_a_damaged_cached_model_is_computed_again(run, tmp_path, tiny_suite):
     cache, reporter = tmp_path / "cache", Recorder()
     run(explainers=["kmex"], cache=cache)
     for path in cache.rglob("*.safetensors"):
@@ -270,7 +270,7 @@ def test_a_damaged_cached_model_is_computed_anew(run, tmp_path, tiny_suite):
         data[-1] ^= 1
         path.write_bytes(data)
     run(explainers=["kmex"], cache=cache, out=tmp_path / "again", reporter=reporter)
-    assert sum("It is computed anew" in note for note in reporter.notes) == 2
+    assert sum("It is computed again" in note for note in reporter.notes) == 2
     (cell,) = plan(tiny_suite, explainers=["kmex"])
     assert scores(cell.path(tmp_path / "again")) == scores(cell.path(tmp_path / "out"))
 

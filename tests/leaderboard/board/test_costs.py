@@ -1,7 +1,7 @@
 from sembench_leaderboard.board.contents import cost_table
 
 
-def run_of(table, label, title, unit):
+def cell_of(table, label, title, unit):
     place = [(column.title, column.unit) for column in table.columns].index((title, unit))
     return next(row.cells[place].text for row in table.rows if row.label == label)
 
@@ -11,17 +11,17 @@ def test_costs_are_means_over_seeds_in_readable_units(build):
         build.result({}, seed=0, spent=build.cost(fit_seconds=1.0, fit_images=1437, predict_seconds_per_image=0.0021)),
         build.result({}, seed=1, spent=build.cost(fit_seconds=2.5, fit_images=1438, predict_seconds_per_image=0.0022)),
     ])  # fmt: skip
-    assert run_of(table, "kmex", "Fit", "s") == "1.75"
-    assert run_of(table, "kmex", "Fit", "images") == "1,438"
-    assert run_of(table, "kmex", "Classify", "ms") == "2.15"
-    assert run_of(table, "kmex", "Memory", "MiB") == "512"
-    assert run_of(table, "kmex", "Own parameters", "") == "25,600"
+    assert cell_of(table, "kmex", "Fit", "s") == "1.75"
+    assert cell_of(table, "kmex", "Fit", "images") == "1,438"
+    assert cell_of(table, "kmex", "Classify", "ms") == "2.15"
+    assert cell_of(table, "kmex", "Memory", "MiB") == "512"
+    assert cell_of(table, "kmex", "Own parameters", "") == "25,600"
 
 
 def test_what_is_not_explained_costs_no_number(build):
     spent = build.cost(explain_seconds_per_image=None, explain_images=None)
     table = cost_table([build.result({}, spent=spent)])
-    assert run_of(table, "kmex", "Explain", "ms") == run_of(table, "kmex", "Explain", "images") == "—"
+    assert cell_of(table, "kmex", "Explain", "ms") == cell_of(table, "kmex", "Explain", "images") == "—"
 
 
 def test_rows_stand_in_the_order_of_the_board(build):
