@@ -11,7 +11,7 @@ import pytest
 
 from sembench.errors import ResultDamaged
 from sembench.plugins.registry import EXPLAINERS
-from sembench.results.result import read_result
+from sembench.results.result import digest, read_result
 from sembench.suites.plan import plan, run_of, status
 from sembench.suites.suite import load_suite
 
@@ -62,8 +62,9 @@ def test_a_run_of_the_quick_suite_comes_back_from_its_settings(first):
     ],
 )
 def test_settings_that_no_suite_has_are_refused_by_name(first, change, message):
+    settings = {**first.settings, **change}
     with pytest.raises(ResultDamaged, match=message):
-        run_of(first.model_copy(update={"settings": {**first.settings, **change}}))
+        run_of(first.model_copy(update={"settings": settings, "identity": digest(settings)}))
 
 
 def test_sources_are_hashed_once_for_each_run(monkeypatch):
