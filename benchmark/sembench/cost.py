@@ -66,7 +66,7 @@ class PassCounter(Pausable):
             self.images += len(inputs[0])
 
     def recalled(self, images: int, seconds: float) -> None:
-        """Counts a pass that was answered from memory; ``seconds`` is what it took when it was made."""
+        """Counts a pass that was answered from the cache; ``seconds`` is what it took when it was made."""
         if not self._paused:
             self.passes += 1
             self.images += images

@@ -24,7 +24,7 @@ def test_other_weights_need_not_be_the_file_that_the_suite_names(suite, tmp_path
     mine.write_bytes(b"mine")
     found = changed(suite, weights=str(mine))
     assert (found.name, found.frozen, found.weights_sha256) == ("net.py:make", True, None)
-    assert found.settings()["weights_sha256"] == hashlib.sha256(b"mine").hexdigest()
+    assert found.resolved().weights_sha256 == hashlib.sha256(b"mine").hexdigest()
 
 
 def test_the_suites_own_weights_stay_named_where_something_else_is_replaced(suite):
