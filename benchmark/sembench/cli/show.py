@@ -12,8 +12,8 @@ import typer
 from sembench.cli.options import RUNS, PluginOption, SuiteOption
 
 if TYPE_CHECKING:
-    from sembench.suites.plan import Cell
-    from sembench.workbench import Exhibit
+    from sembench.suites.plan import Run
+    from sembench.workbench import FittedExplainer
 
 
 def show(
@@ -79,7 +79,7 @@ class Gallery:
         self.cache, self.data_root, self.device, self.out, self.say = cache, data_root, device, out, say
 
     def show(
-        self, figure: str, cells: Sequence[Cell], *, every_seed: bool, apart: bool = False, **options: Any
+        self, figure: str, cells: Sequence[Run], *, every_seed: bool, apart: bool = False, **options: Any
     ) -> list[Path]:
         """Writes a figure of these cells, one for each data set and seed.
 
@@ -96,7 +96,7 @@ class Gallery:
         Raises:
             SembenchError: If a model cannot be made, or the figure does not take the options.
         """
-        from sembench.workbench import exhibits
+        from sembench.workbench import fitted_explainers
 
         files: list[Path] = []
         seen: set[str] = set()
@@ -105,13 +105,13 @@ class Gallery:
             if dataset in seen and not every_seed:
                 continue
             seen.add(dataset)
-            found = exhibits(own, self.cache, self.data_root, self.device, self.say)
+            found = fitted_explainers(own, self.cache, self.data_root, self.device, self.say)
             folder = self.out / own[0].suite / dataset / f"seed-{seed}"
             for some in [[one] for one in found] if apart else [found]:
                 files += self._draw(figure, some, folder, options)
         return files
 
-    def _draw(self, figure: str, found: Sequence[Exhibit], folder: Path, options: dict[str, Any]) -> list[Path]:
+    def _draw(self, figure: str, found: Sequence[FittedExplainer], folder: Path, options: dict[str, Any]) -> list[Path]:
         from sembench.figures.catalogue import draw
 
         drawn, files = draw(figure, found, **options), []

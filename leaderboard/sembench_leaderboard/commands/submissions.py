@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sembench.cli.cells import attempt, compute, pending_of, say_failed
 from sembench.cli.options import RUNS, PluginOption, SuiteOption
+from sembench.cli.runs import attempt, compute, pending_of, say_failed
 
 if TYPE_CHECKING:
-    from sembench.suites.plan import Cell
+    from sembench.suites.plan import Run
     from sembench_leaderboard.submission.problem import Verdict
 
 OwnSuitesOption = Annotated[list[str], typer.Option("--suite", help="File of a suite not of sembench (repeatable).")]
@@ -125,7 +125,7 @@ def verify(
     raise typer.Exit(0 if found.agree else 1)
 
 
-def _computed(runs: list[Cell], fresh: Path, data_root: Path, device: str) -> Mapping[str, BaseException]:
+def _computed(runs: list[Run], fresh: Path, data_root: Path, device: str) -> Mapping[str, BaseException]:
     """Computes runs into a folder that goes afterwards, so that errors are shown in full; returns them by run."""
     import traceback
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from sembench.files import write_atomically
 from sembench.plugins.registry import EXPLAINERS
 from sembench.results.result import Name, Result
-from sembench.suites.plan import Cell
+from sembench.suites.plan import Run
 
 MANIFESTS, VERIFIED = "manifests", "verified"
 MAX_BYTES = 8 * 2**20
@@ -149,7 +149,7 @@ def _packages() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def pack(runs: Sequence[Cell], results: Path, out: Path) -> list[Path]:
+def pack(runs: Sequence[Run], results: Path, out: Path) -> list[Path]:
     """Copies the results of runs to ``out`` and writes a manifest for each entry.
 
     Args:
@@ -167,7 +167,7 @@ def pack(runs: Sequence[Cell], results: Path, out: Path) -> list[Path]:
     for run in runs:
         write_atomically(run.path(out), run.path(results).read_bytes())
         written.append(run.path(out))
-    for suite, entry, explainer in sorted({(run.suite, run.entry, run.named("explainer")) for run in runs}):
+    for suite, entry, explainer in sorted({(run.suite, run.entry, run.explainer.name) for run in runs}):
         written.append(write_manifest(out, suite, entry, _public(EXPLAINERS.origin(explainer))))
     return written
 

@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 
 from sembench.errors import UnknownName
 from sembench.results.result import Result, read_result
-from sembench.suites.plan import Cell, cell_of, check_names
+from sembench.suites.plan import Run, check_names, run_of
 from sembench_leaderboard.submission.agreement import Agreement, compare
 from sembench_leaderboard.submission.problem import Problem, Results
 from sembench_leaderboard.submission.records import Recomputed
 
-Compute = Callable[[list[Cell], Path], Mapping[str, BaseException]]
+Compute = Callable[[list[Run], Path], Mapping[str, BaseException]]
 """Computes runs into an empty folder, and returns the error of every run that failed, by the run's name."""
 
 
@@ -79,7 +79,7 @@ def verify(results: Results, chosen: Iterable[PurePosixPath], compute: Compute) 
     Raises:
         UnknownName: If no registry knows an explainer, data set, backbone or metric of theirs.
     """
-    runs = {path: cell_of(results[path]) for path in chosen}
+    runs = {path: run_of(results[path]) for path in chosen}
     check_names(runs.values())
     with tempfile.TemporaryDirectory() as folder:
         failed = compute(list(runs.values()), Path(folder))
