@@ -12,19 +12,9 @@ from places import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("leaderboard/*.md")])
 
-PENDING = ROOT / "tests" / "prose_pending.txt"  # files that may still break the rules; without it none may
-WAITING = PENDING.read_text("utf-8").split() if PENDING.exists() else []
-
 AVOIDED = re.compile(r"\b(anew|whoever|so\s+many|told\s+of|what\s+came\s+of)\b", re.IGNORECASE)
 CODE = re.compile(r"``.*?``|`[^`]*`")
 GENERATED = re.compile(r"<!-- board: .*?<!-- end of board -->", re.DOTALL)
-
-
-def each(paths):
-    """Parameters of a test, one a file; one that is waiting may fail."""
-    names = [(path, relative(path)) for path in paths]
-    waits = pytest.mark.xfail(reason="named in prose_pending.txt", strict=False)
-    return [pytest.param(path, id=name, marks=[waits] if name in WAITING else []) for path, name in names]
 
 
 def avoided(text):
@@ -61,12 +51,12 @@ def complaints(source):
             yield f"{word!r} in: {' '.join(text.split())[:100]}"
 
 
-@pytest.mark.parametrize("path", each(MODULES))
+@pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_the_prose_of_a_module_keeps_the_rules(path):
     assert list(complaints(path.read_text("utf-8"))) == []
 
 
-@pytest.mark.parametrize("path", each(DOCUMENTS))
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_a_document_uses_no_word_that_is_avoided(path):
     assert avoided(GENERATED.sub("", path.read_text("utf-8"))) == []
 

@@ -34,10 +34,11 @@ def check_out(revision, folder, stack):
 
 def measure(worktree, name, storage):
     """Runs the benchmarks of a worktree once and returns pytest-benchmark's file; some may fail, not all."""
-    path = os.pathsep.join(str(worktree / root) for root in ROOTS)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = os.pathsep.join(str(worktree / root) for root in ROOTS)
     options = ["--benchmark-enable", "--benchmark-only", f"--benchmark-save={name}", f"--benchmark-storage={storage}"]
     command = [sys.executable, "-m", "pytest", "-q", "tests/performance", *options]
-    done = subprocess.run(command, cwd=worktree, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=worktree, env=environment, capture_output=True, text=True)
     last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
     files = sorted(storage.glob(f"*/*_{name}.json"))
     if not files:

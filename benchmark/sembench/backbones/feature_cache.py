@@ -28,7 +28,7 @@ class FeatureCache(Pausable):
 
     Attributes:
         held: Bytes that they take.
-        watchers: Who is told of passes that were answered from here.
+        watchers: Counters of passes that were answered from here.
     """
 
     def __init__(self, limit: int) -> None:

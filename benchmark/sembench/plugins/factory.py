@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from sembench.errors import PluginBroken, SuiteInvalid
+from sembench.plugins.registry import module_file
 
 FORM = "write module:factory, or path/to/file.py:factory; the factory is a function (or class) that makes the network"
 
@@ -28,11 +29,7 @@ def file_of(name: str) -> Path | None:
     if place.endswith(".py"):
         return Path(place) if Path(place).is_file() else None
     with _here():
-        try:
-            spec = importlib.util.find_spec(place)
-        except (ImportError, ValueError):
-            return None
-    return Path(spec.origin) if spec is not None and spec.origin and spec.has_location else None
+        return module_file(place)
 
 
 def load(name: str) -> Callable[..., Any]:

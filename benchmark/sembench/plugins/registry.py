@@ -131,12 +131,21 @@ class Registry:
         if name in self._objects:
             module = sys.modules.get(getattr(self._objects[name], "__module__", ""))
             return Path(module.__file__) if module is not None and module.__file__ else None
-        module_name = self._find(name).module
-        try:
-            spec = importlib.util.find_spec(module_name)
-        except Exception:  # noqa: BLE001 - finding a module imports the packages around it, which may be broken
-            return None
-        return Path(spec.origin) if spec and spec.origin else None
+        return module_file(self._find(name).module)
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module, found without importing it or the packages around it; ``None`` where there is none."""
+    top, *inner = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not inner:
+        return Path(spec.origin) if spec and spec.origin and spec.has_location else None
+    places = [Path(location, *inner) for location in spec.submodule_search_locations or ()]
+    files = (file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"))
+    return next((file for file in files if file.is_file()), None)
 
 
 EXPLAINERS = Registry("explainer", "sembench.explainers")

@@ -1,4 +1,4 @@
-"""What does a new plugin start from? A small package that works at once, written from templates. Imports no torch."""
+"""Writes a small package for a new plugin, which works at once, from templates. Imports no torch."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ of classes and keyword arguments is not known, and not compared.
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -16,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sembench.plugins.registry import EXPLAINERS, METRICS
+from sembench.plugins.registry import EXPLAINERS, METRICS, module_file
 from sembench.results.result import Kind, Measure
 
 _MEMBERS = (ast.Assign, ast.AnnAssign)
@@ -67,9 +66,8 @@ def declared() -> Declared:
 def _names(module: str) -> dict[str, Any]:
     """What a module defines at its top level by name: statements, values, and for imported names where they are."""
     try:
-        spec = importlib.util.find_spec(module)
-        tree = ast.parse(Path(str(spec and spec.origin)).read_text("utf-8"))
-    except Exception as error:
+        tree = ast.parse(Path(str(module_file(module))).read_text("utf-8"))
+    except (OSError, ValueError, SyntaxError) as error:
         raise _Unreadable(module) from error
     names = _members(tree)
     for node in ast.walk(tree):

@@ -102,3 +102,18 @@ def test_listing_and_finding_sources_import_no_plugin_and_no_torch():
         "assert not {'torch', 'sembench_baselines.kmex', 'sembench.metrics.accuracy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_module_s_file_is_found_without_running_the_packages_around_it(tmp_path, monkeypatch):
+    inner = tmp_path / "loud" / "inner"
+    inner.mkdir(parents=True)
+    for folder in (inner.parent, inner):
+        (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+    (inner / "module.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {name: module.module_file(f"loud{name}") for name in ("", ".inner", ".inner.module", ".inner.none")}
+    assert found == {
+        "": inner.parent / "__init__.py", ".inner": inner / "__init__.py", ".inner.module": inner / "module.py",
+        ".inner.none": None,
+    }  # fmt: skip
+    assert module.module_file("nowhere.at.all") is None
