@@ -6,7 +6,7 @@ import pytest
 
 from places import RESULTS
 from sembench.errors import UnknownName
-from sembench.results.result import read_result, write_result
+from sembench.results.result import digest, read_result, write_result
 from sembench_leaderboard.submission.verify import choose, verify
 
 PATHS = [PurePosixPath(f"quick/digits/kmex/seed-{seed}.json") for seed in range(20)]
