@@ -72,8 +72,8 @@ def test_a_run_that_fails_is_counted_and_the_others_are_compared_and_marked(resu
 
 def test_a_name_that_no_registry_knows_is_an_error_before_anything_is_computed(results):
     settings = {**results[FIRST].settings, "explainer": {"name": "kmexx", "parameters": {}}}
+    renamed = results[FIRST].model_copy(update={"settings": settings, "identity": digest(settings)})
     with pytest.raises(UnknownName, match="unknown explainer 'kmexx'"):
-        renamed = results[FIRST].model_copy(update={"settings": settings, "identity": digest(settings)})
         verify({FIRST: renamed}, [FIRST], None)
 
 
