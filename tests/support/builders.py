@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sembench.results.result import Cost, Measure, NotApplicable, Provenance, Result, Score, Scored, digest
+from sembench.results.result import Cost, Provenance, Result, digest
+from sembench.results.score import Measure, NotApplicable, Score, Scored
 
 MEASURES = {
     "accuracy": ("Accuracy", "higher", 0, 1, "", "test image"),

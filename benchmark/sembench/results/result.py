@@ -17,13 +17,8 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from sembench.errors import ResultDamaged
 from sembench.files import write_atomically
 from sembench.plugins.registry import LONGEST_NAME, NAME
-from sembench.results.score import Measure, NotApplicable, Number, Score, Scored, Strict, Unit
+from sembench.results.score import Number, Score, Strict
 from sembench.results.scorecard import html
-
-__all__ = [
-    "Cost", "Kind", "Measure", "Name", "NotApplicable", "Provenance", "Result", "Score", "Scored", "Unit", "digest",
-    "read_result", "result_path", "write_result", "wrong_fields",
-]  # fmt: skip
 
 Kind = Literal["explainer", "control", "reference"]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=NAME)]

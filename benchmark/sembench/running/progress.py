@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from sembench.errors import first_line
-from sembench.results.result import Result, Scored, wrong_fields
+from sembench.results.result import Result, wrong_fields
+from sembench.results.score import Scored
 from sembench.suites.plan import Run
 
 

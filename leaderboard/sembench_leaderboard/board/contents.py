@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import fmean
 
-from sembench.results.result import Kind, Measure, Result
+from sembench.results.result import Kind, Result
+from sembench.results.score import Measure
 from sembench_leaderboard.entries.entry import KINDS, Entry, column
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.table import COMPARED, NOTHING, SECTIONS, Cell, Column, Kinds, Row, Table

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from sembench.results.result import Measure, Result
+from sembench.results.result import Result
+from sembench.results.score import Measure
 from sembench_leaderboard.board.contents import EXPLANATION, cost_table, overview_tables, score_tables, variant_tables
 from sembench_leaderboard.board.facts import facts
 from sembench_leaderboard.entries.entry import Entry, column

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sembench.errors import ResultsMixed
-from sembench.results.result import Measure, NotApplicable, Result, Scored
+from sembench.results.result import Result
+from sembench.results.score import Measure, NotApplicable, Scored
 from sembench_leaderboard.entries.entry import same_units
 from sembench_leaderboard.entries.selection import Method, Missing, Selected, find
 from sembench_leaderboard.statistics.bootstrap import DRAWS, Estimate, estimate, widened

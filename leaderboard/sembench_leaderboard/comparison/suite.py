@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
-from sembench.results.result import Measure, Result
+from sembench.results.result import Result
+from sembench.results.score import Measure
 from sembench_leaderboard.comparison.difference import Paired, paired
 from sembench_leaderboard.comparison.pareto import Pareto, pareto
 from sembench_leaderboard.comparison.ranking import Ranking, ranking

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sembench.errors import SembenchError
-from sembench.results.result import NotApplicable, Result, Scored
+from sembench.results.result import Result
+from sembench.results.score import NotApplicable, Scored
 from sembench_leaderboard.drawing.pens import Pen
 from sembench_leaderboard.drawing.radar import REFERENCE
 from sembench_leaderboard.drawing.sheet import PLOTS, Grid, Sheet

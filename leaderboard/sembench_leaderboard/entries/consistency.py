@@ -11,7 +11,8 @@ from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
 from sembench.errors import ResultsMixed
-from sembench.results.result import Measure, Result
+from sembench.results.result import Result
+from sembench.results.score import Measure
 
 P = TypeVar("P", bound=PurePath)
 

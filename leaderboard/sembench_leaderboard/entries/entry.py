@@ -11,7 +11,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sembench.errors import ResultsMixed
-from sembench.results.result import Kind, Measure, NotApplicable, Result, Scored
+from sembench.results.result import Kind, Result
+from sembench.results.score import Measure, NotApplicable, Scored
 from sembench_leaderboard.statistics.bootstrap import bootstrap
 from sembench_leaderboard.statistics.resampling import Array
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from sembench.errors import SembenchError
-from sembench.results.result import NotApplicable, Result, Scored
+from sembench.results.result import Result
+from sembench.results.score import NotApplicable, Scored
 from sembench_leaderboard.entries.grouping import by_dataset, by_suite
 from sembench_leaderboard.entries.selection import name_of
 

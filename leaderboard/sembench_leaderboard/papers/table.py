@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal, Protocol
 
-from sembench.results.result import NotApplicable, Result, Scored
+from sembench.results.result import Result
+from sembench.results.score import NotApplicable, Scored
 from sembench_leaderboard.entries.grouping import by_dataset
 from sembench_leaderboard.entries.selection import Method, Missing, Selected, find, name_of
 from sembench_leaderboard.tables import numbers

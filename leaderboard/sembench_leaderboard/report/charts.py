@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sembench.results.result import Measure
+from sembench.results.score import Measure
 from sembench_leaderboard.drawing.pens import REFERENCE_DASHES, look
 from sembench_leaderboard.entries.entry import Entry, column
 from sembench_leaderboard.entries.profile import AXES, outlines, profile

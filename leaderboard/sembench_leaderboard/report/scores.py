@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sembench.results.result import Measure
+from sembench.results.score import Measure
 from sembench_leaderboard.board.contents import score_cell
 from sembench_leaderboard.entries.entry import Entry, column
 from sembench_leaderboard.statistics.digits import rounded

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 
-from sembench.results.result import Measure, Result
+from sembench.results.result import Result
+from sembench.results.score import Measure
 from sembench_leaderboard.comparison.difference import difference
 from sembench_leaderboard.entries.entry import Entry, aggregate, column
 from sembench_leaderboard.entries.selection import Method, Missing, differing, find, in_words, name_of

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from statistics import fmean
 
-from sembench.results.result import Measure, Result
+from sembench.results.result import Result
+from sembench.results.score import Measure
 from sembench_leaderboard.entries.grouping import by_suite
 from sembench_leaderboard.sensitivity.change import MIN_METHODS, DefinitionChange, entry_changes, metric_changes
 from sembench_leaderboard.statistics.digits import comparable

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from sembench.results.result import Result, Score, Scored
+from sembench.results.result import Result
+from sembench.results.score import Score, Scored
 from sembench_leaderboard.entries.consistency import MACHINE, machine
 from sembench_leaderboard.submission.arithmetic import black_box_right
 from sembench_leaderboard.submission.problem import Wrong

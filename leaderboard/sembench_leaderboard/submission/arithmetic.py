@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from sembench.results.result import Result, Scored
+from sembench.results.result import Result
+from sembench.results.score import Scored
 from sembench_leaderboard.submission.declared import declared
 from sembench_leaderboard.submission.problem import Wrong
 

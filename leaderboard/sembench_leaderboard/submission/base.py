@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from statistics import fmean
 
 from sembench.errors import SembenchError
-from sembench.results.result import Result, Scored
+from sembench.results.result import Result
+from sembench.results.score import Scored
 from sembench_leaderboard.entries.consistency import contradictions
 from sembench_leaderboard.submission.arithmetic import black_box_right
 from sembench_leaderboard.submission.files import File, survey

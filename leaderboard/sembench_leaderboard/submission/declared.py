@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from sembench.plugins.registry import EXPLAINERS, METRICS, module_file
-from sembench.results.result import Kind, Measure
+from sembench.results.result import Kind
+from sembench.results.score import Measure
 
 _MEMBERS = (ast.Assign, ast.AnnAssign)
 

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sembench.plugins.registry import METRICS
-from sembench.results.result import Measure, Result
+from sembench.results.result import Result
+from sembench.results.score import Measure
 from sembench_leaderboard.submission.arithmetic import disagreements
 from sembench_leaderboard.submission.declared import declared
 from sembench_leaderboard.submission.problem import Wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from sembench.results.result import Measure
+from sembench.results.score import Measure
 from sembench_leaderboard.statistics.bootstrap import Interval
 from sembench_leaderboard.tables import numbers
 

@@ -9,7 +9,7 @@ import pytest
 from places import TESTS
 from sembench.metrics.metric import Metric
 from sembench.plugins.registry import METRICS
-from sembench.results.result import Unit
+from sembench.results.score import Unit
 from sembench.types import Capability, Trait
 from units import own
 

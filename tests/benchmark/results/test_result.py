@@ -12,17 +12,8 @@ from sembench import files as writing
 from sembench.errors import DiskFull, NotWritable, ResultDamaged
 from sembench.files import require_writable, write_atomically
 from sembench.results import result as results
-from sembench.results.result import (
-    Cost,
-    Measure,
-    NotApplicable,
-    Provenance,
-    Result,
-    Scored,
-    digest,
-    read_result,
-    write_result,
-)
+from sembench.results.result import Cost, Provenance, Result, digest, read_result, write_result
+from sembench.results.score import Measure, NotApplicable, Scored
 
 MEASURE = Measure(
     title="Accuracy", direction="higher", lower=0, upper=1, per="test image", version=1, reference="x", chance_is="x"

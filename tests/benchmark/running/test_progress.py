@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from sembench.errors import DataMissing
-from sembench.results.result import NotApplicable
+from sembench.results.score import NotApplicable
 from sembench.running.progress import reason_of
 
 

@@ -11,7 +11,8 @@ import torch
 from sembench import files as writing
 from sembench.errors import DiskFull, FolderBusy, NotWritable, PluginBroken, SuiteInvalid, UnknownName
 from sembench.plugins.registry import EXPLAINERS
-from sembench.results.result import NotApplicable, read_result
+from sembench.results.result import read_result
+from sembench.results.score import NotApplicable
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
 from sembench.suites.plan import plan, status

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sembench.results.result import Measure
+from sembench.results.score import Measure
 from sembench_leaderboard.tables.numbers import alone, in_percent, unit, with_interval, with_spread
 
 
