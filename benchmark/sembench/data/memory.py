@@ -6,29 +6,21 @@ A fact is stored under the files' paths, sizes and times of change. Outside of `
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
+from sembench.files import write_atomically
 
-class Memory(Protocol):
-    """Keeps facts by key, e.g. `sembench.running.cache.Facts`."""
-
-    def recall(self, key: str) -> str | None:
-        """The fact under a key, ``None`` where there is none."""
-
-    def keep(self, key: str, fact: str) -> None:
-        """Puts a fact under a key."""
-
-
-_MEMORY: ContextVar[Memory | None] = ContextVar("where facts about files are kept", default=None)
+_MEMORY: ContextVar[Path | None] = ContextVar("where facts about files are kept", default=None)
 
 
 @contextmanager
-def remembering(memory: Memory) -> Iterator[None]:
-    """Keeps what `remembered` computes inside this block."""
+def remembering(memory: Path) -> Iterator[None]:
+    """Keeps what `remembered` computes inside this block in a JSON file, which is made when first written to."""
     token = _MEMORY.set(memory)
     try:
         yield
@@ -52,11 +44,19 @@ def remembered(what: str, paths: Iterable[Path], compute: Callable[[], str]) -> 
     if memory is None:
         return compute()
     key = _key(what, paths)
-    known = memory.recall(key)
-    if known is None:
+    known = _facts(memory).get(key)
+    if not isinstance(known, str):
         known = compute()
-        memory.keep(key, known)
+        write_atomically(memory, json.dumps({**_facts(memory), key: known}, indent=1, sort_keys=True).encode())
     return known
+
+
+def _facts(memory: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(memory.read_bytes())
+    except (FileNotFoundError, ValueError):  # missing or damaged: every fact can be found out again
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _key(what: str, paths: Iterable[Path]) -> str:

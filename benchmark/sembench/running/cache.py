@@ -1,7 +1,4 @@
-"""Store of trained and fitted models: safetensors files addressed by content, never pickle.
-
-What was found out about the files of data sets lies beside them.
-"""
+"""Store of trained and fitted models: safetensors files addressed by content, never pickle."""
 
 from __future__ import annotations
 
@@ -108,31 +105,3 @@ class Slot:
     def discard(self) -> None:
         """Removes what is stored, if anything."""
         self.cache.discard(self.kind, self.key)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Short facts by key in one JSON file, e.g. the checksums of files that were verified once.
-
-    Attributes:
-        path: The file; made when first written to.
-    """
-
-    path: Path
-
-    def recall(self, key: str) -> str | None:
-        """The fact under a key, ``None`` where there is none."""
-        fact = self._all().get(key)
-        return fact if isinstance(fact, str) else None
-
-    def keep(self, key: str, fact: str) -> None:
-        """Puts a fact under a key. Raises `DiskFull`."""
-        write_atomically(self.path, json.dumps({**self._all(), key: fact}, indent=1, sort_keys=True).encode())
-
-    def _all(self) -> dict[str, Any]:
-        """All facts; none where the file is missing or damaged, since every fact can be found out again."""
-        try:
-            facts = json.loads(self.path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return facts if isinstance(facts, dict) else {}

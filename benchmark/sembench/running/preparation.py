@@ -21,7 +21,7 @@ from sembench.evaluation.reference import Reference
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
 from sembench.running.black_box import backbone_of
-from sembench.running.cache import Cache, Facts, Slot, tensors_sha256
+from sembench.running.cache import Cache, Slot, tensors_sha256
 from sembench.running.datasets import loader_of
 from sembench.running.device import clock
 from sembench.seeding import derive, generator, isolated
@@ -127,7 +127,7 @@ class Preparation:
             load = loader_of(run)
             report(f"loading {run.dataset}")
             self._dataset = None
-            with remembering(Facts(self.cache.root / "files.json")):
+            with remembering(self.cache.root / "files.json"):
                 data = load(self.data_root)
                 report(f"{len(data.train):,} training and {len(data.test):,} test images, {data.sha256[:12]}")
             self._dataset = memo, data

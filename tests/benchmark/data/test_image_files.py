@@ -12,7 +12,6 @@ from sembench.data.dataset import make_dataset, measure_normalisation
 from sembench.data.image_files import ImageFiles, decode
 from sembench.data.memory import remembering
 from sembench.errors import DataDamaged
-from sembench.running.cache import Facts
 
 SIZE = 8
 
@@ -142,7 +141,7 @@ def test_its_hash_is_of_content_order_boxes_and_labels_and_not_of_names(paths, t
 
 
 def test_hash_and_statistics_are_found_out_once(paths, tmp_path, opened, monkeypatch):
-    with remembering(Facts(tmp_path / "facts.json")):
+    with remembering(tmp_path / "facts.json"):
         first = data(paths)
         assert first.sha256
         opened.clear()

@@ -5,7 +5,6 @@ import os
 import pytest
 
 from sembench.data.memory import remembered, remembering
-from sembench.running.cache import Facts
 
 
 class Work:
@@ -28,7 +27,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def facts(tmp_path):
-    return Facts(tmp_path / "cache" / "files.json")
+    return tmp_path / "cache" / "files.json"
 
 
 def test_outside_of_a_memory_nothing_is_kept(file):
@@ -40,7 +39,7 @@ def test_a_fact_is_found_out_once_also_by_another_process(file, facts):
     work = Work()
     with remembering(facts):
         assert [remembered("fact", [file], work) for _ in range(3)] == ["fact 1"] * 3
-    with remembering(Facts(facts.path)):
+    with remembering(facts):
         assert remembered("fact", [file], work) == "fact 1"
     assert remembered("fact", [file], work) == "fact 2"
 
@@ -70,8 +69,8 @@ def test_a_changed_file_is_looked_at_again(file, facts, change):
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b'{"x": 3}'])
 def test_a_damaged_memory_is_written_anew(file, facts, content):
-    facts.path.parent.mkdir()
-    facts.path.write_bytes(content)
+    facts.parent.mkdir()
+    facts.write_bytes(content)
     work = Work()
     with remembering(facts):
         assert [remembered("fact", [file], work) for _ in range(2)] == ["fact 1"] * 2
