@@ -18,15 +18,6 @@ from sembench.results.score import Scored
 from sembench.suites.plan import Run
 
 
-def summary_of(result: Result) -> str:
-    """A result in one line: the mean of every score."""
-    parts = [
-        f"{name} {sum(score.values) / len(score.values):.4g}" if isinstance(score, Scored) else f"{name} n/a"
-        for name, score in result.scores.items()
-    ]
-    return ", ".join(parts)
-
-
 def reason_of(error: Exception) -> str:
     """An error in one line; one of pydantic with the fields that it is about."""
     if isinstance(error, ValidationError):
@@ -49,66 +40,61 @@ class PlainReporter:
         self._done = done
         self._started = time.perf_counter()
 
-    def _line(self, text: str) -> None:
+    def _line(self, text: str, colour: str) -> None:
         elapsed = time.perf_counter() - self._started
         self._stream.write(f"[{elapsed:7.1f} s] {text}\n")
         self._stream.flush()
 
     def phase(self, run: Run, text: str) -> None:
-        """A line per phase."""
-        self._line(f"{run.name}: {text}")
+        """Says what a run is busy with."""
+        self._line(f"{run.name}: {text}", "")
 
     def note(self, text: str) -> None:
         """A line per note."""
-        self._line(f"note: {text}")
+        self._line(f"note: {text}", "yellow")
 
     def finished(self, run: Run, result: Result, seconds: float) -> None:
-        """A line with the result's means."""
+        """A line with the mean of every score."""
         self._done += 1
-        self._line(f"{run.name}: done in {seconds:.1f} s ({self._done}/{self._total}): {summary_of(result)}")
+        means = ", ".join(
+            f"{name} {sum(score.values) / len(score.values):.4g}" if isinstance(score, Scored) else f"{name} n/a"
+            for name, score in result.scores.items()
+        )
+        self._line(f"{run.name}: done in {seconds:.1f} s ({self._done}/{self._total}): {means}", "green")
 
     def failed(self, run: Run, error: Exception) -> None:
         """A line with the reason."""
-        self._line(f"{run.name}: FAILED: {reason_of(error)}")
+        self._line(f"{run.name}: FAILED: {reason_of(error)}", "red")
 
 
-class LiveReporter:
-    """A progress bar, with a line above it per finished run.
-
-    Args:
-        progress: rich's progress display, running.
-        total: Runs in all.
-        done: Runs that were there already.
-    """
+class LiveReporter(PlainReporter):
+    """The same lines, coloured, above the bar of rich's running ``progress``; beside it what a run is busy with."""
 
     def __init__(self, progress: Progress, total: int, done: int) -> None:
+        super().__init__(progress.console.file, total, done)
         self._progress = progress
         self._task: TaskID = progress.add_task("starting", total=total, completed=done)
+
+    def _line(self, text: str, colour: str) -> None:
+        self._progress.console.print(f"[{colour}]{escape(text)}[/]")
 
     def phase(self, run: Run, text: str) -> None:
         """Changes the text beside the bar."""
         self._progress.update(self._task, description=escape(f"{run.name}: {text}"))
 
-    def note(self, text: str) -> None:
-        """A line above the bar."""
-        self._progress.console.print(f"note: {escape(text)}", style="yellow")
-
     def finished(self, run: Run, result: Result, seconds: float) -> None:
-        """A line above the bar, and a step of the bar."""
-        self._progress.console.print(
-            f"[green]done[/] {escape(run.name)} ({seconds:.1f} s) {escape(summary_of(result))}"
-        )
+        """A line, and a step of the bar."""
+        super().finished(run, result, seconds)
         self._progress.advance(self._task)
 
     def failed(self, run: Run, error: Exception) -> None:
-        """A line above the bar, and a step of the bar."""
-        text = escape(f"{run.name}: {reason_of(error)}")
-        self._progress.console.print(f"[red]failed[/] {text}")
+        """A line, and a step of the bar."""
+        super().failed(run, error)
         self._progress.advance(self._task)
 
 
 @contextmanager
-def reporter_for(stream: TextIO, total: int, done: int) -> Iterator[PlainReporter | LiveReporter]:
+def reporter_for(stream: TextIO, total: int, done: int) -> Iterator[PlainReporter]:
     """The reporter that suits a stream: live at a terminal, plain elsewhere."""
     if not stream.isatty():
         yield PlainReporter(stream, total, done)
