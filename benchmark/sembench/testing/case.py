@@ -92,6 +92,12 @@ def relevance(explainer: Explainer, model: SelfExplainableModel, images: Tensor)
     return offered(explainer, Capability.ATTRIBUTION, lambda: model.attribute(images.clone()))
 
 
+def use(explainer: Explainer, model: SelfExplainableModel, case: Case) -> None:
+    """Explains the case's batch, with relevance maps where they are offered."""
+    explain(model, case.batch.images)
+    relevance(explainer, model, case.batch.images)
+
+
 def require(kept: bool, explainer: Explainer, promise: str, seen: str) -> None:
     """Raises `ContractBroken`, with explainer, promise and observation, unless the promise is kept."""
     if not kept:

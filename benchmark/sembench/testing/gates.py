@@ -45,14 +45,9 @@ class Tally:
 
 
 def tally(function: Callable[[], object], network: nn.Module | None = None) -> Tally:
-    """Runs a computation once and counts what it does.
+    """Runs a computation once and counts what it does, passes and images only if it is given the network.
 
-    Args:
-        function: The computation.
-        network: The network whose passes are counted; without one, passes and images are 0.
-
-    Returns:
-        Its counts. Tensors that a library holds outside torch, such as NumPy arrays of its own, are not seen.
+    Tensors that a library holds outside torch, such as NumPy arrays of its own, are not seen.
     """
     watch = _Watch()
     with PassCounter(network or nn.Identity()) as counter, watch:
@@ -95,13 +90,7 @@ class TooCostly(SembenchError):
 
 
 def exact_passes(what: str, found: Tally, *, passes: int, images: int) -> None:
-    """Lets a computation through that makes exactly these forward passes.
-
-    Args:
-        what: Its name, for the message.
-        found: Its counts.
-        passes: Forward passes that it needs.
-        images: Images in all passes together.
+    """Lets a computation through that makes exactly these forward passes, of ``images`` images in all.
 
     Raises:
         TooCostly: If it makes others. If fewer, the gate is to be lowered, so that the gain is kept.
@@ -119,11 +108,6 @@ def exact_passes(what: str, found: Tally, *, passes: int, images: int) -> None:
 def no_loop_over_images(what: str, few: Tally, many: Tally) -> None:
     """Lets a computation through that takes as many steps for many images as for few, if both fill one batch.
 
-    Args:
-        what: Its name, for the message.
-        few: Its counts on some images.
-        many: Its counts on more of them.
-
     Raises:
         TooCostly: If operations or forward passes grow with the number of images.
     """
@@ -137,18 +121,11 @@ def no_loop_over_images(what: str, few: Tally, many: Tally) -> None:
 def bytes_per_image(what: str, few: Tally, many: Tally, *, images: int, at_most: int) -> float:
     """Lets a computation through whose memory hardly grows with the number of images, the batch being the same.
 
-    Args:
-        what: Its name, for the message.
-        few: Its counts on some images.
-        many: Its counts on more of them.
-        images: How many more.
-        at_most: Bytes that may be held for each further image.
-
     Returns:
-        The bytes held for each further image.
+        The bytes held for each of the further ``images``, which ``many`` counts beyond ``few``.
 
     Raises:
-        TooCostly: If they are more.
+        TooCostly: If they are more than ``at_most``.
     """
     grown = (many.peak_bytes - few.peak_bytes) / images
     if grown > at_most:
@@ -196,13 +173,8 @@ def within(
 ) -> float:
     """Lets a computation through whose processor time is at most a given multiple of a baseline's.
 
-    Args:
-        what: Its name, for the message.
-        function: The computation.
-        baseline: What it is compared with: the forward passes that it cannot do without.
-        at_most: The largest ratio that passes.
-        repetitions: Of both, in turn.
-        tries: A ratio above the limit is measured again up to this often: a disturbance passes, a slowdown stays.
+    The baseline is the forward passes that it cannot do without. A ratio above the limit is measured again, up to
+    ``tries`` times: a disturbance passes, a slowdown stays.
 
     Returns:
         The least ratio that was measured.

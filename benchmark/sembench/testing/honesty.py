@@ -12,7 +12,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from sembench.data.dataset import Split
 from sembench.explainers.explainer import Explainer
-from sembench.testing.case import Case, explain, fit, relevance, require
+from sembench.testing.case import Case, explain, fit, require, use
 
 _SURE = 1e-3
 """Largest probability with which guessing may reach the number of right labels that is asked for. [ours]"""
@@ -80,9 +80,7 @@ def _least(count: int, chance: float) -> int:
 def check_time(explainer: Explainer, case: Case) -> None:
     """A fit and the explanation of a few images end within the case's time limit."""
     started = perf_counter()
-    model = fit(explainer, case)
-    explain(model, case.batch.images)
-    relevance(explainer, model, case.batch.images)
+    use(explainer, fit(explainer, case), case)
     seconds = perf_counter() - started
     seen = f"it took {seconds:.1f} s to fit {len(case.dataset.train)} and explain {len(case.batch)} images"
     require(seconds <= case.seconds, explainer, f"a tiny case takes at most {case.seconds:g} s", seen)

@@ -14,34 +14,13 @@ from sembench.testing.case import Case
 Check = Callable[[Explainer, Case], str | None]
 """Raises `ContractBroken` where a promise is broken; returns a reason where there was nothing to check."""
 
-_ALL: Sequence[Check] = (
-    answers.check_recipe,
-    answers.check_capabilities,
-    answers.check_shapes,
-    answers.check_single_prototypes,
-    answers.check_finite_values,
-    answers.check_probabilities,
-    answers.check_transparent_head,
-    answers.check_conservation,
-    independence.check_batch_size,
-    independence.check_order,
-    independence.check_modes,
-    independence.check_device,
-    independence.check_determinism,
-    independence.check_repetition,
-    independence.check_round_trip,
-    side_effects.check_backbone_untouched,
-    side_effects.check_no_hook,
-    side_effects.check_no_global_draw,
-    side_effects.check_batch_untouched,
-    side_effects.check_model_untouched,
-    honesty.check_test_data_unseen,
-    honesty.check_better_than_chance,
-    honesty.check_time,
-)
-
-CHECKS: Mapping[str, Check] = {check.__name__.removeprefix("check_"): check for check in _ALL}
-"""All checks by name; each takes a recipe and a case."""
+CHECKS: Mapping[str, Check] = {
+    name.removeprefix("check_"): check
+    for module in (answers, independence, side_effects, honesty)
+    for name, check in vars(module).items()
+    if name.startswith("check_") and check.__module__ == module.__name__
+}
+"""All checks by name, in the order of their definition; each takes a recipe and a case."""
 
 
 @dataclass(frozen=True)

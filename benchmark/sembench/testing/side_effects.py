@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import random
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -12,16 +13,16 @@ from torch import nn
 from torch.nn.modules import module as modules
 
 from sembench.backbones.backbone import freeze
-from sembench.explainers.explainer import Explainer, SelfExplainableModel
+from sembench.explainers.explainer import Explainer
 from sembench.running.cache import tensors_sha256
-from sembench.testing.case import Case, explain, fit, relevance, require
+from sembench.testing.case import Case, fit, require, use
 
 
 def check_backbone_untouched(explainer: Explainer, case: Case) -> None:
     """Fit and use leave the backbone's weights, modes and gradient flags as they were."""
     fresh = dataclasses.replace(case, backbone=freeze(copy.deepcopy(case.backbone)))
     before = _backbone(fresh.backbone)
-    _use(explainer, fresh)
+    use(explainer, fit(explainer, fresh), fresh)
     after = _backbone(fresh.backbone)
     for what, old in before.items():
         require(old == after[what], explainer, f"{what} stay as they were", "they changed; fit a copy")
@@ -38,7 +39,8 @@ def _backbone(backbone: nn.Module) -> dict[str, object]:
 def check_no_hook(explainer: Explainer, case: Case) -> None:
     """Fit and use leave no hook behind, on the backbone or on the model."""
     before = [*_hooked(case.backbone), *_everywhere()]
-    model = _use(explainer, case)
+    model = fit(explainer, case)
+    use(explainer, model, case)
     after = sorted({*_hooked(case.backbone), *_hooked(model), *_everywhere()} - set(before))
     require(not after, explainer, "no hook stays behind", f"there are new hooks on {after[:3]}")
 
@@ -66,7 +68,7 @@ def _everywhere() -> list[str]:
 def check_no_global_draw(explainer: Explainer, case: Case) -> None:
     """Fit and use draw nothing from torch's, NumPy's and Python's global random streams, and seed none of them."""
     before = _streams()
-    _use(explainer, case)
+    use(explainer, fit(explainer, case), case)
     after = _streams()
     for what, old in before.items():
         seen = "it moved; draw from the generator that `fit` is given"
@@ -84,17 +86,10 @@ def _streams() -> dict[str, object]:
 def check_batch_untouched(explainer: Explainer, case: Case) -> None:
     """Use writes nothing into the images that it is given."""
     model, images = fit(explainer, case), case.batch.images.clone()
-    with torch.no_grad():
-        model(images)
-    seen = "forward wrote into it; work on a copy"
-    require(torch.equal(images, case.batch.images), explainer, "the batch stays as it was", seen)
-    relevance_of = getattr(model, "attribute", None)
-    if relevance_of is not None:
-        try:
-            relevance_of(images)
-        except NotImplementedError:
-            return
-        seen = "attribute wrote into it; work on a copy"
+    for name, ask in {"forward": torch.no_grad()(model.forward), "attribute": model.attribute}.items():
+        with suppress(NotImplementedError):  # what is not offered writes nothing
+            ask(images)
+        seen = f"{name} wrote into it; work on a copy"
         require(torch.equal(images, case.batch.images), explainer, "the batch stays as it was", seen)
 
 
@@ -102,14 +97,6 @@ def check_model_untouched(explainer: Explainer, case: Case) -> None:
     """Use changes nothing of the fitted state."""
     model = fit(explainer, case)
     before = tensors_sha256(model.fitted_state())
-    explain(model, case.batch.images)
-    relevance(explainer, model, case.batch.images)
+    use(explainer, model, case)
     kept = tensors_sha256(model.fitted_state()) == before
     require(kept, explainer, "use leaves the model as it was", "its fitted state changed")
-
-
-def _use(explainer: Explainer, case: Case) -> SelfExplainableModel:
-    model = fit(explainer, case)
-    explain(model, case.batch.images)
-    relevance(explainer, model, case.batch.images)
-    return model
