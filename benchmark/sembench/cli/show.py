@@ -13,7 +13,6 @@ from sembench.cli.options import RUNS, PluginOption, SuiteOption
 
 if TYPE_CHECKING:
     from sembench.suites.plan import Run
-    from sembench.workbench import FittedExplainer
 
 
 def show(
@@ -52,74 +51,61 @@ def show(
     from sembench.suites.plan import check_names, plan
     from sembench.suites.suite import load_suite
 
-    cells = plan(load_suite(suite), explainers=explainer, datasets=dataset, seeds=seed)
-    check_names(cells)
+    runs = plan(load_suite(suite), explainers=explainer, datasets=dataset, seeds=seed)
+    check_names(runs)
     options = {"images": image or None, kind.amount: count, "classes": label or None, "method": projection}
-    given = {name: value for name, value in options.items() if value is not None}
-    gallery = Gallery(cache or results / "cache", data_root, device, out, typer.echo)
-    if not gallery.show(figure, cells, every_seed=bool(seed), apart=kind.apart and not explainer, **given):
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    given |= {"every_seed": bool(seed), "apart": kind.apart and not explainer}
+    if not gallery(figure, runs, cache or results / "cache", data_root, device, out, typer.echo, **given):
         raise typer.Exit(1)
 
 
 _NAMED = 3  # explainers that a file name lists
 
 
-class Gallery:
-    """Draws cells.
+def gallery(
+    figure: str, runs: Sequence[Run], cache: Path, data_root: Path, device: str, out: Path,
+    say: Callable[[object], None], *, every_seed: bool, apart: bool = False, **options: Any,
+) -> list[Path]:  # fmt: skip
+    """Writes a figure of runs, one for each data set and seed.
 
     Args:
+        figure: Its name.
+        runs: The runs, grouped by data set and seed, as `sembench.suites.plan.plan` returns them.
         cache: Store of trained backbones and fitted models.
         data_root: Folder of data sets.
         device: Where models go.
         out: Folder for pictures; they go to ``<out>/<suite>/<data set>/seed-<n>/<figure>-<explainers>``.
-        say: Told what takes time, what was written, and why a figure does not apply.
+        say: Takes what needs time, what was written, and why a figure does not apply.
+        every_seed: Whether to draw all seeds, or the first one on each data set.
+        apart: Whether each explainer has a picture of its own.
+        **options: Those of the figure.
+
+    Returns:
+        The files; none where the figure applies to none of the explainers.
+
+    Raises:
+        SembenchError: If a model cannot be made, or the figure does not take the options.
     """
+    from sembench.figures.catalogue import draw
+    from sembench.workbench import fitted_explainers
 
-    def __init__(self, cache: Path, data_root: Path, device: str, out: Path, say: Callable[[object], None]) -> None:
-        self.cache, self.data_root, self.device, self.out, self.say = cache, data_root, device, out, say
-
-    def show(
-        self, figure: str, cells: Sequence[Run], *, every_seed: bool, apart: bool = False, **options: Any
-    ) -> list[Path]:
-        """Writes a figure of these cells, one for each data set and seed.
-
-        Args:
-            figure: Its name.
-            cells: The cells, grouped by data set and seed, as `sembench.suites.plan.plan` returns them.
-            every_seed: Whether to draw all seeds, or the first one on each data set.
-            apart: Whether each explainer has a picture of its own.
-            **options: Those of the figure.
-
-        Returns:
-            The files; none where the figure applies to none of the explainers.
-
-        Raises:
-            SembenchError: If a model cannot be made, or the figure does not take the options.
-        """
-        from sembench.workbench import fitted_explainers
-
-        files: list[Path] = []
-        seen: set[str] = set()
-        for (dataset, seed), group in groupby(cells, key=lambda cell: (cell.dataset, cell.seed)):
-            own = list(group)
-            if dataset in seen and not every_seed:
-                continue
-            seen.add(dataset)
-            found = fitted_explainers(own, self.cache, self.data_root, self.device, self.say)
-            folder = self.out / own[0].suite / dataset / f"seed-{seed}"
-            for some in [[one] for one in found] if apart else [found]:
-                files += self._draw(figure, some, folder, options)
-        return files
-
-    def _draw(self, figure: str, found: Sequence[FittedExplainer], folder: Path, options: dict[str, Any]) -> list[Path]:
-        from sembench.figures.catalogue import draw
-
-        drawn, files = draw(figure, found, **options), []
-        for reason in drawn.reasons.values():
-            self.say(reason)
-        for names, picture in drawn.pictures.items():
-            who = f"{len(names)}-explainers" if len(names) > _NAMED else "-".join(names)
-            files += picture.write_files(folder, f"{figure}-{who}")
-        for file in files:
-            self.say(file)
-        return files
+    files: list[Path] = []
+    seen: set[str] = set()
+    for (dataset, seed), group in groupby(runs, key=lambda run: (run.dataset, run.seed)):
+        own = list(group)
+        if dataset in seen and not every_seed:
+            continue
+        seen.add(dataset)
+        found = fitted_explainers(own, cache, data_root, device, say)
+        for some in [[one] for one in found] if apart else [found]:
+            drawn = draw(figure, some, **options)
+            for reason in drawn.reasons.values():
+                say(reason)
+            for names, picture in drawn.pictures.items():
+                who = f"{len(names)}-explainers" if len(names) > _NAMED else "-".join(names)
+                written = picture.write_files(out / own[0].suite / dataset / f"seed-{seed}", f"{figure}-{who}")
+                files += written
+                for file in written:
+                    say(file)
+    return files

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sembench.cli.show import Gallery
+from sembench.cli import show
 from sembench.figures.figure import ModelFigure
 from sembench.plugins.registry import EXPLAINERS, FIGURES
 from sembench.running.cache import Cache
@@ -89,11 +89,11 @@ def third_party(tmp_path, monkeypatch):
 def test_a_third_partys_attributions_get_every_figure_that_applies(third_party, tiny_suite, tiny_cache, tmp_path):
     cells = plan(tiny_suite, explainers=[third_party])
     said = []
-    gallery = Gallery(tiny_cache, tmp_path, "cpu", tmp_path / "figures", said.append)
+    places = tiny_cache, tmp_path, "cpu", tmp_path / "figures", said.append
     folder = tmp_path / "figures" / "tiny" / "tiny-digits" / "seed-0"
     of_models = [name for name in own(FIGURES) if isinstance(FIGURES.get(name), ModelFigure)]
     for figure in of_models:
-        files = gallery.show(figure, cells, every_seed=False)
+        files = show.gallery(figure, cells, *places, every_seed=False)
         names = [f"{figure}-gradients.png", f"{figure}-gradients.svg"]
         assert [file.relative_to(folder).as_posix() for file in files] == (names if figure == "relevance" else [])
     sentences = [text for text in said if str(text).startswith("no figure")]
@@ -106,14 +106,17 @@ def test_a_third_partys_attributions_get_every_figure_that_applies(third_party, 
 
 @pytest.fixture
 def gallery(tiny_cache, tmp_path):
-    return Gallery(tiny_cache, tmp_path, "cpu", tmp_path, lambda text: None)
+    def drawn(figure, cells, **options):
+        return show.gallery(figure, cells, tiny_cache, tmp_path, "cpu", tmp_path, lambda text: None, **options)
+
+    return drawn
 
 
 def test_explainers_stand_on_one_picture_or_apart(gallery, tiny_suite, tmp_path):
     cells = plan(tiny_suite, explainers=["kmex", "b4"])
 
     def names(**options):
-        return [path.name for path in gallery.show("prototypes", cells, every_seed=False, classes=[0, 1], **options)]
+        return [path.name for path in gallery("prototypes", cells, every_seed=False, classes=[0, 1], **options)]
 
     assert names() == ["prototypes-kmex-b4.png", "prototypes-kmex-b4.svg"]
     assert names(apart=True) == [f"prototypes-{name}.{form}" for name in ("kmex", "b4") for form in ("png", "svg")]
@@ -122,6 +125,6 @@ def test_explainers_stand_on_one_picture_or_apart(gallery, tiny_suite, tmp_path)
 def test_the_first_seed_stands_for_all_unless_all_are_asked_for(gallery, tiny_suite, monkeypatch):
     cells, drawn = plan(tiny_suite, explainers=["kmex"], seeds=[3, 4]), []
     monkeypatch.setattr("sembench.workbench.fitted_explainers", lambda own, *rest: drawn.append(own[0].seed) or [])
-    gallery.show("relevance", cells, every_seed=False)
-    gallery.show("relevance", cells, every_seed=True)
+    gallery("relevance", cells, every_seed=False)
+    gallery("relevance", cells, every_seed=True)
     assert drawn == [3, 3, 4]
