@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,14 +29,6 @@ _SEGMENTS_DIMMED = 0.75
 Cells = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Legend:
-    """For each concept a training image, and which of its cells show the concept."""
-
-    near: Neighbours
-    segments: dict[int, NDArray[np.bool_]]
-
-
 @styled
 def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: int = 6) -> Picture:
     """Test images with the concept of every cell, the relevance of every pixel, and what the concepts look like.
@@ -61,7 +52,8 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     cells, predictions = _cells(subject, picks, "test"), subject.explain(batch).predictions.tolist()
     found, sizes = np.unique(cells, return_counts=True)
     shown = sorted(found[np.argsort(-sizes, kind="stable")[:_MOST]].tolist())
-    legend, colours = _legend(subject, shown), prototype_colours(subject.model.prototypes.classes.cpu())
+    near, colours = neighbours(subject, 1), prototype_colours(subject.model.prototypes.classes.cpu())
+    segments = _segments(subject, near, shown)
     rows, row = -(-len(shown) // _PER_ROW), _SIDE + 2 * LINE
     width = _NAME + max(len(picks) * (_SIDE + _GAP), _PER_ROW * _ENTRY)
     picture = Picture(
@@ -82,7 +74,7 @@ def concepts(subject: Subject, *, images: Sequence[int] | None = None, count: in
     for place, concept in enumerate(shown):
         line, column = divmod(place, _PER_ROW)
         left, top = _NAME + column * _ENTRY, 3 * row + 0.15 + line * (_THUMB + 0.12)
-        _draw_entry(picture, subject, legend, concept, colours[concept], left, top)
+        _draw_entry(picture, subject, near, segments.get(concept), concept, colours[concept], left, top)
     return picture
 
 
@@ -99,9 +91,8 @@ def _cells(subject: Subject, picks: torch.Tensor, split: str) -> Cells:
     return winners
 
 
-def _legend(subject: Subject, shown: Sequence[int]) -> _Legend:
-    """The training image of the concept's class with the most similar cell, and the segment around that cell."""
-    near = neighbours(subject, 1)
+def _segments(subject: Subject, near: Neighbours, shown: Sequence[int]) -> dict[int, NDArray[np.bool_]]:
+    """For each concept the cells that show it in its nearest training image, the most similar one among them."""
     known = [concept for concept in shown if int(near.images[concept, 0]) >= 0]
     segments = {}
     if known:
@@ -112,7 +103,7 @@ def _legend(subject: Subject, shown: Sequence[int]) -> _Legend:
             if row >= 0:
                 segment[row, column] = True
             segments[concept] = segment
-    return _Legend(near, segments)
+    return segments
 
 
 def in_pixels(cells: NDArray[np.generic], side: tuple[int, int]) -> NDArray[np.generic]:
@@ -153,22 +144,23 @@ def _draw_relevance(picture: Picture, subject: Subject, picks: Sequence[int], to
 
 
 def _draw_entry(
-    picture: Picture, subject: Subject, legend: _Legend, concept: int, colour: Colour, left: float, top: float
-) -> None:
+    picture: Picture, subject: Subject, near: Neighbours, segment: NDArray[np.bool_] | None, concept: int,
+    colour: Colour, left: float, top: float,
+) -> None:  # fmt: skip
     """A concept: its colour and number, its nearest segment in a training image, its class, what it explains."""
     picture.fill(left, top, 0.26, _THUMB, colour)
     picture.write(left + 0.13, top + _THUMB / 2, str(concept), size=7.5, side="center", va="center",
                   color=ink_on(colour))  # fmt: skip
     name = subject.class_name(int(subject.model.prototypes.classes[concept]), _SHORT)
-    words = f"{name}\n{int(legend.near.explains[concept]):,} {_unit(subject)}"
+    words = f"{name}\n{int(near.explains[concept]):,} {_unit(subject)}"
     picture.write(left + 0.3 + _THUMB, top + _THUMB / 2, words, size=7, va="center")
-    if concept not in legend.segments:
+    if segment is None:
         return
-    image = pixels(subject.dataset.train, int(legend.near.images[concept, 0]))
-    inside = in_pixels(legend.segments[concept], image.shape[:2])[..., None]
+    image = pixels(subject.dataset.train, int(near.images[concept, 0]))
+    inside = in_pixels(segment, image.shape[:2])[..., None]
     dimmed = np.where(inside, image, _SEGMENTS_DIMMED + (1 - _SEGMENTS_DIMMED) * image)
     picture.show_image(left + 0.27, top, _THUMB, dimmed.astype(np.float32), label=f"concept-{concept}")
-    legend.near.frame(picture, concept, 0, (left + 0.27, top), _THUMB, lw=1.1)
+    near.frame(picture, concept, 0, (left + 0.27, top), _THUMB, lw=1.1)
 
 
 def _unit(subject: Subject) -> str:

@@ -159,7 +159,8 @@ def _draw_row(
             picture.show_image(left + _SIDE + 0.03, top, _SIDE, overlay(image, found.maps[row, place]),
                                label=f"test-{index}-prototype-{prototype}")  # fmt: skip
         name = subject.class_name(int(subject.model.prototypes.classes[prototype]), _SHORT)
-        amount = _amount(subject, float(found.similarities[row, place]))
+        similarity = float(found.similarities[row, place])
+        amount = f"{similarity:.0%} of cells" if subject.model.points == "cell" else f"similarity {similarity:.3g}"
         picture.write(left, top + _SIDE + 0.03, f"{name}, prototype {prototype}\n{amount}", size=7.5)
     if found.maps is not None and found.maps.shape[1] > 1:
         picture.write(0, top + _SIDE, f"maps differ by {found.spread(row):.2f}", size=7, va="bottom")
@@ -178,10 +179,6 @@ def _draw_prototype(
         near.frame(picture, prototype, 0, (left, top), _SIDE, lw=1.5)
     else:
         picture.write(left + _SIDE / 2, top + _SIDE / 2, "no training\nimage", size=7, side="center", va="center")
-
-
-def _amount(subject: Subject, similarity: float) -> str:
-    return f"{similarity:.0%} of cells" if subject.model.points == "cell" else f"similarity {similarity:.3g}"
 
 
 def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours, first: bool) -> list[str]:

@@ -87,13 +87,19 @@ def prototypes(
     left = _LABEL
     for place, (block, width) in enumerate(zip(blocks, widths, strict=True)):
         picture.write(left, LINE, block.subject.name, size=10.5, weight="bold", va="baseline")
-        picture.write(left, LINE + 0.05, _summary(block), size=8)
+        summary = f"{len(block.found.explains)} prototypes, {int(block.found.ghosted.sum()) or 'none'} ghosted"
+        picture.write(left, LINE + 0.05, summary, size=8)
         top = 2 * LINE + 0.15
         for label in labels:
             if place == 0:
                 name = block.subject.class_name(label, 12)
                 picture.write(0, top + _SIDE / 2, name, size=9, va="center", weight="bold")
-            _draw_class(picture, block, label, left, top, row)
+            own = block.of(label)
+            if not own:
+                picture.write(left, top + _SIDE / 2, "no prototype of this class", size=8, va="center", style="italic")
+            for rank, prototype in enumerate(own):
+                line, column = divmod(rank, block.per_row(len(own)))
+                _draw_prototype(picture, block, prototype, left + column * block.step, top + line * row)
             top += rows[label] * row + 0.12
         left += width + _BETWEEN
     return picture
@@ -128,16 +134,6 @@ def _labels(blocks: Sequence[_Block], classes: Sequence[int] | None) -> list[int
     return [*owned[:10], *shared]
 
 
-def _draw_class(picture: Picture, block: _Block, label: int, left: float, top: float, row: float) -> None:
-    own = block.of(label)
-    per_row = block.per_row(len(own) or 1)
-    if not own:
-        picture.write(left, top + _SIDE / 2, "no prototype of this class", size=8, va="center", style="italic")
-    for place, prototype in enumerate(own):
-        line, column = divmod(place, per_row)
-        _draw_prototype(picture, block, prototype, left + column * block.step, top + line * row)
-
-
 def _draw_prototype(picture: Picture, block: _Block, prototype: int, x: float, y: float) -> None:
     train, explains = block.subject.dataset.train, int(block.found.explains[prototype])
     at, name = x, f"{block.subject.name}-{prototype}"
@@ -162,11 +158,6 @@ def _draw_prototype(picture: Picture, block: _Block, prototype: int, x: float, y
         picture.fill(x, y, width, _SIDE, "#FFFFFFA0")
         picture.frame(x, y, width, _SIDE, "black", lw=1.4, ls=(0, (2, 1.5)))
         picture.write(x + width / 2, y + _SIDE + 0.02, "ghost", size=7.5, side="center", weight="bold")
-
-
-def _summary(block: _Block) -> str:
-    ghosts, count = int(block.found.ghosted.sum()), len(block.found.explains)
-    return f"{count} prototypes, {ghosts} ghosted" if ghosts else f"{count} prototypes, none ghosted"
 
 
 def _caption(blocks: Sequence[_Block], count: int) -> list[str]:

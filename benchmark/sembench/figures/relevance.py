@@ -70,7 +70,8 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
             _draw_name(picture, subject.name, top)
             picture.write(_NAME, top + _SIDE / 2, f"no relevance maps. {why}", size=8.5, va="center", style="italic")
             continue
-        kl, other = _divergences(maps, reference(subject.model.bias))
+        drawn, black_box = torch.from_numpy(maps), torch.from_numpy(reference(subject.model.bias))
+        kl, other = (relevance_kl(some, black_box).tolist() for some in (drawn, drawn.roll(-1, 0)))
         heat = [overlay(i, r) for i, r in zip(shown, maps, strict=True)]
         below = [f"{a:.2g} ({b:.2g})" for a, b in zip(kl, other, strict=True)]
         _draw_row(picture, subject.name, top, heat, subject.name, below)
@@ -80,12 +81,6 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
 
 
 RELEVANCE = ModelFigure(relevance_maps, together=True)
-
-
-def _divergences(maps: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[list[float], list[float]]:
-    """KL of each map from the black box's, and of the next image's map."""
-    own, black_box = torch.from_numpy(maps), torch.from_numpy(reference)
-    return relevance_kl(own, black_box).tolist(), relevance_kl(own.roll(-1, 0), black_box).tolist()
 
 
 def _draw_name(picture: Picture, name: str, top: float) -> None:

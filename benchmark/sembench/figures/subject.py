@@ -88,9 +88,12 @@ class Subject:
         """The prototypes as the model decodes them, ``(P, H, W, 3)``; ``None`` where it has no decoder."""
         try:
             with torch.no_grad():
-                return in_pixel_space(self.model.decode(self.model.prototypes.vectors), self.dataset.train)
+                images = self.model.decode(self.model.prototypes.vectors).detach().cpu()
         except NotOffered:
             return None
+        normalisation = self.dataset.train.normalisation
+        mean, std = (torch.tensor(v)[:, None, None] for v in (normalisation.mean, normalisation.std))
+        return as_pixels(images * std + mean)
 
     def class_name(self, label: int, width: int = 24) -> str:
         """Name of a class as pictures show it, or ``shared`` for prototypes that belong to none.
@@ -125,9 +128,3 @@ def pixels(split: Split, index: int) -> NDArray[np.float32]:
 def as_pixels(images: Tensor) -> NDArray[np.float32]:
     """``(B, 3, H, W)`` in [0, 1] to ``(B, H, W, 3)``; values outside are clipped."""
     return np.asarray(images.detach().cpu().float().clamp(0, 1).permute(0, 2, 3, 1).numpy(), dtype=np.float32)
-
-
-def in_pixel_space(images: Tensor, split: Split) -> NDArray[np.float32]:
-    """Normalised images ``(B, 3, H, W)`` back in pixel space, ``(B, H, W, 3)``."""
-    mean, std = (torch.tensor(v)[:, None, None] for v in (split.normalisation.mean, split.normalisation.std))
-    return as_pixels(images.detach().cpu() * std + mean)
