@@ -212,13 +212,12 @@ def fitted_explainers(
     preparation, found = Preparation(Cache(cache), data_root, where, say), []
     with deterministic(where):
         for run in runs:
-            report = partial(_report, say, run.name)
+
+            def report(text: str, who: str = run.name) -> None:
+                say(f"{who}: {text}")
+
             with isolated(derive(run.seed, run.data.name, "global streams")):
                 prepared = preparation.prepared(run, report)
                 model = preparation.model(prepared, report).model
             found.append(FittedExplainer.of(run.entry, prepared.recipe, model, prepared.trained.reference))
     return found
-
-
-def _report(say: Callable[[str], None], who: str, text: str) -> None:
-    say(f"{who}: {text}")

@@ -151,12 +151,9 @@ def to_pixel_space(pixels: Tensor, image_size: int) -> Tensor:
 
 
 def measure_normalisation(pixels: Pixels, image_size: int, chunk: int | None = None) -> Normalisation:
-    """Channel statistics of resized training images, in float64 and in chunks; those of files are remembered.
+    """Statistics of training images ``(N, 1 or 3, H0, W0)`` once resized, in float64; those of files are remembered.
 
-    Args:
-        pixels: The images as stored, ``(N, 1 or 3, H0, W0)``.
-        image_size: Size that images are resized to.
-        chunk: Images per step; by default 100 MB of float64.
+    ``chunk`` is the number of images per step, by default 100 MB of float64.
 
     Raises:
         DataDamaged: If a channel is constant.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import overload
 
@@ -95,13 +96,12 @@ class ImageFiles:
     def _decode(self, positions: Tensor) -> Tensor:
         images = torch.empty((len(positions), *self.shape[1:]), dtype=torch.uint8)
         with ThreadPoolExecutor(_THREADS) as pool:
-            for place, image in enumerate(pool.map(self._image, positions.tolist())):
+            chosen = positions.tolist()
+            boxes = repeat(None) if self.boxes is None else (self.boxes[position] for position in chosen)
+            paths = (self.paths[position] for position in chosen)
+            for place, image in enumerate(pool.map(decode, paths, repeat(self.shape[-1]), boxes)):
                 images[place] = image
         return images
-
-    def _image(self, position: int) -> Tensor:
-        box = None if self.boxes is None else self.boxes[position]
-        return decode(self.paths[position], self.shape[-1], box)
 
 
 def decode(path: Path, size: int, box: Box | None = None) -> Tensor:

@@ -44,11 +44,8 @@ def backbone_of(
 ) -> Backbone:
     """The backbone that a suite asks for, with its initial weights, drawn from the global stream.
 
-    Args:
-        spec: See `sembench.suites.suite.BackboneSpec`.
-        n_classes: Classes of the data set, ``C``; ``None`` for those of the user's network.
-        image_size: Height and width of its images, pixels.
-        normalisation: Normalisation of its images.
+    Number of classes, size in pixels and normalisation are those of the data set; ``n_classes`` is ``None`` for those
+    of the user's network.
 
     Raises:
         SuiteInvalid: If these settings do not go together.

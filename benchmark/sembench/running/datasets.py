@@ -83,11 +83,6 @@ def licences(runs: Iterable[Run]) -> dict[str, Licence]:
 def fetch(runs: Iterable[Run], data_root: Path, report: Callable[[str], None]) -> None:
     """Fetches the published files of every data set of these runs, those that are there already left alone.
 
-    Args:
-        runs: The runs that are to be made.
-        data_root: Folder of data sets.
-        report: Takes a line for each data set.
-
     Raises:
         UnknownName, PluginBroken: If there is no such data set.
         DataMissing: If files cannot be fetched.

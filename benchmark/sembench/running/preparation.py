@@ -198,8 +198,10 @@ class Preparation:
         """
         made, trained = prepared.recipe, prepared.trained
         base = None
-        if isinstance(made, Conversion):
-            base = self.model(_base_of(prepared, made), report)
+        if isinstance(made, Conversion):  # its base is fitted as if it were an entry of the suite
+            spec = ExplainerSpec(name=made.of, parameters=json_of(made.base))
+            run = replace(prepared.run, explainer=spec)
+            base = self.model(replace(prepared, run=run, recipe=made.base), report)
         key = self._model_key(prepared, base)
         slot = Slot(self.cache, "model", key, self.note) if key["source"] != UNKNOWN_SOURCE else None
         found = slot.load() if slot is not None else None
@@ -266,12 +268,6 @@ def _augmentation(dataset: Dataset) -> dict[str, str]:
     """What a training depends on beyond the data: its augmentation, if there is one."""
     augmentation = dataset.train.augmentation
     return {} if augmentation is None else {"augmentation": str(augmentation)}
-
-
-def _base_of(prepared: Prepared, conversion: Conversion) -> Prepared:
-    """The run of the model that a conversion starts from: as if it were an entry of the suite."""
-    spec = ExplainerSpec(name=conversion.of, parameters=json_of(conversion.base))
-    return replace(prepared, run=replace(prepared.run, explainer=spec), recipe=conversion.base)
 
 
 def recipe_of(run: Run) -> Explainer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import IO, TextIO
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -34,7 +34,7 @@ class PlainReporter:
         done: Runs that were there already.
     """
 
-    def __init__(self, stream: TextIO, total: int, done: int) -> None:
+    def __init__(self, stream: IO[str], total: int, done: int) -> None:
         self._stream = stream
         self._total = total
         self._done = done

@@ -147,16 +147,8 @@ class Runner:
             with every_pass_made(trained.backbone):
                 timing = _timing(offered, evaluation)
         trained.require_untouched(run.entry)
-        cost = _cost(
-            recipe,
-            trained,
-            self.device,
-            fitted,
-            **timing,
-            evaluation_passes=evaluation.counter.passes,
-            evaluation_images=evaluation.counter.images,
-        )
-        return self._result(prepared, fitted, scores, cost)
+        counted = {"evaluation_passes": evaluation.counter.passes, "evaluation_images": evaluation.counter.images}
+        return self._result(prepared, fitted, scores, _cost(recipe, trained, self.device, fitted, **timing, **counted))
 
     def _result(self, prepared: Prepared, fitted: Fitted | None, scores: dict[str, Score], cost: Cost) -> Result:
         run, recipe, trained = prepared.run, prepared.recipe, prepared.trained

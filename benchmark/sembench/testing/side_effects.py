@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import random
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -86,7 +87,8 @@ def _streams() -> dict[str, object]:
 def check_batch_untouched(explainer: Explainer, case: Case) -> None:
     """Use writes nothing into the images that it is given."""
     model, images = fit(explainer, case), case.batch.images.clone()
-    for name, ask in {"forward": torch.no_grad()(model.forward), "attribute": model.attribute}.items():
+    asked: dict[str, Callable[..., object]] = {"forward": torch.no_grad()(model.forward), "attribute": model.attribute}
+    for name, ask in asked.items():
         with suppress(NotImplementedError):  # what is not offered writes nothing
             ask(images)
         seen = f"{name} wrote into it; work on a copy"

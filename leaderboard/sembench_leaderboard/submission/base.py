@@ -49,10 +49,7 @@ def changed(submitted: Results, base: Results) -> Iterator[Problem]:
 def dropped(submitted: Sequence[File], base: Sequence[File], *, whole: bool) -> Iterator[Problem]:
     """Results, manifests and marks of the base that a submission leaves out.
 
-    Args:
-        submitted: What lies in the folder that was submitted.
-        base: What lies in the base.
-        whole: Nothing of the base may be missing; otherwise nothing of an entry that has a file in the submission.
+    If it is the ``whole`` board, nothing may be missing; otherwise nothing of an entry that has a file in it.
     """
     there = {file.path for file in submitted}
     entries = {file.entry for file in submitted}

@@ -16,10 +16,7 @@ from sembench_leaderboard.submission.problem import Problem, Results, Wrong
 def incomplete(results: Results, suites: Mapping[str, Suite], there: Collection[PurePosixPath]) -> Iterator[Problem]:
     """Everything that is missing of the suites that results claim to belong to, and everything that does not belong.
 
-    Args:
-        results: Results by path.
-        suites: Suites that do not come with sembench, by name.
-        there: All files: a result that is there, but broken, is not missing.
+    ``suites`` are those that do not come with sembench; a file that is ``there``, but broken, is not missing.
     """
     claimed: dict[tuple[str, str], dict[PurePosixPath, Result]] = {}
     for path, result in results.items():

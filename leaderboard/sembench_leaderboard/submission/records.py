@@ -12,11 +12,12 @@ from platform import platform, python_version
 from re import match
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, ValidationError
 
 from sembench.files import write_atomically
 from sembench.plugins.registry import EXPLAINERS
 from sembench.results.result import Name, Result
+from sembench.results.score import Number, Strict
 from sembench.suites.plan import Run
 
 MANIFESTS, VERIFIED = "manifests", "verified"
@@ -24,11 +25,7 @@ MAX_BYTES = 8 * 2**20
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _Record(_Strict):
+class _Record(Strict):
     """A record of one entry.
 
     Attributes:
@@ -64,7 +61,7 @@ class Manifest(_Record):
     packages: dict[str, str]
 
 
-class Recomputed(_Strict):
+class Recomputed(Strict):
     """One run that was computed again.
 
     Attributes:
@@ -82,7 +79,7 @@ class Recomputed(_Strict):
     processor: str
     torch: str
     agreement: Literal["bit for bit", "within tolerance"]
-    differences: dict[str, FiniteFloat]
+    differences: dict[str, Number]
 
 
 class Mark(_Record):
@@ -150,12 +147,7 @@ def _packages() -> dict[str, str]:
 
 
 def pack(runs: Sequence[Run], results: Path, out: Path) -> list[Path]:
-    """Copies the results of runs to ``out`` and writes a manifest for each entry.
-
-    Args:
-        runs: Runs whose results are there.
-        results: Folder of these results.
-        out: Folder of the submission; what other entries have there stays.
+    """Copies the results of runs to ``out`` and writes a manifest for each entry; what others have there stays.
 
     Returns:
         The files, in the order in which they were written.
@@ -168,14 +160,9 @@ def pack(runs: Sequence[Run], results: Path, out: Path) -> list[Path]:
         write_atomically(run.path(out), run.path(results).read_bytes())
         written.append(run.path(out))
     for suite, entry, explainer in sorted({(run.suite, run.entry, run.explainer.name) for run in runs}):
-        written.append(write_manifest(out, suite, entry, _public(EXPLAINERS.origin(explainer))))
+        said, by, path = EXPLAINERS.origin(explainer).partition("registered by ")
+        written.append(write_manifest(out, suite, entry, said + by + Path(path).name))  # no folders of its author
     return written
-
-
-def _public(origin: str) -> str:
-    """Where an explainer comes from, without the folders of its author."""
-    said, by, path = origin.partition("registered by ")
-    return f"{said}{by}{Path(path).name}" if by else origin
 
 
 def write_marks(root: Path, recomputed: Mapping[PurePosixPath, Recomputed]) -> list[Path]:

@@ -22,13 +22,7 @@ _PACKAGES = ("torch", "numpy", "zennit", "scikit-learn")
 
 
 def claims(path: PurePosixPath, result: Result, measures: Mapping[str, Measure]) -> Iterator[Wrong]:
-    """Claims of a result that cannot be true.
-
-    Args:
-        path: The file, relative to the folder that was submitted.
-        result: Its content.
-        measures: What the metrics of this version, and those of accepted results, mean.
-    """
+    """Claims of a result that cannot be true; ``measures`` holds what known metrics mean."""
     place = (result.suite, result.dataset, result.explainer, f"seed-{result.seed}.json")
     for field, claimed, lies in zip(("suite", "dataset", "explainer", "seed"), place, path.parts, strict=True):
         if claimed != lies:

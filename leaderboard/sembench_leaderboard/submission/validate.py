@@ -88,9 +88,7 @@ def _results(files: Sequence[File]) -> dict[PurePosixPath, Result]:
 def _beside(files: Sequence[File], kept: Mapping[PurePosixPath, str] | None) -> Iterator[Problem]:
     """Manifests and marks that do not fit the results beside them, or are not those of the base.
 
-    Args:
-        files: All files of the submission.
-        kept: SHA-256 of the base's files, by path; ``None`` where manifests and marks may differ from the base's.
+    ``kept`` is the SHA-256 of the base's files, by path; ``None`` where manifests and marks may differ from the base's.
     """
     hashed: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for file in files:

@@ -69,12 +69,7 @@ def choose(paths: Iterable[PurePosixPath], *, count: int, seed: int, named: Sequ
 
 
 def verify(results: Results, chosen: Iterable[PurePosixPath], compute: Compute) -> Verification:
-    """Computes runs again, from nothing, and compares them with their results within stated tolerances.
-
-    Args:
-        results: Results by path.
-        chosen: Paths of the results to recompute.
-        compute: Computes the runs.
+    """Computes the runs of the chosen results again, from nothing, and compares them within stated tolerances.
 
     Raises:
         UnknownName: If no registry knows an explainer, data set, backbone or metric of theirs.

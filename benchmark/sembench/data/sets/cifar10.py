@@ -46,10 +46,7 @@ def cifar10(data_root: Path, *, image_size: int = 32) -> Dataset:
 def read_batches(files: PublishedFiles, sha256: Mapping[str, str], images: int = 10_000) -> dict[str, Any]:
     """Names of classes and both splits, each images ``(N, 3, 32, 32)`` and labels, read without executing a pickle.
 
-    Args:
-        files: Where the files lie.
-        sha256: Published hashes by file name; all but ``batches.meta`` and ``test_batch`` are training batches.
-        images: Published number of images per batch.
+    Hashes, by file name, and the number of images in each batch are the published ones.
     """
 
     def batch(name: str) -> tuple[Tensor, Tensor]:

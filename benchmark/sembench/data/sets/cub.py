@@ -78,13 +78,7 @@ def cub(
 def read_list(
     files: PublishedFiles, name: str, read: Callable[[str], T], ids: dict[int, str] | None = None
 ) -> dict[int, T]:
-    """One of the lists, lines of an id and a value.
-
-    Args:
-        files: Where the lists lie.
-        name: File name.
-        read: Makes a value of the text behind the id.
-        ids: The ids that the list has to have, no more and no fewer, where they are known.
+    """One of the lists, lines of an id and a text that ``read`` makes a value of; its ``ids``, where they are known.
 
     Raises:
         DataDamaged: If a line cannot be read, an id appears twice, or the ids are not those of ``images.txt``.

@@ -67,11 +67,7 @@ def fashion_mnist(data_root: Path, *, image_size: int = 32) -> Dataset:
 def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: str) -> Tensor:
     """One verified array of unsigned bytes, from the file ``<stem>`` or else ``<stem>.gz``.
 
-    Args:
-        files: Where the files lie.
-        stem: Published file name without ``.gz``.
-        shape: Published shape.
-        sha256: Hash of the published content, unpacked, in hexadecimal.
+    Shape and hash, in hexadecimal, are those of the published content, unpacked.
 
     Raises:
         DataMissing: If neither file is there.
@@ -93,14 +89,9 @@ def read_idx(files: PublishedFiles, stem: str, shape: tuple[int, ...], sha256: s
 def read_idx_splits(
     files: PublishedFiles, sha256: Mapping[str, str], *, train: int = 60_000, test: int = 10_000, side: int = 28
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images and labels of the training split, then of the test split, in the layout of MNIST, see `read_idx`.
+    """Images ``(N, 1, side, side)`` and labels of the training split, then of the test split, see `read_idx`.
 
-    Args:
-        files: Where the files lie.
-        sha256: Published hashes by file name without ``.gz``.
-        train: Published number of training images.
-        test: Published number of test images.
-        side: Height and width of an image, pixels.
+    Hashes, by file name without ``.gz``, and numbers of images are the published ones.
     """
     for stem, size in (("train", train), ("t10k", test)):
         images, labels = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
