@@ -26,14 +26,7 @@ _PLAIN = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 def inspect_network(
     name: str, *, weights: str = "none", image_size: int = 224, blocks: Sequence[str] = (), n_classes: int | None = None
 ) -> Iterator[str]:
-    """The lines of `sembench inspect` on a network.
-
-    Args:
-        name: A name from the registry, ``module:factory``, or ``path/to/file.py:factory``.
-        weights: ``"none"``, ``"imagenet"``, or a file.
-        image_size: Height and width of the images, pixels.
-        blocks: Submodules that the blocks end with; found if empty.
-        n_classes: Classes of the data set; the network's own (1,000 for one of the registry) if left out.
+    """The lines of `sembench inspect` on a network; without ``n_classes``, its own, 1,000 for one of the registry.
 
     Raises:
         SuiteInvalid, PluginBroken: If there is no such network, or the weights do not fit.

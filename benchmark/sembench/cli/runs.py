@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = False, option: str = "--out") -> list[Run]:
     """The runs that have to be made.
 
-    Args:
-        runs: All runs.
-        out: Folder of results.
-        refresh: Whether results of other settings or source code are computed again.
-        current: Whether those of other source code are, in any case.
-        option: The command's option for the folder.
+    With ``refresh`` results of other settings or source code are computed again, with ``current`` those of other source
+    code; ``option`` is the command's option for the folder.
 
     Raises:
         ResultStale: If a result of other settings would be lost.

@@ -67,19 +67,11 @@ def gallery(
     figure: str, runs: Sequence[Run], cache: Path, data_root: Path, device: str, out: Path,
     say: Callable[[object], None], *, every_seed: bool, apart: bool = False, **options: Any,
 ) -> list[Path]:  # fmt: skip
-    """Writes a figure of runs, one for each data set and seed.
+    """Writes a figure of runs, one for each data set and seed, or the first seed only; each explainer ``apart`` or not.
 
-    Args:
-        figure: Its name.
-        runs: The runs, grouped by data set and seed, as `sembench.suites.plan.plan` returns them.
-        cache: Store of trained backbones and fitted models.
-        data_root: Folder of data sets.
-        device: Where models go.
-        out: Folder for pictures; they go to ``<out>/<suite>/<data set>/seed-<n>/<figure>-<explainers>``.
-        say: Takes what needs time, what was written, and why a figure does not apply.
-        every_seed: Whether to draw all seeds, or the first one on each data set.
-        apart: Whether each explainer has a picture of its own.
-        **options: Those of the figure.
+    Runs are grouped by data set and seed, as `sembench.suites.plan.plan` returns them. Pictures go to
+    ``<out>/<suite>/<data set>/seed-<n>/<figure>-<explainers>``; ``say`` takes what needs time, what was written, and
+    why a figure does not apply.
 
     Returns:
         The files; none where the figure applies to none of the explainers.

@@ -12,12 +12,7 @@ from sembench.errors import DataMissing
 
 
 def by_torchvision(name: str, *variants: Mapping[str, Any]) -> Fetch:
-    """Fetches with ``torchvision.datasets.<name>(data_root, download=True)``.
-
-    Args:
-        name: Class in ``torchvision.datasets``.
-        *variants: Further arguments, one call each; one call without any if there are none.
-    """
+    """Fetches with ``torchvision.datasets.<name>(data_root, download=True)``, once for each variant's arguments."""
 
     def fetch(data_root: Path, options: Options) -> None:
         import torchvision.datasets
@@ -30,13 +25,7 @@ def by_torchvision(name: str, *variants: Mapping[str, Any]) -> Fetch:
 
 
 def archive(address: str, md5: str, holds: str) -> Fetch:
-    """Fetches an archive, verifies it and unpacks it into the root folder, unless what it holds is there.
-
-    Args:
-        address: Where the archive is.
-        md5: Its published checksum.
-        holds: A file of it, relative to the root folder.
-    """
+    """Fetches an archive, verifies it and unpacks it into the root folder, unless a file that it ``holds`` is there."""
 
     def fetch(data_root: Path, options: Options) -> None:
         from torchvision.datasets.utils import download_and_extract_archive

@@ -18,13 +18,7 @@ from sembench.errors import DataDamaged, DataMissing
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """The files of one data set in one folder.
-
-    Attributes:
-        folder: Where they lie.
-        dataset: Name of the data set in the registry.
-        address: Where they are offered, for messages.
-    """
+    """The files of one data set in one folder, and the address where they are offered, for messages."""
 
     folder: Path
     dataset: str
@@ -79,11 +73,7 @@ class PublishedFiles:
     def verify(self, path: Path, checksum: str, content: Callable[[], bytes], of: str = "") -> None:
         """Compares a checksum with the published one; the result is remembered until the file changes.
 
-        Args:
-            path: The file.
-            checksum: ``"sha256:<hexadecimal>"`` or ``"md5:<hexadecimal>"``.
-            content: Returns the bytes that are hashed.
-            of: What these bytes are, where they are not the file itself.
+        The checksum is ``"sha256:<hexadecimal>"`` or ``"md5:<hexadecimal>"`` ``of`` the file, or of what is named.
 
         Raises:
             DataDamaged: If they differ.

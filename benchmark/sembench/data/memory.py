@@ -29,12 +29,9 @@ def remembering(memory: Path) -> Iterator[None]:
 
 
 def remembered(what: str, paths: Iterable[Path], compute: Callable[[], str]) -> str:
-    """A fact about files, computed only if it is not known or one of the files has changed.
+    """A fact about files, whose order counts, computed only if it is not known or one of the files has changed.
 
-    Args:
-        what: Which fact; names everything else that it depends on.
-        paths: The files that it is about; their order counts.
-        compute: Finds the fact.
+    ``what`` names the fact and everything else that it depends on.
 
     Raises:
         FileNotFoundError: If a file is not there.

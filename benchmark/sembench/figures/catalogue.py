@@ -16,12 +16,7 @@ from sembench.plugins.registry import FIGURES
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of several explainers.
-
-    Attributes:
-        pictures: Pictures by the names of the explainers on them.
-        reasons: A sentence for each explainer that the figure does not apply to.
-    """
+    """Pictures by the names of the explainers on them, and why the figure does not apply to others, by name."""
 
     pictures: dict[tuple[str, ...], Picture] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -29,11 +24,6 @@ class Drawn:
 
 def draw(figure: str, subjects: Sequence[Subject], **options: Any) -> Drawn:
     """Draws a figure of every explainer that it applies to, and says why of the others.
-
-    Args:
-        figure: Its name in the registry.
-        subjects: The explainers; their names differ.
-        **options: What the figure's function takes beside them.
 
     Raises:
         UnknownName: If there is no such figure.

@@ -23,11 +23,7 @@ def class_colour(label: int) -> Colour:
 
 
 def prototype_colours(classes: Tensor) -> list[Colour]:
-    """A colour for each prototype: the hue of its class, from dark to pale over the prototypes of the class.
-
-    Args:
-        classes: Class of each prototype ``(P,)``.
-    """
+    """A colour for each prototype: the hue of its class ``(P,)``, from dark to pale over those of the class."""
     colours, labels = [], classes.tolist()
     for place, label in enumerate(labels):
         of_class = labels.count(label)

@@ -32,14 +32,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cloud:
-    """Embeddings of training images with a model's prototypes.
-
-    Attributes:
-        points: ``(N, D)``.
-        labels: ``(N,)``.
-        prototypes: ``(P, D)``.
-        classes: ``(P,)``.
-    """
+    """Embeddings of training images ``(N, D)``, a model's prototypes ``(P, D)``, and the classes of both."""
 
     points: Array
     labels: NDArray[np.int64]
@@ -178,19 +171,10 @@ def _write_names(
 
 
 def placed(centres: Array, sizes: Array, side: float, taken: Array, taken_sizes: Array) -> Array:
-    """A place in a square for every rectangle, one after the other: the nearest free one.
+    """New centres of rectangles in a square from 0 to ``side``, one after the other: the nearest free place.
 
-    Where none is free, the place with the smallest overlap; of several, the nearest.
-
-    Args:
-        centres: Where the rectangles would lie ``(N, 2)``, in the square from 0 to ``side``.
-        sizes: Their widths and heights ``(N, 2)``.
-        side: Of the square.
-        taken: Centres of rectangles that lie there already ``(T, 2)``.
-        taken_sizes: Widths and heights ``(T, 2)``.
-
-    Returns:
-        New centres ``(N, 2)``; a rectangle that touches nothing stays where it is.
+    Where none is free, the place with the smallest overlap; of several, the nearest. What touches nothing stays.
+    Centres, widths and heights are ``(N, 2)``, and ``(T, 2)`` those of rectangles that lie there already.
     """
     steps = np.linspace(0, side, _STEPS)
     grid, ends = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2), np.empty_like(centres)

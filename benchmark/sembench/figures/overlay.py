@@ -12,15 +12,10 @@ _QUANTILE = 0.995  # one outlying pixel must not darken all others
 
 
 def overlay(image: NDArray[np.float32], relevance: NDArray[np.float64]) -> NDArray[np.float32]:
-    """An image under its relevance map.
+    """An image ``(H, W, 3)`` in [0, 1] under its signed relevance map ``(H, W)``.
 
-    Args:
-        image: ``(H, W, 3)`` in [0, 1].
-        relevance: ``(H, W)``, signed; divided by its own largest magnitude (the 99.5 % quantile).
-
-    Returns:
-        ``(H, W, 3)`` in [0, 1]: the image in pale grey where nothing is relevant, orange where relevance is positive,
-        blue where it is negative.
+    Pale grey where nothing is relevant, orange where relevance is positive, blue where it is negative; the map is
+    divided by its own largest magnitude (the 99.5 % quantile).
     """
     pale = 0.62 + 0.38 * image.mean(2, keepdims=True)
     scale = np.quantile(np.abs(relevance), _QUANTILE) or np.abs(relevance).max()

@@ -57,12 +57,8 @@ def rendered(
 ) -> bytes:
     """A figure as ``"png"`` or ``"svg"``, without dates: one figure, the same bytes.
 
-    Args:
-        figure: The figure.
-        form: ``"png"`` or ``"svg"``.
-        widest: Pixels that a PNG may be wide; a wider figure gets fewer dots per inch.
-        compression: Of a PNG, from 1 (quick) to 9 (small).
-        drawn_by: Names the software in the file.
+    A PNG is at most ``widest`` pixels wide, with fewer dots per inch if need be, and compressed from 1 (quick) to 9
+    (small); ``drawn_by`` names the software in the file.
     """
     if not isinstance(figure.canvas, FigureCanvasAgg):
         FigureCanvasAgg(figure)

@@ -15,13 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Projected:
-    """Points in two dimensions.
-
-    Attributes:
-        points: ``(N, 2)``: what the projection was fitted to.
-        others: ``(K, 2)``: what was only projected.
-        method: In words.
-    """
+    """Points in two dimensions: ``(N, 2)`` that the projection was fitted to, ``(K, 2)`` others; method: in words."""
 
     points: Array
     others: Array
@@ -31,11 +25,8 @@ class Projected:
 def project(points: Array, others: Array, *, method: str | None = None, seed: int = 0) -> Projected:
     """Fits a projection to ``points (N, D)`` and applies it to them and to ``others (K, D)``.
 
-    Args:
-        points: What decides the axes.
-        others: What is laid over, prototypes for instance.
-        method: ``"umap"`` or ``"pca"``; by default UMAP where the package ``umap-learn`` is installed.
-        seed: Of UMAP; principal components have nothing random.
+    By ``"umap"`` or ``"pca"``; by default by UMAP where the package ``umap-learn`` is installed. The seed is UMAP's:
+    principal components have nothing random.
 
     Raises:
         ValueError: If the method is unknown, or UMAP is asked for and not installed.

@@ -22,10 +22,7 @@ from sembench.plugins.factory import module_from_file
 
 
 def load_plugins(specs: Iterable[str]) -> None:
-    """Imports plugins, each once.
-
-    Args:
-        specs: Names of modules, found in the working folder too, or paths of Python files.
+    """Imports plugins, each once: names of modules, found in the working folder too, or paths of Python files.
 
     Raises:
         PluginBroken: If there is no such module or file, or it fails.

@@ -16,14 +16,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def new_explainer(name: str, parent: Path) -> list[Path]:
-    """Writes a package for an explainer, in a folder of its own.
-
-    Args:
-        name: Its name in the registry, e.g. ``"class-means"``; module and class are named after it.
-        parent: Where the folder goes.
-
-    Returns:
-        The files.
+    """Writes a package for an explainer, e.g. ``"class-means"``, into a folder of its own, and returns the files.
 
     Raises:
         SuiteInvalid: If the name is no name, or the folder is there already.

@@ -31,11 +31,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of models; the key of a model is the hash of everything that it depends on.
-
-    Attributes:
-        root: The folder; made when first written to.
-    """
+    """A folder of models, made when first written to; a model's key is the hash of everything that it depends on."""
 
     root: Path
 
@@ -75,14 +71,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Slot:
-    """One place in the cache.
-
-    Attributes:
-        cache: The cache.
-        kind: Kind of the model.
-        key: Everything that the model depends on.
-        note: Takes what the user should know.
-    """
+    """One place in the cache; ``note`` takes what the user should know."""
 
     cache: Cache
     kind: str

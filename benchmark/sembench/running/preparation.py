@@ -65,14 +65,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run with all that its explainer is fitted on.
-
-    Attributes:
-        run: What is asked for.
-        recipe: The explainer with its hyper-parameters.
-        dataset: The data set.
-        trained: The black box.
-    """
+    """A run with all that its explainer is fitted on: recipe, data set and black box."""
 
     run: Run
     recipe: Explainer
@@ -93,11 +86,7 @@ class Fitted:
 class Preparation:
     """Prepares runs. The last data set and the last black box are kept in memory, since runs come grouped.
 
-    Args:
-        cache: Store of trained backbones and fitted models.
-        data_root: Folder of data sets.
-        device: Where models go.
-        note: Takes what the user should know.
+    ``note`` takes what the user should know.
     """
 
     def __init__(self, cache: Cache, data_root: Path, device: torch.device, note: Report) -> None:

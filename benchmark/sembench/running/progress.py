@@ -26,13 +26,7 @@ def reason_of(error: Exception) -> str:
 
 
 class PlainReporter:
-    """One line per event, for logs.
-
-    Args:
-        stream: Where lines go.
-        total: Runs in all.
-        done: Runs that were there already.
-    """
+    """One line per event, for logs; of ``total`` runs, some were ``done`` already."""
 
     def __init__(self, stream: IO[str], total: int, done: int) -> None:
         self._stream = stream

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -37,21 +37,8 @@ from sembench.seeding import derive, isolated
 from sembench.suites.plan import Run
 from sembench.types import Capability, check_finite
 
-
-class Reporter(Protocol):
-    """Takes what the runner has to say."""
-
-    def phase(self, run: Run, text: str) -> None:
-        """A run is busy with something else."""
-
-    def note(self, text: str) -> None:
-        """Something that the user should know, but that stops nothing."""
-
-    def finished(self, run: Run, result: Result, seconds: float) -> None:
-        """A run's result is written."""
-
-    def failed(self, run: Run, error: Exception) -> None:
-        """A run ended without a result."""
+if TYPE_CHECKING:
+    from sembench.running.progress import PlainReporter
 
 
 @dataclass
@@ -76,7 +63,7 @@ class Runner:
         SuiteInvalid: If the device is not there.
     """
 
-    def __init__(self, out: Path, cache: Cache, data_root: Path, device: str, reporter: Reporter) -> None:
+    def __init__(self, out: Path, cache: Cache, data_root: Path, device: str, reporter: PlainReporter) -> None:
         self.out = out
         self.device = device_of(device)
         self.reporter = reporter

@@ -84,7 +84,7 @@ def check_device(explainer: Explainer, case: Case) -> str | None:
     left = sorted(_left_behind(fit(explainer, case)))
     seen = f"{left[:3]} are tensors that stay where they are; make them buffers or parameters"
     require(not left, explainer, "what a model keeps moves with it", seen)
-    other = second_device()
+    other = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
     if other is None:
         return "there is no second device here; what the model keeps would move"
     model, images = fit(explainer, case), case.batch.images
@@ -93,7 +93,7 @@ def check_device(explainer: Explainer, case: Case) -> str | None:
         there = explain(model.to(other), images.to(other)).class_scores
     finally:
         model.cpu()
-    require(there.device.type == other.type, explainer, "answers stay on the device", f"they are on {there.device}")
+    require(there.device.type == other, explainer, "answers stay on the device", f"they are on {there.device}")
     require(close(here, there.cpu(), 1e-2), explainer, "another device gives the same", gap(here, there.cpu()))
     return None
 
@@ -109,13 +109,6 @@ def _left_behind(model: nn.Module) -> Iterator[str]:
             )
             if any(isinstance(item, Tensor) for item in values):
                 yield f"{name}.{key}" if name else key
-
-
-def second_device() -> torch.device | None:
-    """Another device than the CPU, if there is one."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps") if torch.backends.mps.is_available() else None
 
 
 def check_determinism(explainer: Explainer, case: Case) -> None:

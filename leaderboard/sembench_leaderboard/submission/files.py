@@ -68,14 +68,9 @@ class File:
 
 
 def survey(root: Path, *, accepted: bool = False) -> tuple[list[File], list[Problem]]:
-    """Reads all files below a folder.
+    """All files below a folder that lie in their place, and the problems of everything that lies there.
 
-    Args:
-        root: The folder.
-        accepted: Whether it was accepted before, so that its results have to keep the schema, and nothing else.
-
-    Returns:
-        The files that lie in their place, and the problems of everything that lies there.
+    Where it was ``accepted`` before, its results have to keep the schema, and nothing else.
     """
     found: list[File] = []
     problems: list[Problem] = []

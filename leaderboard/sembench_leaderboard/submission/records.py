@@ -29,9 +29,6 @@ class _Record(Strict):
     """A record of one entry.
 
     Attributes:
-        schema_version: Version of its schema.
-        suite: Name of the suite.
-        entry: Label of the entry.
         files: SHA-256 of every result of the entry when the record was written, by path relative to the folder.
     """
 

@@ -48,11 +48,8 @@ class Verification:
 def choose(paths: Iterable[PurePosixPath], *, count: int, seed: int, named: Sequence[str] = ()) -> list[PurePosixPath]:
     """Paths of results to recompute, in their order, or in that of ``named``.
 
-    Args:
-        paths: All results.
-        count: How many to draw; all if there are no more.
-        seed: Seed of the draw: every path is hashed with it, and the smallest hashes win.
-        named: Runs to take instead, ``suite/data set/entry/seed-n``.
+    ``count`` of them are drawn, all if there are no more: every path is hashed with the seed, and the smallest hashes
+    win. Runs that are named, ``suite/data set/entry/seed-n``, are taken instead.
 
     Raises:
         UnknownName: If a named run is not there.
