@@ -17,10 +17,7 @@ _HEAD = 4096  # bytes, within which a chart says who drew it
 
 
 def write(files: Mapping[str, bytes], out: Path) -> list[Path]:
-    """Writes files by path relative to ``out``, each whole or not at all.
-
-    Returns:
-        The files, in the order in which they were written.
+    """Writes files by path relative to ``out``, each whole or not at all, and returns them in this order.
 
     Raises:
         DiskFull: If there is no room left; files written before are whole.
@@ -31,15 +28,9 @@ def write(files: Mapping[str, bytes], out: Path) -> list[Path]:
 
 
 def stale(files: Mapping[str, bytes], out: Path, note: Callable[[str], None] | None = None) -> list[str]:
-    """Names the files that are missing below ``out``, or hold something else.
+    """The files that are missing below ``out``, or hold something else: paths relative to it, sorted.
 
-    Args:
-        files: Content by path relative to ``out``.
-        out: The folder.
-        note: Called with every chart that was not compared, and why.
-
-    Returns:
-        Relative paths, sorted.
+    ``note`` is called with every chart that was not compared, and why.
     """
     old = []
     for name, content in sorted(files.items()):

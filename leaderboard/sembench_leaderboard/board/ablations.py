@@ -14,9 +14,9 @@ from sembench_leaderboard.drawing.pens import Pen, pens
 from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE
 from sembench_leaderboard.drawing.sheet import Grid, Sheet
 from sembench_leaderboard.entries.entry import aggregate
-from sembench_leaderboard.entries.grouping import by_suite
+from sembench_leaderboard.entries.grouping import by_dataset, by_suite
 from sembench_leaderboard.entries.profile import Outline, averages, gaps, outlines
-from sembench_leaderboard.entries.selection import Method, Missing, differing, find, in_words, name_of
+from sembench_leaderboard.entries.selection import in_words, name_of, one_choice
 from sembench_leaderboard.tables.escape import one_line
 
 AVERAGE = "average over data sets"
@@ -29,14 +29,7 @@ _CAPTION = (
 
 @dataclass(frozen=True)
 class Ablation:
-    """One hyper-parameter of one explainer.
-
-    Attributes:
-        explainer: Its name in the registry.
-        parameter: The hyper-parameter.
-        plain: Label of the plain entry, and its value.
-        variants: Value of the hyper-parameter by label of the entry.
-    """
+    """One hyper-parameter of one explainer: label and value of the plain entry, and values by label of the others."""
 
     explainer: str
     parameter: str
@@ -48,19 +41,13 @@ def ablations(results: Sequence[Result]) -> list[Ablation]:
     """The hyper-parameters in which entries differ from the plain entry of their explainer, and only in these."""
     found: dict[tuple[str, str], Ablation] = {}
     runs = [result for result in results if result.kind == "explainer"]
-    for name, dataset in sorted({(name_of(run), run.dataset) for run in runs}):
-        own = [run for run in runs if run.dataset == dataset and name_of(run) == name]
-        plain = find(Method((name,)), own)
-        if isinstance(plain, Missing):
-            continue  # several entries and none of them plain: nothing to compare with
-        for other in own:
-            keys = differing(plain.runs[0], other)
-            if len(keys) == 1:
-                (key,) = keys
-                value, changed = (in_words(run.hyperparameters.get(key)) for run in (plain.runs[0], other))
-                known = found.get((name, key), Ablation(name, key, (plain.label, value), {}))
-                found[name, key] = replace(known, variants={**known.variants, other.explainer: changed})
-    return list(found.values())
+    for own in by_dataset(runs).values():
+        for plain, key, other in one_choice(own):
+            name = name_of(other)
+            value, changed = (in_words(run.hyperparameters.get(key)) for run in (plain.runs[0], other))
+            known = found.get((name, key), Ablation(name, key, (plain.label, value), {}))
+            found[name, key] = replace(known, variants={**known.variants, other.explainer: changed})
+    return sorted(found.values(), key=lambda own: own.explainer)
 
 
 def rendered(results: Iterable[Result]) -> dict[str, bytes]:

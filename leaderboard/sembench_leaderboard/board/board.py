@@ -36,21 +36,17 @@ def board(results: Iterable[Result], trust: Trust = MappingProxyType({})) -> dic
     """
     files: dict[str, bytes] = {}
     for suite, own in by_suite(results).items():
-        files |= {f"{suite}/{name}": content for name, content in _suite(suite, own, aggregate(own), trust).items()}
+        entries = aggregate(own)
+        drawn = _drawn(suite, entries)
+        embedded = {name: text for name, text in _CHARTS.items() if name in drawn}
+        trusted = {entry: said for (of, entry), said in trust.items() if of == suite}
+        content = drawn | {
+            "board.md": page.page(suite, own, entries, embedded, trusted).encode(),
+            "board.csv": csv.to_csv(entries).encode(),
+            "board.tex": page.document(suite, entries).encode(),
+        }
+        files |= {f"{suite}/{name}": data for name, data in content.items()}
     return files
-
-
-def _suite(suite: str, results: Sequence[Result], entries: Sequence[Entry], trust: Trust) -> dict[str, bytes]:
-    drawn = _drawn(suite, entries)
-    embedded = {name: text for name, text in _CHARTS.items() if name in drawn}
-    texts = {
-        "board.md": page.page(
-            suite, results, entries, embedded, {e: said for (s, e), said in trust.items() if s == suite}
-        ),
-        "board.csv": csv.to_csv(entries),
-        "board.tex": page.document(suite, entries),
-    }
-    return {name: text.encode() for name, text in texts.items()} | drawn
 
 
 def _drawn(suite: str, entries: Sequence[Entry]) -> dict[str, bytes]:
@@ -65,11 +61,6 @@ def _drawn(suite: str, entries: Sequence[Entry]) -> dict[str, bytes]:
 
 def write_board(results: Iterable[Result], out: Path, trust: Trust = MappingProxyType({})) -> list[Path]:
     """Writes the board of every suite to ``<out>/<suite>/`` and removes its charts that have nothing to show any more.
-
-    Args:
-        results: Results as `load` returns them.
-        out: Folder of the board, created where missing.
-        trust: How far entries are trusted, by suite and entry.
 
     Returns:
         The files, in the order in which they were written.
@@ -91,17 +82,7 @@ def check_board(
     trust: Trust = MappingProxyType({}),
     note: Callable[[str], None] | None = None,
 ) -> list[str]:
-    """Names the files of the board that are missing, outdated, or have nothing to show any more.
-
-    Args:
-        results: Results as `load` returns them.
-        out: Folder of the board.
-        trust: How far entries are trusted, by suite and entry.
-        note: Called with every chart that was not compared, and why.
-
-    Returns:
-        Paths relative to ``out``, sorted; empty if the board is up to date.
-    """
+    """Names the files of the board that are missing, outdated, or have nothing to show any more, as `stale` does."""
     files = board(results, trust)
     return sorted([*stale(files, out, note), *_left_over(files, out)])
 

@@ -9,6 +9,7 @@ from statistics import fmean
 from sembench.results.result import Kind, Result
 from sembench.results.score import Measure
 from sembench_leaderboard.entries.entry import KINDS, Entry, column
+from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.table import COMPARED, NOTHING, SECTIONS, Cell, Column, Kinds, Row, Table
 
@@ -17,11 +18,7 @@ def score_tables(entries: Sequence[Entry], kinds: Kinds) -> list[Table]:
     """The scores of one data set: a table for predictions, for explanations and for prototypes.
 
     A chance level that is the same for all entries is a row; one that was measured for each entry is a column beside
-    its score.
-
-    Args:
-        entries: All entries of one data set; columns are the same whatever is shown.
-        kinds: The kinds of entries to show.
+    its score. Columns are the same whatever kinds of entries are shown.
     """
     measures = {e.metric: e.measure for e in sorted(entries, key=lambda e: column(e.metric))}
     tables = []
@@ -37,9 +34,7 @@ def _score_table(section: str, metrics: Sequence[str], entries: Sequence[Entry],
     measures = {e.metric: e.measure for e in entries}
     columns: list[Column] = []
     for metric in metrics:
-        columns.append(head(measures[metric]))
-        if len(chances[metric]) > 1:
-            columns.append(Column("by chance"))
+        columns += [head(measures[metric]), *([Column("by chance")] if len(chances[metric]) > 1 else [])]
     notes: list[str] = []
     rows = []
     for label, own in by_row(entries, kinds).items():
@@ -129,14 +124,12 @@ EXPLANATION = (
 
 def cost_table(results: Iterable[Result]) -> Table:
     """What the entries of one data set cost, in the order of the board."""
-    cells: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda r: (KINDS.index(r.kind), r.explainer, r.seed)):
-        cells.setdefault(name(result.explainer, result.kind), []).append(result)
-    columns = tuple(Column(title, unit=unit) for title, unit, _, _ in _COLUMNS)
-    rows = []
-    for label, own in cells.items():
-        rows.append(Row(label, tuple(_cell(own, field, factor) for *_, field, factor in _COLUMNS)))
-    return Table("Cost", columns, tuple(rows))
+    ordered = sorted(results, key=lambda r: (KINDS.index(r.kind), r.explainer, r.seed))
+    rows = [
+        Row(label, tuple(_cell(own, field, factor) for *_, field, factor in _COLUMNS))
+        for label, own in gathered(ordered, lambda r: name(r.explainer, r.kind)).items()
+    ]
+    return Table("Cost", tuple(Column(title, unit=unit) for title, unit, _, _ in _COLUMNS), tuple(rows))
 
 
 def _cell(results: Iterable[Result], field: str, factor: float) -> Cell:
@@ -152,13 +145,9 @@ MEASURES = ("accuracy", "accuracy_gap", "lrp_kl", "ro_auroc", "ro_auroc_gain", "
 
 
 def overview_tables(entries: Sequence[Entry]) -> list[Table]:
-    """A table per measure: a row per method, a column per data set, mean and interval; no controls.
+    """A table per measure of a suite: a row per method, a column per data set, mean and interval; no controls.
 
-    Args:
-        entries: All entries of a suite.
-
-    Returns:
-        No table for a suite of one data set: its own tables say the same.
+    There is none for a suite of one data set: its own tables say the same.
     """
     datasets = sorted({entry.dataset for entry in entries})
     if len(datasets) < 2:

@@ -20,14 +20,11 @@ Blocks = dict[tuple[str, str], list[str]]
 
 
 def fill(text: str, board: Callable[[str], str]) -> str:
-    """A document with the tables of its regions as they are on the boards.
+    """A Markdown document whose regions show the tables of boards, everything else as it was.
 
     Args:
-        text: The document, Markdown.
+        text: The document.
         board: The page ``board.md`` of a suite, by name.
-
-    Returns:
-        The document; whatever stood in a region is replaced, everything else is as it was.
 
     Raises:
         SembenchError: If a region has no end, or names something else than suite, section and tables of a board.

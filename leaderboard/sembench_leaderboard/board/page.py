@@ -57,7 +57,7 @@ def page(
         suite: Name of the suite.
         results: Its results.
         entries: What they aggregate to.
-        charts: File names of the charts beside the page, with their alternative texts.
+        charts: Alternative texts of the charts beside the page, by file name.
         trust: How far entries that came from elsewhere are trusted, in words.
     """
     parts = [f"# Board of the suite {escape(suite)}", _HOW_TO_READ]
@@ -65,8 +65,7 @@ def page(
     overview = overview_tables(entries)
     if overview:
         parts += ["## All data sets", _ABOUT_OVERVIEW]
-        for scores in overview:
-            parts += [f"**{escape(scores.heading)}**", *table(scores)]
+        parts += _titled(overview)
     for dataset in sorted({entry.dataset for entry in entries}):
         own = [result for result in results if result.dataset == dataset]
         parts += section(dataset, own, [entry for entry in entries if entry.dataset == dataset])
@@ -86,15 +85,17 @@ def section(dataset: str, results: Sequence[Result], entries: Sequence[Entry]) -
     controls = score_tables(entries, CONTROLS)
     if controls:
         parts += ["### Controls", _ABOUT_CONTROLS]
-        for scores in controls:
-            parts += [f"**{scores.heading}**", *table(scores)]
+        parts += _titled(controls)
     parts += ["### Cost", *table(cost_table(results)), EXPLANATION]
     variants = variant_tables(entries)
     if variants:
         parts += ["### Variants", _ABOUT_VARIANTS]
-        for means in variants:
-            parts += [f"**{escape(means.heading)}**", *table(means)]
+        parts += _titled(variants)
     return parts
+
+
+def _titled(tables: Sequence[Table]) -> list[str]:
+    return [part for own in tables for part in (f"**{escape(own.heading)}**", *table(own))]
 
 
 def definition(metric: str, measure: Measure) -> str:
@@ -117,15 +118,12 @@ def document(suite: str, entries: Sequence[Entry]) -> str:
     parts += [_float(content, suite, "all data sets", content.heading) for content in overview_tables(entries)]
     for dataset in sorted({entry.dataset for entry in entries}):
         own = [entry for entry in entries if entry.dataset == dataset]
-        for content in score_tables(own, COMPARED):
-            parts.append(_float(content, suite, dataset, content.heading))
-        for content in score_tables(own, CONTROLS):
-            parts.append(_float(content, suite, dataset, f"{content.heading} of the controls"))
+        for kinds, of in ((COMPARED, ""), (CONTROLS, " of the controls")):
+            parts += [_float(content, suite, dataset, content.heading + of) for content in score_tables(own, kinds)]
     return "\n".join(parts)
 
 
 def _float(content: Table, suite: str, dataset: str, what: str) -> str:
     caption = f"{what} on {escape_latex(dataset)} (suite {escape_latex(suite)}): mean [95\\,\\% interval]."
     label = f"tab:{suite}-{dataset}-{what}".lower().replace(" ", "-")
-    head = [r"\begin{table}", r"\centering\small", f"\\caption{{{caption}}}", f"\\label{{{label}}}"]
-    return "\n".join([*head, latex.table(content), r"\end{table}", ""])
+    return latex.floating(content, caption, label)

@@ -24,15 +24,10 @@ _AVERAGED = " Scores are averaged before outlines are cut."
 
 
 def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
-    """All charts of a suite, as PNG and SVG.
+    """All charts of a suite, as PNG and SVG by file name.
 
-    Args:
-        suite: Name of the suite.
-        by_dataset: The profiles by data set, see `outlines`.
-
-    Returns:
-        Content by file name; no chart of explainers, or of controls, where there are none, and none of conversions
-        where no model that one is made of ran on the same data.
+    There is no chart of explainers, or of controls, where there are none, and none of conversions where no model that
+    one is made of ran on the same data.
     """
     files: dict[str, bytes] = {}
     means = averages(by_dataset)

@@ -28,9 +28,7 @@ class Test:
 
     with the limits of the 95 % interval; everything else is open.
 
-    Attributes:
-        kind: See above.
-        margin: In the unit of the metric.
+    The margin is in the unit of the metric.
     """
 
     __test__ = False  # not a test of pytest's
@@ -72,9 +70,7 @@ class Claim:
 
     Attributes:
         key: Short name, unique.
-        statement: The claim in words.
         source: Paper, and table or figure where known.
-        metric: Key of the metric.
         first: Methods that the claim is about.
         test: Which values of the quantity agree.
         second: What they are compared with.

@@ -62,9 +62,8 @@ def page(suite: str, examined: Sequence[ClaimVerdict]) -> str:
         + [one.by_dataset[name].outcome if name in one.by_dataset else NOTHING for name in datasets]
         for one in examined
     ]
-    heads = ["Claim", "Source", "Over data sets", *map(escape, datasets)]
     parts = [f"# Claims of the papers: suite {escape(suite)}", _HOW_TO_READ, f"## Verdicts: {total}"]
-    parts.append(grid(rows, heads))
+    parts.append(grid(rows, ["Claim", "Source", "Over data sets", *map(escape, datasets)]))
     for one in examined:
         parts += _section(one)
     return "\n\n".join(parts) + "\n"
@@ -75,11 +74,10 @@ def _section(one: ClaimVerdict) -> list[str]:
     claim = one.claim
     rows = [_row(escape(name), claim, verdict) for name, verdict in one.by_dataset.items()]
     rows.append(_row(f"*{claim.over}*", claim, one.overall))
-    heads = ["Data set", "Verdict", "Quantity", "Value", "Seeds", "Why, and beyond the paper"]
     return [
         f"## {escape(claim.statement)}",
         f"{escape(claim.source)}. Test `{claim.key}`: {escape(in_words(claim))}.",
-        grid(rows, heads),
+        grid(rows, ["Data set", "Verdict", "Quantity", "Value", "Seeds", "Why, and beyond the paper"]),
     ]
 
 
@@ -103,10 +101,6 @@ FIELDS = (
 )  # fmt: skip
 
 
-def _listed(one: ClaimVerdict) -> list[tuple[str, Verdict]]:
-    return [*one.by_dataset.items(), (f"({one.claim.over})", one.overall)]
-
-
 def to_csv(examined: Iterable[ClaimVerdict]) -> str:
     """Every comparison with the columns ``FIELDS``; the verdict over data sets has its quantifier as data set."""
     return csv.text(FIELDS, _rows(examined))
@@ -114,7 +108,7 @@ def to_csv(examined: Iterable[ClaimVerdict]) -> str:
 
 def _rows(examined: Iterable[ClaimVerdict]) -> Iterator[dict[str, Any]]:
     for one in examined:
-        for dataset, verdict in _listed(one):
+        for dataset, verdict in [*one.by_dataset.items(), (f"({one.claim.over})", one.overall)]:
             common = {
                 "suite": one.suite, "claim": one.claim.key, "dataset": dataset, "verdict": verdict.outcome,
                 "metric": one.claim.metric, "test": one.claim.test.kind, "margin": one.claim.test.margin,
@@ -127,13 +121,10 @@ def _rows(examined: Iterable[ClaimVerdict]) -> Iterator[dict[str, Any]]:
 
 def _fields(part: JudgedComparison) -> dict[str, Any]:
     own = part.comparison
-    fields = {
+    return {
         "first": own.first, "second": own.second, "part_verdict": part.outcome,
         "seeds": " ".join(map(str, own.seeds)), "why": "; ".join(part.why),
-    }  # fmt: skip
-    if own.estimate is None:
-        return fields
-    return fields | vars(own.estimate.interval())
+    } | (vars(own.estimate.interval()) if own.estimate else {})  # fmt: skip
 
 
 def to_json(examined: Iterable[ClaimVerdict]) -> str:

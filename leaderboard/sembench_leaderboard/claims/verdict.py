@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import get_args
 
 from threadpoolctl import threadpool_limits
 
@@ -24,7 +25,6 @@ from sembench_leaderboard.statistics.bootstrap import MIN_SEEDS
 from sembench_leaderboard.tables.numbers import with_unit
 
 _STRADDLES = "the interval contains the margin"
-_WORDS: dict[Outcome, str] = {"holds": "holds on", "fails": "fails on", "open": "open on"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class Verdict:
     """A claim on one data set, or over all.
 
     Attributes:
-        outcome: ``holds``, ``fails`` or ``open``.
         why: What decided, in words.
         datasets: The data sets that it speaks of.
         parts: The comparisons that it rests on; none where it rests on the verdicts of data sets.
@@ -128,9 +127,9 @@ def together(claim: Claim, verdicts: dict[str, Verdict]) -> Verdict:
         # One data set is enough, so one that could not be tested yet leaves it open.
         every = [verdict.outcome for verdict in verdicts.values()]
         outcome = "holds" if "holds" in every else "open" if "open" in every else "fails"
-    named = {own: [name for name in tested if verdicts[name].outcome == own] for own in _WORDS}
+    named = {own: [name for name in tested if verdicts[name].outcome == own] for own in get_args(Outcome)}
     untested = [name for name in verdicts if name not in tested]
-    parts = [f"{_WORDS[own]} {', '.join(names)}" for own, names in named.items() if names]
+    parts = [f"{own} on {', '.join(names)}" for own, names in named.items() if names]
     parts += [f"too few results to test it on {', '.join(untested)}"] if untested else []
     return Verdict(outcome, "; ".join(parts), tested)
 
@@ -142,14 +141,6 @@ def mean(claim: Claim, parts: Sequence[JudgedComparison]) -> JudgedComparison:
         shown = next((part for part in parts if part.comparison.estimate is not None), parts[0])
         return replace(shown, outcome="open", why=tuple(dict.fromkeys(why for part in parts for why in part.why)))
     return judge(claim, mean_over_datasets(enough))
-
-
-def over_datasets(verdict: Verdict) -> Verdict:
-    """A verdict on means that says over which data sets they go."""
-    if verdict.closest is None:
-        return verdict
-    over = f"mean over {', '.join(verdict.closest.comparison.datasets)}"
-    return replace(verdict, why="; ".join(filter(None, [over, verdict.why])))
 
 
 def shown(part: JudgedComparison) -> str:
@@ -171,14 +162,7 @@ class ClaimVerdict:
 
 
 def examine(results: Iterable[Result], claims: Sequence[Claim] = CLAIMS) -> list[ClaimVerdict]:
-    """Tests every claim on every suite among the results.
-
-    Args:
-        results: Results as `load` returns them, in any order.
-        claims: The claims.
-
-    Returns:
-        Ordered by suite, then as the claims are.
+    """Tests every claim on every suite among the results; verdicts are ordered by suite, then as the claims are.
 
     Raises:
         ResultsMixed: If results of one entry do not belong together.
@@ -186,7 +170,8 @@ def examine(results: Iterable[Result], claims: Sequence[Claim] = CLAIMS) -> list
     with threadpool_limits(1, user_api="blas"):
         return [
             _examined(claim, suite, datasets)
-            for suite, datasets in [(suite, by_dataset(own)) for suite, own in by_suite(results).items()]
+            for suite, own in by_suite(results).items()
+            for datasets in [by_dataset(own)]
             for claim in claims
         ]
 
@@ -205,7 +190,11 @@ def _examined(claim: Claim, suite: str, datasets: dict[str, list[Result]]) -> Cl
         verdicts[name] = combined(claim, parts[name], (name,), beyond)
     if claim.over == "mean":
         means = [mean(claim, pair) for pair in zip(*parts.values(), strict=True)]
-        return ClaimVerdict(claim, suite, over_datasets(combined(claim, means, tested_on(verdicts))), verdicts)
+        overall = combined(claim, means, tested_on(verdicts))
+        if overall.closest is not None:
+            over = f"mean over {', '.join(overall.closest.comparison.datasets)}"
+            overall = replace(overall, why="; ".join(filter(None, [over, overall.why])))
+        return ClaimVerdict(claim, suite, overall, verdicts)
     return ClaimVerdict(claim, suite, together(claim, verdicts), verdicts)
 
 

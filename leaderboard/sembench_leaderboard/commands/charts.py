@@ -19,13 +19,7 @@ Draw = Callable[[Iterable[Result]], dict[str, bytes]]
 def figure_files(
     draw: Draw, results: Iterable[Result], explainers: Collection[str] = (), datasets: Collection[str] = ()
 ) -> dict[str, bytes]:
-    """A figure of some of the results as PNG and SVG, by path relative to a folder.
-
-    Args:
-        draw: Makes the figure of the results that are left.
-        results: Results as `sembench_leaderboard.entries.load.load` returns them.
-        explainers: Only these entries; all by default.
-        datasets: Only these data sets; all by default.
+    """A figure of the results of these entries on these data sets, all by default: PNG and SVG by relative path.
 
     Raises:
         SembenchError: If there is nothing to draw.
@@ -40,10 +34,8 @@ def figure_files(
     return draw(kept)
 
 
-def _stored(
-    draw: Draw, folder: Path, suite: str, explainers: Collection[str], datasets: Collection[str]
-) -> dict[str, bytes]:
-    return figure_files(draw, load([folder], suite=suite), explainers, datasets)
+def _stored(draw: Draw, folder: Path, suite: str, *only: Collection[str]) -> dict[str, bytes]:
+    return figure_files(draw, load([folder], suite=suite), *only)
 
 
 def fading(results: Iterable[Result]) -> dict[str, bytes]:

@@ -29,9 +29,7 @@ class Comparison:
     Attributes:
         first: Label of the entry; the method's title where there is none.
         second: The same for what is subtracted; empty where nothing is.
-        datasets: The data sets.
         seeds: Seeds that went in, the common ones of both; of several data sets, those of any of them.
-        measure: What the metric means; ``None`` without an estimate.
         estimate: The quantity; ``None`` where results are missing.
         missing: Which results are missing, in words; nothing where there is an estimate.
     """
@@ -51,8 +49,7 @@ class Paired:
 
     Attributes:
         seeds: The seeds that both have.
-        own: The quantity.
-        by_seed: The same in each seed, ``(seeds,)``.
+        by_seed: The quantity in each seed, ``(seeds,)``.
         names: The names of its random stream.
     """
 
@@ -70,13 +67,13 @@ class Paired:
 def compare(
     metric: str, first: Method, second: Method | None, runs: Sequence[Result], *, reads: str = "scores"
 ) -> Comparison:
-    """A metric of one method, or its difference between two.
+    """A metric of one method, or its difference between two, from all runs of one suite on one data set.
 
     Args:
         metric: Key of the metric.
         first: The method.
         second: What is subtracted, if anything.
-        runs: All runs of one suite on one data set.
+        runs: The runs.
         reads: ``scores``, or ``range``, see `sembench_leaderboard.claims.claim.Claim`.
 
     Raises:
@@ -113,13 +110,7 @@ def _lack(metric: str, runs: Sequence[Result], reads: str) -> str:
 
 
 def difference(metric: str, first: Sequence[Result], second: Sequence[Result], variant: str = "") -> Estimate | None:
-    """A metric, or one of its variants, of one entry minus that of another, on one data set.
-
-    Args:
-        metric: Key of the metric; scored in all runs.
-        first: Runs of the entry.
-        second: Runs of what is subtracted.
-        variant: Name of the variant; the primary definition if empty.
+    """A metric, or one of its variants, of one entry minus that of another, on one data set; scored in all runs.
 
     Returns:
         The difference; ``None`` where the entries have no seed in common.
@@ -202,11 +193,6 @@ def paired(metric: str, pairs: Sequence[tuple[Sequence[Result], Sequence[Result]
     """Several differences as `difference` takes them, with what a test needs beside the interval.
 
     Images are drawn once for all of them, which also makes many of them quick.
-
-    Args:
-        metric: Key of the metric; scored in all runs.
-        pairs: Runs of an entry, and of what is subtracted.
-        draws: Number of resamples.
 
     Returns:
         One per pair; ``None`` where its entries have no seed in common.

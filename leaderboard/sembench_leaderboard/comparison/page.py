@@ -16,6 +16,7 @@ from sembench_leaderboard.comparison.suite import (
     SuiteComparison,
     suite_comparisons,
 )
+from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.statistics.ranks import ALPHA, Friedman, groups
 from sembench_leaderboard.tables import csv
 from sembench_leaderboard.tables.escape import markdown as escape
@@ -171,11 +172,8 @@ def _rankings(rankings: Sequence[Ranking]) -> list[str]:
     for ranking in rankings:
         if ranking.test is not None:
             parts += _ranking(ranking, ranking.test)
-    reasons: dict[str, list[str]] = {}
-    for ranking in rankings:
-        if ranking.reason:
-            reasons.setdefault(ranking.reason, []).append(escape(ranking.measure.title))
-    parts += [f"**Not applicable** ({', '.join(titles)}): {reason}." for reason, titles in reasons.items()]
+    for reason, alike in gathered((own for own in rankings if own.reason), lambda own: own.reason).items():
+        parts.append(f"**Not applicable** ({', '.join(escape(own.measure.title) for own in alike)}): {reason}.")
     return parts
 
 

@@ -15,9 +15,6 @@ class Ranking:
     """One metric over all data sets of a suite.
 
     Attributes:
-        metric: Key of the metric.
-        measure: What it means.
-        datasets: The data sets.
         methods: Explainers that have the metric on all data sets, in the order of the board.
         left_out: Explainers that have it on some of them only.
         test: Friedman's test; ``None`` where it does not apply.
@@ -34,13 +31,7 @@ class Ranking:
 
 
 def ranking(metric: str, entries: Sequence[Entry], datasets: Sequence[str]) -> Ranking:
-    """The ranking of the explainers under one metric, by their means over seeds.
-
-    Args:
-        metric: Key of the metric.
-        entries: The entries of the metric; the reference and controls do not take part.
-        datasets: All data sets of the suite.
-    """
+    """The ranking of the explainers among the entries of one metric, by their means over seeds."""
     scores: dict[str, dict[str, float]] = {}
     for entry in entries:
         if entry.kind == "explainer" and entry.value is not None:

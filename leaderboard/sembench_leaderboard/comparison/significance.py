@@ -26,12 +26,7 @@ from sembench_leaderboard.statistics.resampling import Array, joint_means, seed_
 
 
 def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], draws: int = DRAWS) -> dict[str, float]:
-    """The probability of being best on one data set.
-
-    Args:
-        metric: Key of the metric, scored in all runs.
-        methods: Runs by entry, of one suite and data set.
-        draws: Number of resamples.
+    """The probability of being best on one data set, from runs by entry that all have the metric.
 
     Returns:
         Probabilities by entry that sum to 1; nothing where the entries have no seed in common.

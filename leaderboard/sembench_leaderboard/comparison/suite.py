@@ -27,8 +27,6 @@ class Difference:
     """An explainer minus a method that it is compared with.
 
     Attributes:
-        explainer: Label of the entry.
-        against: Label of what is subtracted.
         seeds: The seeds that both have.
         interval: The difference in the unit of the metric; ``None`` where there is no common seed.
         p: P-value; ``None`` with one seed, which speaks of one trained model.
@@ -48,9 +46,6 @@ class MetricComparison:
     """One metric on one data set.
 
     Attributes:
-        dataset: Name of the data set.
-        metric: Key of the metric.
-        measure: What it means.
         explainers: Those that have it, in the order of the board.
         against: Labels of what they are compared with, by the names in `AGAINST`.
         missing: For every other name in `AGAINST`, why there is nothing to compare with, in words.
@@ -126,9 +121,11 @@ def _compared(runs: Sequence[Result], scored: Sequence[Entry]) -> MetricComparis
     pairs = [(name, label) for label in against.values() for name in explainers if name != label]
     raw_differences = paired(metric, [(own[name], own[label]) for name, label in pairs], DRAWS)
     differences = [_difference(*pair, raw) for pair, raw in zip(pairs, raw_differences, strict=True)]
+    corrected = iter(holm([own.p for own in differences if own.p is not None]))
+    differences = [own if own.p is None else replace(own, corrected=next(corrected)) for own in differences]
     best = probability_of_best(metric, {name: own[name] for name in explainers}) if len(explainers) > 1 else {}
     return MetricComparison(
-        runs[0].dataset, metric, scored[0].measure, explainers, against, missing, tuple(_corrected(differences)), best
+        runs[0].dataset, metric, scored[0].measure, explainers, against, missing, tuple(differences), best
     )
 
 
@@ -137,9 +134,3 @@ def _difference(explainer: str, against: str, own: Paired | None) -> Difference:
         return Difference(explainer, against)
     p = p_value(own) if len(own.seeds) >= MIN_SEEDS else None
     return Difference(explainer, against, own.seeds, own.widened.interval(), p)
-
-
-def _corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """With Holm's correction over all that have a p-value."""
-    known = iter(holm([difference.p for difference in differences if difference.p is not None]))
-    return [d if d.p is None else replace(d, corrected=next(known)) for d in differences]

@@ -29,15 +29,15 @@ METRIC = "ro_auroc"
 
 @dataclass(frozen=True)
 class Curve:
-    """A mean curve with its spread.
-
-    Attributes:
-        mean: Probability of the class predicted on the clean image, mean over images and seeds, ``(S,)``.
-        spread: Standard deviation over images and seeds, ``(S,)``.
-    """
+    """Probability of the class of the clean image: mean and standard deviation over images and seeds, ``(S,)``."""
 
     mean: Array
     spread: Array
+
+    @property
+    def x(self) -> Array:
+        """Shares of the pixels that are replaced, ``(S,)``."""
+        return np.linspace(0, 1, len(self.mean))
 
     @property
     def area(self) -> float:
@@ -47,14 +47,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Fading:
-    """One method on one data set.
-
-    Attributes:
-        explainer: Label of the entry.
-        kind: ``reference``, ``explainer`` or ``control``.
-        ordered: Pixels replaced in the order of their relevance, least relevant first.
-        random: Pixels replaced in random order under the same noise.
-    """
+    """One method on one data set: pixels replaced least relevant first, and in random order under the same noise."""
 
     explainer: str
     kind: str
@@ -67,8 +60,6 @@ class Fadings:
     """All methods of a suite on one data set.
 
     Attributes:
-        suite: Name of the suite.
-        dataset: Label of the data set.
         methods: Those with curves: the reference first, then explainers, then controls, by name.
         left_out: Why others have none, by label.
     """
@@ -139,7 +130,8 @@ def chart(fadings: Fadings) -> Sheet:
     """A panel for each method on one data set, the black box's curve behind each."""
     with style.context(["default", _STYLE]):
         reference = next((method for method in fadings.methods if method.kind == "reference"), None)
-        caption = [_CAPTION, *_left_out(fadings)]
+        reasons = "; ".join(f"{one_line(name)} ({one_line(why)})" for name, why in fadings.left_out.items())
+        caption = [_CAPTION, *([f"Without curves: {reasons}."] if reasons else [])]
         columns = min(_PER_ROW, len(fadings.methods))
         width, half = _SIDE + 1.0, _SIDE / 2
         grid = Grid(len(fadings.methods), columns, width, half + 0.5, half + 0.5, half, label=0.12, title=9.5)
@@ -161,31 +153,21 @@ def rendered(fadings: Sequence[Fadings]) -> dict[str, bytes]:
     return files
 
 
-def _left_out(fadings: Fadings) -> list[str]:
-    reasons = "; ".join(f"{one_line(name)} ({one_line(why)})" for name, why in fadings.left_out.items())
-    return [f"Without curves: {reasons}."] if reasons else []
-
-
 def _axes(sheet: Sheet, place: int, method: Fading) -> Axes:
     title = f"{one_line(method.explainer)} ({method.ordered.area:.2f}, {method.random.area:.2f})"
     named = {"xlabel": "pixels replaced", "ylabel": "probability"}
     axes = sheet.plot(place, title, _SIDE, xlim=(0, 1), ylim=(0, 1.02), **named)
-    ticks = [0, 0.5, 1]
-    axes.set(xticks=ticks, yticks=ticks, xticklabels=["0", ".5", "1"], yticklabels=["0", ".5", "1"])
+    ticks, labels = [0, 0.5, 1], ["0", ".5", "1"]
+    axes.set(xticks=ticks, yticks=ticks, xticklabels=labels, yticklabels=labels)
     axes.set_gid(method.explainer)
     return axes
 
 
 def _draw(axes: Axes, method: Fading, reference: Fading | None) -> None:
     for curve, pen in ((method.random, _RANDOM), (method.ordered, _OWN)):
-        x = _x(curve)
         low, high = np.clip(curve.mean - curve.spread, 0, 1), np.clip(curve.mean + curve.spread, 0, 1)
-        axes.fill_between(x, low, high, color=pen.colour, alpha=0.16, lw=0)
+        axes.fill_between(curve.x, low, high, color=pen.colour, alpha=0.16, lw=0)
     if reference is not None and reference is not method:
-        axes.add_line(_REFERENCE.line(_x(reference.ordered), reference.ordered.mean))
+        axes.add_line(_REFERENCE.line(reference.ordered.x, reference.ordered.mean))
     for curve, pen in ((method.random, _RANDOM), (method.ordered, _OWN)):
-        axes.add_line(pen.line(_x(curve), curve.mean))
-
-
-def _x(curve: Curve) -> Any:
-    return np.linspace(0, 1, len(curve.mean))
+        axes.add_line(pen.line(curve.x, curve.mean))

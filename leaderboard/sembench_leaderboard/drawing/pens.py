@@ -33,15 +33,7 @@ MARKERS: tuple[tuple[Any, tuple[int, float]], ...] = (
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn.
-
-    Attributes:
-        number: Which of the colours.
-        colour: On white.
-        dashes: One of `DASHES`.
-        marker: Matplotlib's name of the marker.
-        corners: The marker's corners, see `MARKERS`.
-    """
+    """How a method is drawn: which colour, that colour on white, one of `DASHES`, one of `MARKERS`."""
 
     number: int
     colour: str

@@ -30,13 +30,7 @@ REFERENCE = Pen("black", (0, REFERENCE_DASHES), "+", 8.0)
 
 @dataclass(frozen=True)
 class Panel:
-    """A place for one radar.
-
-    Attributes:
-        canvas: Where to draw.
-        centre: The centre of the radar, in units of the canvas.
-        radius: The radius of its circle, in the same units.
-    """
+    """A place for one radar: its centre and the radius of its circle, in units of the canvas."""
 
     canvas: Axes
     centre: tuple[float, float]

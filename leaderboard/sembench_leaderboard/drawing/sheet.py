@@ -35,14 +35,11 @@ class Grid:
     """Where panels stand and how large they are, in inches.
 
     Attributes:
-        panels: Number of panels.
         columns: Panels per row; the last row is centred.
-        width: Width of a panel.
         above: From the top of a panel to the centre of its radar; title and label fit in there.
         below: From the centre to the bottom of the panel.
-        radius: Radius of the circle.
         label: From the circle to the title; the label of the uppermost axis fits in there.
-        title: Size of the titles.
+        title: Size of the titles, points.
     """
 
     panels: int

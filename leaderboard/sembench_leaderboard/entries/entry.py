@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from sembench.errors import ResultsMixed
 from sembench.results.result import Kind, Result
 from sembench.results.score import Measure, NotApplicable, Scored
+from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.statistics.bootstrap import bootstrap
 from sembench_leaderboard.statistics.resampling import Array
 
@@ -31,22 +32,15 @@ class Entry:
     """One explainer on one data set under one metric, over all its seeds.
 
     Attributes:
-        suite: Name of the suite.
-        dataset: Name of the data set.
-        explainer: Label of the entry.
-        kind: ``reference``, ``explainer`` or ``control``.
-        metric: Key of the metric.
-        measure: What the numbers mean.
         seeds: The seeds that went in, ascending.
         reason: Why the metric does not apply; ``None`` where it does.
+        of: Which explainer this entry converts, without training it again; ``None`` for all others.
         value: Mean over seeds of the means over units; ``None`` where the metric does not apply.
-        low: Lower end of the 95 % interval.
-        high: Upper end of the 95 % interval.
+        low: Lower end of the 95 % interval, and ``high`` its upper one.
         chance: Chance level, averaged like the value; ``None`` where the metric knows none.
         variants: Means under other definitions of the metric, averaged like the value.
         units: Distinct units: those that all seeds share where crossed, else the sum over seeds.
         crossed: Whether all seeds scored the same units.
-        of: Which explainer this entry converts, without training it again; ``None`` for all others.
     """
 
     suite: str
@@ -57,19 +51,29 @@ class Entry:
     measure: Measure
     seeds: tuple[int, ...]
     reason: str | None
-    value: float | None
-    low: float | None
-    high: float | None
-    chance: float | None
-    variants: Mapping[str, float]
-    units: int
-    crossed: bool
-    of: str | None = None
+    of: str | None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    variants: Mapping[str, float] = field(default_factory=dict)
+    units: int = 0
+    crossed: bool = False
+
+    @property
+    def role(self) -> str:
+        """``reference``, ``explainer``, ``conversion`` (an explainer made of another one) or ``control``."""
+        return "conversion" if self.of is not None else self.kind
 
     @property
     def status(self) -> str:
         """``scored`` or ``not applicable``."""
         return "scored" if self.reason is None else "not applicable"
+
+
+def by_method(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
+    """The entries of each explainer on each data set, in order of appearance."""
+    return gathered(entries, lambda entry: (entry.dataset, entry.explainer))
 
 
 def column(metric: str) -> tuple[int, str]:
@@ -78,10 +82,7 @@ def column(metric: str) -> tuple[int, str]:
 
 
 def aggregate(results: Iterable[Result]) -> tuple[Entry, ...]:
-    """One entry per suite, data set, explainer and metric.
-
-    Args:
-        results: Results as `load` returns them, in any order.
+    """One entry per suite, data set, explainer and metric, from results in any order.
 
     Returns:
         Entries ordered by suite and data set, then reference, explainers, controls, then name, then metric.
@@ -108,7 +109,6 @@ def _entry(metric: str, runs: Sequence[Result]) -> Entry:
     _refuse_some("a score", metric, runs, [isinstance(score, Scored) for score in scores])
     _refuse_some("a reason why there is no score", metric, runs, [score is not None for score in scores])
     first, measure = runs[0], next(score.measure for score in scores if score is not None)
-    numbers = _numbers(metric, runs, scored) if scored else _NOTHING
     return Entry(
         suite=first.suite,
         dataset=first.dataset,
@@ -119,7 +119,7 @@ def _entry(metric: str, runs: Sequence[Result]) -> Entry:
         seeds=tuple(run.seed for run in runs),
         reason=None if scored else "; ".join(reasons),
         of=converted(first),
-        **numbers,
+        **(_numbers(metric, runs, scored) if scored else {}),
     )
 
 
@@ -129,24 +129,16 @@ def converted(result: Result) -> str | None:
     return of if isinstance(of, str) and "base" in result.hyperparameters else None
 
 
-_NOTHING: dict[str, Any] = {
-    "value": None, "low": None, "high": None, "chance": None, "variants": {}, "units": 0, "crossed": False,
-}  # fmt: skip
-
-
 def _numbers(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> dict[str, Any]:
     """The fields of an entry that are computed from scores."""
-    first = runs[0]
     values = [_array(score.values) for score in scores]
     crossed = same_units(metric, runs, scores)
-    interval = bootstrap(values, crossed=crossed, names=(first.suite,))
+    interval = bootstrap(values, crossed=crossed, names=(runs[0].suite,))
     _refuse_some("a chance level", metric, runs, [score.chance is not None for score in scores])
     chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
     names = _variants(metric, runs, scores)
     return {
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
+        **vars(interval),
         "chance": float(np.mean(chances)) if chances else None,
         "variants": {n: float(np.mean([_array(score.variants[n]).mean() for score in scores])) for n in names},
         "units": len(values[0]) if crossed else sum(map(len, values)),

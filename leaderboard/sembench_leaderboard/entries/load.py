@@ -20,8 +20,7 @@ _FILE = re.compile(r"seed-(0|[1-9][0-9]*)\.json")
 def find(roots: Sequence[Path], suite: str | None = None) -> list[Path]:
     """Result files below the roots, of one suite or of all; a file that two roots lead to is found once.
 
-    Returns:
-        Paths ordered by suite, data set, explainer and seed.
+    They are ordered by suite, data set, explainer and seed.
     """
     found: dict[Path, Path] = {}
     for root in roots:
@@ -34,14 +33,7 @@ def find(roots: Sequence[Path], suite: str | None = None) -> list[Path]:
 
 
 def load(roots: Sequence[Path], suite: str | None = None) -> list[Result]:
-    """Reads all results below the roots that may stand on one board.
-
-    Args:
-        roots: Folders of results.
-        suite: Read only this suite; all suites if ``None``.
-
-    Returns:
-        The results, ordered by suite, data set, explainer and seed.
+    """Reads all results of a suite, or of all, that may stand on one board, in the order of `find`.
 
     Raises:
         SembenchError: If there are none.
@@ -82,9 +74,6 @@ def _all_damaged(damaged: Sequence[tuple[Path, Exception]]) -> str:
 
 def on_free_data(results: Iterable[Result]) -> tuple[list[Result], dict[str, str]]:
     """The results on data under a free licence, and why other data sets are left out.
-
-    Args:
-        results: Results as `load` returns them.
 
     Returns:
         Results in their order; and by data set the licence that is not free, or that none was recorded.

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sembench_leaderboard.entries.entry import Entry
+from sembench_leaderboard.entries.entry import Entry, by_method
 
 Profile = Mapping[str, float | None]
 
@@ -59,7 +59,6 @@ class Outline:
     """A method's profile on one data set, or on average over data sets.
 
     Attributes:
-        explainer: Label of the entry.
         kind: ``reference``, ``explainer``, ``conversion`` (an explainer made of another one) or ``control``.
         profile: Position per axis; ``None`` where the metric does not apply or was not measured.
         of: The explainer that a conversion is made of.
@@ -72,10 +71,7 @@ class Outline:
 
 
 def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
-    """The position of one method on each axis.
-
-    Args:
-        entries: The entries of one explainer on one data set.
+    """The position on each axis of one method on one data set.
 
     Returns:
         Position per axis name: 0 at the centre, 1 on the circle, below 0 or above 1 where a score lies beyond these;
@@ -96,15 +92,11 @@ def average(profiles: Sequence[Profile]) -> dict[str, float | None]:
 
 def outlines(entries: Sequence[Entry]) -> dict[str, list[Outline]]:
     """The profiles of one suite by data set, in the order of the entries, without methods that lie on no axis."""
-    methods: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        methods.setdefault((entry.dataset, entry.explainer), []).append(entry)
     found: dict[str, list[Outline]] = {}
-    for (dataset, explainer), own in methods.items():
-        positions, first = profile(own), own[0]
+    for (dataset, explainer), own in by_method(entries).items():
+        positions = profile(own)
         if any(position is not None for position in positions.values()):
-            kind = "conversion" if first.of is not None else first.kind
-            found.setdefault(dataset, []).append(Outline(explainer, kind, positions, first.of))
+            found.setdefault(dataset, []).append(Outline(explainer, own[0].role, positions, own[0].of))
     return found
 
 

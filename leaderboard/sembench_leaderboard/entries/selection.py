@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from sembench.results.result import Result
+from sembench_leaderboard.entries.grouping import gathered
 
 NOT_RUN = "no result of "
 
@@ -74,22 +75,30 @@ def differing(plain: Result, other: Result) -> list[str]:
 
 
 def find(wanted: Method, runs: Iterable[Result]) -> Selected | Missing:
-    """The entry of a method.
+    """The entry of a method, among all runs of one suite on one data set.
 
     The plain entry of an explainer is the one that bears its name as label, else its only one.
-
-    Args:
-        wanted: The method.
-        runs: All runs of one suite on one data set.
     """
     runs = list(runs)
     for name in wanted.names:
-        entries: dict[str, list[Result]] = {}
-        for run in sorted((run for run in runs if name_of(run) == name), key=lambda run: run.seed):
-            entries.setdefault(run.explainer, []).append(run)
-        if entries:
-            return _entry(wanted, name, {label: Selected(tuple(own)) for label, own in entries.items()})
+        own = sorted((run for run in runs if name_of(run) == name), key=lambda run: run.seed)
+        if entries := gathered(own, lambda run: run.explainer):
+            return _entry(wanted, name, {label: Selected(tuple(runs)) for label, runs in entries.items()})
     return Missing(NOT_RUN + " or ".join(wanted.names))
+
+
+def one_choice(runs: Sequence[Result]) -> Iterator[tuple[Selected, str, Result]]:
+    """Plain entries on one data set, each with a hyper-parameter and a run that differs from it in that alone.
+
+    An explainer of several entries none of which is plain has nothing to compare with.
+    """
+    for name in sorted({name_of(run) for run in runs}):
+        plain = find(Method((name,)), runs)
+        if isinstance(plain, Selected):
+            for other in runs:
+                keys = differing(plain.runs[0], other) if name_of(other) == name else []
+                if len(keys) == 1:
+                    yield plain, keys[0], other
 
 
 def _entry(wanted: Method, name: str, entries: dict[str, Selected]) -> Selected | Missing:

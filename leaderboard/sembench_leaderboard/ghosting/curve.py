@@ -29,9 +29,7 @@ class Point:
     """One entry with one number of trained prototypes, over its seeds.
 
     Attributes:
-        entry: Label of the entry.
         prototypes: Number of trained prototypes, P.
-        seeds: The seeds that went in, ascending.
         ghosted: Number of ghosted prototypes for each seed, from 0 (best) to P (worst).
         accuracies: Test accuracy for each seed, from 0 to 1; empty unless every seed has it.
     """
@@ -53,8 +51,6 @@ class Comparison:
     """The curves of one suite on one data set.
 
     Attributes:
-        suite: Name of the suite.
-        dataset: Name of the data set.
         curves: Points in the order of P, by the curve's label; labels are the same on all data sets of a suite.
         left_out: Why an entry is on no curve, by its label.
         definition: What a ghosted prototype is, in the words of the metric.
@@ -68,13 +64,7 @@ class Comparison:
 
 
 def comparisons(results: Iterable[Result]) -> list[Comparison]:
-    """The curves of every suite and data set on which ghosting was scored.
-
-    Args:
-        results: Results as `load` returns them, in any order.
-
-    Returns:
-        Comparisons, ordered by suite and data set.
+    """The curves of every suite and data set on which ghosting was scored, in alphabetical order.
 
     Raises:
         SembenchError: If no result has a ghosting score.

@@ -42,12 +42,7 @@ def charts(comparisons: Sequence[Comparison]) -> list[dict[str, bytes]]:
 
 
 def chart(comparison: Comparison, pen: Mapping[str, Pen]) -> Sheet:
-    """The chart of one data set.
-
-    Args:
-        comparison: Its curves.
-        pen: How to draw each of them.
-    """
+    """The chart of one data set, with a pen for each of its curves."""
     legend = {one_line(name): own for name, own in pen.items()} | {_ALL: _ALL_PEN}
     left_out = ", ".join(comparison.left_out)
     caption = [_CAPTION, f"No ghosting score: {left_out}."] if left_out else [_CAPTION]
@@ -105,9 +100,6 @@ def files(results: Iterable[Result]) -> dict[str, bytes]:
 
     The same results give the same bytes, see `sembench_leaderboard.board.board.board`.
 
-    Args:
-        results: Results as `load` returns them.
-
     Raises:
         SembenchError: If no result has a ghosting score.
     """
@@ -116,9 +108,8 @@ def files(results: Iterable[Result]) -> dict[str, bytes]:
         own = list(group)
         for comparison, drawn in zip(own, charts(own), strict=True):
             name = f"ghosting-{comparison.dataset}"
-            texts = {f"{name}.md": page(comparison), f"{name}.csv": to_csv(comparison)}
-            content = {file: text.encode() for file, text in texts.items()} | drawn
-            made |= {f"{suite}/{file}": data for file, data in content.items()}
+            texts = {f"{name}.md": page(comparison).encode(), f"{name}.csv": to_csv(comparison).encode()}
+            made |= {f"{suite}/{file}": data for file, data in (texts | drawn).items()}
     return made
 
 

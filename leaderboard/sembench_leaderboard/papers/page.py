@@ -24,10 +24,6 @@ are those of the suite."""
 def paper_files(results: Iterable[Result], papers: Sequence[str] = tuple(PAPERS)) -> dict[str, bytes]:
     """``<suite>/paper-<paper>.md`` and ``.tex``: content by path; the same results give the same bytes.
 
-    Args:
-        results: Results as `load` returns them.
-        papers: Names of papers.
-
     Raises:
         UnknownName: If there is no such paper.
     """
@@ -68,6 +64,5 @@ def document(suite: str, paper: str, content: Content) -> str:
             caption += f"after {escape_latex(declared.source)}."
             label = f"tab:{suite}-{paper}-{declared.key}"
             label += f"-{own.heading}" if len(declared.quantities) > 1 else ""
-            head = [r"\begin{table}", r"\centering\small", f"\\caption{{{caption}}}", f"\\label{{{label}}}"]
-            parts.append("\n".join([*head, latex.table(own), r"\end{table}", ""]))
+            parts.append(latex.floating(own, caption, label))
     return "\n".join(parts)

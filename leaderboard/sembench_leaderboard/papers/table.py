@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Literal, Protocol
+from typing import Literal
 
 from sembench.results.result import Result
 from sembench.results.score import NotApplicable, Scored
@@ -16,26 +16,9 @@ from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table
 
 
-class Quantity(Protocol):
-    """A number of each run."""
-
-    def head(self, results: Sequence[Result]) -> Column:
-        """What stands above the column."""
-
-    def value(self, result: Result) -> float | str | None:
-        """The number as printed; why it does not apply, in words; ``None`` where it was not measured."""
-
-    def text(self, values: Sequence[float]) -> str:
-        """The numbers of several seeds in one."""
-
-
 @dataclass(frozen=True)
 class Score:
-    """The mean score of a metric, shares of images in percent.
-
-    Attributes:
-        metric: Key of the metric.
-    """
+    """The mean score of a metric, shares of images in percent."""
 
     metric: str
 
@@ -45,7 +28,7 @@ class Score:
         return Column(measure.title, measure.direction, numbers.unit(measure)) if measure else Column(self.metric)
 
     def value(self, result: Result) -> float | str | None:
-        """The mean over images or prototypes, or why there is none."""
+        """The mean over images or prototypes as printed; why it does not apply; ``None`` where it was not measured."""
         score = result.scores.get(self.metric)
         if isinstance(score, NotApplicable):
             return score.reason
@@ -64,8 +47,6 @@ class Spent:
 
     Attributes:
         field: Name of the field of `sembench.results.result.Cost`.
-        title: What stands above the column.
-        unit: Unit as printed.
         factor: From the field's unit to the printed one.
     """
 
@@ -89,14 +70,13 @@ class Spent:
         return numbers.with_spread(fmean(values), None if same else stdev(values))
 
 
+Quantity = Score | Spent
+"""A number of each run."""
+
+
 @dataclass(frozen=True)
 class Varied:
-    """Rows of one explainer: its entries that differ in one hyper-parameter only, in the order of its values.
-
-    Attributes:
-        name: Name of the explainer.
-        hyperparameter: What runs down the rows.
-    """
+    """Rows of one explainer: its entries that differ in one hyper-parameter only, in the order of its values."""
 
     name: str
     hyperparameter: str
@@ -108,7 +88,6 @@ class PaperTable:
 
     Attributes:
         key: Short name, unique.
-        title: What it shows.
         source: Paper and number.
         rows: Methods; those that were not run stay as rows.
         quantities: One: columns are data sets. Several: they are the columns, of a table for each data set.
@@ -133,12 +112,7 @@ Found = Selected | Missing
 def filled(declared: PaperTable, results: Iterable[Result]) -> list[Table]:
     """The table with the results of one suite; one for each data set if it has several quantities.
 
-    Args:
-        declared: The table.
-        results: Results of one suite.
-
-    Returns:
-        Tables whose headings are the data sets that they speak of.
+    Headings are the data sets that a table speaks of.
     """
     datasets = by_dataset(results)
     rows = {name: _rows(declared, runs) for name, runs in datasets.items()}

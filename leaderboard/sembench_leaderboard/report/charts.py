@@ -7,9 +7,8 @@ from typing import Any
 
 from sembench.results.score import Measure
 from sembench_leaderboard.drawing.pens import REFERENCE_DASHES, look
-from sembench_leaderboard.entries.entry import Entry, column
+from sembench_leaderboard.entries.entry import Entry, by_method, column
 from sembench_leaderboard.entries.profile import AXES, outlines, profile
-from sembench_leaderboard.report.scores import grouped, kind
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.escape import one_line
 from sembench_leaderboard.tables.table import SECTIONS
@@ -34,11 +33,11 @@ def chart_data(entries: Sequence[Entry]) -> dict[str, Any]:
     qualities = [name for name, measure in measures.items() if SECTIONS[measure.per] != "Predictions"]
     on_axes = {(dataset, o.explainer) for dataset, group in outlines(entries).items() for o in group}
     methods: dict[str, dict[str, Any]] = {}
-    for own in grouped(entries):
-        first, scores = own[0], {entry.metric: entry for entry in own}
-        method = methods.setdefault(first.explainer, {"name": first.explainer, "kind": kind(first), "on": {}})
-        method["on"][first.dataset] = {
-            "profile": _positions(own) if (first.dataset, first.explainer) in on_axes else None,
+    for (dataset, explainer), own in by_method(entries).items():
+        scores = {entry.metric: entry for entry in own}
+        method = methods.setdefault(explainer, {"name": explainer, "kind": own[0].role, "on": {}})
+        method["on"][dataset] = {
+            "profile": _positions(own) if (dataset, explainer) in on_axes else None,
             "gap": _interval(scores.get(_GAP)),
             "qualities": [_interval(scores.get(metric)) for metric in qualities],
         }
@@ -60,8 +59,10 @@ def chart_data(entries: Sequence[Entry]) -> dict[str, Any]:
         ],
         "methods": [
             method
-            | {"shown": method["name"] in shown}
-            | {"pen": _pen(others.index(method["name"]) if method["kind"] != "reference" else None)}
+            | {
+                "shown": method["name"] in shown,
+                "pen": _pen(others.index(method["name"]) if method["kind"] != "reference" else None),
+            }
             for method in listed
         ],
     }
@@ -89,8 +90,7 @@ def _in_pixels(dashes: Sequence[float]) -> str:
 
 
 def _positions(own: Sequence[Entry]) -> list[float | None]:
-    positions = profile(own)
-    return [None if (value := positions[axis.name]) is None else _short(value) for axis in AXES]
+    return [None if position is None else _short(position) for position in profile(own).values()]
 
 
 def _interval(entry: Entry | None) -> list[float] | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sembench.results.result import Result
-from sembench_leaderboard.entries.entry import Entry
+from sembench_leaderboard.entries.entry import Entry, by_method
+from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.report.figures import Figure
 from sembench_leaderboard.report.scores import Heading, Line, Scores
 from sembench_leaderboard.tables import numbers
@@ -20,11 +21,10 @@ class Section:
 
     Attributes:
         line: Its line of the table.
-        figures: Figures of this entry.
         variants: Means under other definitions, as printed: title of the metric, name of the variant, mean.
         hyperparameters: Its recipe, as printed, every distinct value over seeds.
         settings: All that was asked for, as JSON, but for the seed.
-        sources: SHA-256 of source files, with the names of what they hold.
+        sources: Names of what source files hold, with their SHA-256.
         seeds: Its results, by seed.
     """
 
@@ -41,20 +41,14 @@ def sections(
     scores: Scores, entries: Sequence[Entry], results: Sequence[Result], figures: Sequence[Figure]
 ) -> list[Section]:
     """A section for each line of the table, in its order."""
-    runs: dict[tuple[str, str], list[Result]] = {}
-    for result in sorted(results, key=lambda result: result.seed):
-        runs.setdefault((result.dataset, result.explainer), []).append(result)
-    varied: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        varied.setdefault((entry.dataset, entry.explainer), []).extend([entry] if entry.variants else [])
-    drawn: dict[tuple[str | None, str | None], list[Figure]] = {}
-    for figure in figures:
-        drawn.setdefault((figure.dataset, figure.explainer), []).append(figure)
+    runs = gathered(sorted(results, key=lambda result: result.seed), lambda result: (result.dataset, result.explainer))
+    own = by_method(entries)
+    drawn = gathered(figures, lambda figure: (figure.dataset, figure.explainer))
     return [
         Section(
             line=line,
             figures=tuple(drawn.get(place, ())),
-            variants=_variants(varied[place], scores.headings),
+            variants=_variants(own[place], scores.headings),
             hyperparameters=_each_value([result.hyperparameters for result in runs[place]]),
             settings=_settings(runs[place][0]),
             sources=_sources(runs[place]),

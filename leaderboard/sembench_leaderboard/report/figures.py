@@ -99,7 +99,6 @@ class Figure:
     Attributes:
         dataset: The data set that it shows; ``None`` where it belongs to the suite as a whole.
         explainer: The entry that it shows; ``None`` where it compares several.
-        caption: What it is, from the name of its file.
         source: The image as an address that holds it.
     """
 

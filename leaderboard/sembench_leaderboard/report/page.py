@@ -43,7 +43,7 @@ def report_files(
     """The report of every suite: content by path, ``<suite>/report.html``; the same input gives the same bytes.
 
     Args:
-        results: Results as `load` returns them.
+        results: The results.
         figures: Folder of stored figures, see `find_figures`; ``None`` for a report without.
         general: Whether to take figures that belong to no single data set.
 

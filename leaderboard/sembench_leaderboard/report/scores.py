@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sembench.results.score import Measure
 from sembench_leaderboard.board.contents import score_cell
-from sembench_leaderboard.entries.entry import Entry, column
+from sembench_leaderboard.entries.entry import Entry, by_method, column
 from sembench_leaderboard.statistics.digits import rounded
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.escape import anchor
@@ -34,9 +34,7 @@ class ScoreCell:
     """One score as printed.
 
     Attributes:
-        value: The mean, or what stands in its place.
-        interval: Its 95 % interval in brackets; empty where there is none.
-        chance: Its chance level; empty where none is known.
+        value: The mean, or what stands in its place; interval and chance level are empty where there is none.
         note: Number of the note that says why the metric does not apply; ``None`` where it does.
         rank: The mean as a plain number, for sorting; empty where there is none.
     """
@@ -85,15 +83,15 @@ def score_table(entries: Sequence[Entry]) -> Scores:
     notes: list[str] = []
     lines = [
         Line(
-            dataset=own[0].dataset,
-            explainer=own[0].explainer,
-            kind=kind(own[0]),
+            dataset=dataset,
+            explainer=explainer,
+            kind=own[0].role,
             of=own[0].of,
             seeds=own[0].seeds,
-            anchor=anchor("entry", own[0].dataset, own[0].explainer),
+            anchor=anchor("entry", dataset, explainer),
             cells=tuple(_with_chance({e.metric: e for e in own}.get(metric), notes) for metric in metrics),
         )
-        for own in grouped(entries)
+        for (dataset, explainer), own in by_method(entries).items()
     ]
     return Scores(headings, tuple(lines), tuple(notes))
 
@@ -106,16 +104,3 @@ def _with_chance(entry: Entry | None, notes: list[str]) -> ScoreCell:
         return ScoreCell(value, note=None if cell.note is None else cell.note + 1)
     chance = "" if entry.chance is None else numbers.alone(entry.chance, entry.measure)
     return ScoreCell(value, interval, chance, rank=f"{rounded(entry.value):.9g}")
-
-
-def grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Entries of one explainer on one data set together, in order of appearance."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        groups.setdefault((entry.dataset, entry.explainer), []).append(entry)
-    return list(groups.values())
-
-
-def kind(entry: Entry) -> str:
-    """``reference``, ``explainer``, ``conversion`` (an explainer made of another one) or ``control``."""
-    return "conversion" if entry.of is not None else entry.kind

@@ -11,7 +11,8 @@ from sembench.results.result import Result
 from sembench.results.score import Measure
 from sembench_leaderboard.comparison.difference import difference
 from sembench_leaderboard.entries.entry import Entry, aggregate, column
-from sembench_leaderboard.entries.selection import Method, Missing, differing, find, in_words, name_of
+from sembench_leaderboard.entries.grouping import gathered
+from sembench_leaderboard.entries.selection import Method, Selected, find, in_words, name_of, one_choice
 from sembench_leaderboard.statistics.bootstrap import Estimate
 from sembench_leaderboard.statistics.digits import comparable
 from sembench_leaderboard.statistics.ranks import kendall_tau_b, spearman
@@ -25,10 +26,7 @@ class DefinitionChange:
 
     Attributes:
         variant: What differs: a variant of the metric, or ``hyper-parameter = value``.
-        dataset: Name of the data set.
-        metric: Key of the metric.
-        measure: What the metric means.
-        methods: The methods, labels of the plain entries.
+        methods: Labels of the plain entries.
         primary: Means over seeds, one per method.
         other: The same under the other definition.
         changed: The methods whose number is another one; all of them where a metric varies.
@@ -148,21 +146,15 @@ def entry_changes(results: Sequence[Result]) -> list[DefinitionChange]:
 
 def _groups(entries: Iterable[Entry]) -> list[tuple[str, str, list[Entry]]]:
     """Scored explainers by metric and data set, in the order of the board's columns."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        if entry.kind == "explainer" and entry.value is not None:
-            groups.setdefault((entry.metric, entry.dataset), []).append(entry)
-    ordered = sorted(groups.items(), key=lambda item: (column(item[0][0]), item[0][1]))
-    return [(metric, dataset, own) for (metric, dataset), own in ordered]
+    scored = (entry for entry in entries if entry.kind == "explainer" and entry.value is not None)
+    groups = gathered(scored, lambda entry: (entry.metric, entry.dataset))
+    return [(*place, groups[place]) for place in sorted(groups, key=lambda place: (column(place[0]), place[1]))]
 
 
 def _cells(results: Iterable[Result]) -> dict[str, Runs]:
     """The runs of all explainers, by data set, then label."""
-    runs: dict[str, Runs] = {}
-    for result in results:
-        if result.kind == "explainer":
-            runs.setdefault(result.dataset, {}).setdefault(result.explainer, []).append(result)
-    return runs
+    explainers = gathered((run for run in results if run.kind == "explainer"), lambda run: run.dataset)
+    return {dataset: gathered(own, lambda run: run.explainer) for dataset, own in explainers.items()}
 
 
 def _with_clear(change: DefinitionChange, runs: Runs, instead: Mapping[str, str], variant: str) -> DefinitionChange:
@@ -186,17 +178,10 @@ def _excludes_zero(estimate: Estimate | None) -> bool:
 
 def _replacements(runs: Runs) -> tuple[set[str], dict[str, dict[str, str]]]:
     """Labels of plain entries; and by ``hyper-parameter = value``, which label stands instead of which plain one."""
-    plain_labels: set[str] = set()
     instead: dict[str, dict[str, str]] = {}
     every = [run for own in runs.values() for run in own]
-    for name in sorted({name_of(run) for run in every}):
-        plain = find(Method((name,)), every)
-        if isinstance(plain, Missing):
-            continue  # several entries and none of them plain: nothing to compare with
-        plain_labels.add(plain.label)
-        for label, (other, *_) in runs.items():
-            keys = differing(plain.runs[0], other) if name_of(other) == name else []
-            if len(keys) == 1:
-                changed = f"{keys[0]} = {in_words(other.hyperparameters.get(keys[0]))}"
-                instead.setdefault(changed, {})[plain.label] = label
-    return plain_labels, instead
+    plain = [find(Method((name,)), every) for name in {name_of(run) for run in every}]
+    for entry, key, other in one_choice(every):
+        changed = f"{key} = {in_words(other.hyperparameters.get(key))}"
+        instead.setdefault(changed, {})[entry.label] = other.explainer
+    return {entry.label for entry in plain if isinstance(entry, Selected)}, instead

@@ -113,8 +113,7 @@ def _natural(text: str) -> str:
 
 def _table(changes: Sequence[DefinitionChange]) -> str:
     rows = [row for _, own in groupby(changes, key=lambda change: change.variant) for row in _rows(list(own))]
-    alignment = ["left", "left", *["right"] * 6, "left"]
-    return grid(rows, _HEADS, alignment)
+    return grid(rows, _HEADS, ["left", "left", *["right"] * 6, "left"])
 
 
 def _clear_swaps(changes: Sequence[DefinitionChange]) -> list[str]:
@@ -153,16 +152,11 @@ def _order(changes: Sequence[DefinitionChange]) -> list[str]:
     ordered = [change for change in changes if change.has_order]
     if not ordered:
         return [""] * 3
-    means = [_correlation(_mean(own)) for own in ([s.tau for s in ordered], [s.rho for s in ordered])]
-    return [*means, _swapped(*(sum(numbers) for numbers in zip(*map(_counts, ordered), strict=True)))]
-
-
-def _counts(change: DefinitionChange) -> tuple[int, int, int]:
-    return len(change.swaps), change.pairs, len(change.clear)
-
-
-def _swapped(swaps: int, pairs: int, clear: int) -> str:
-    return f"{swaps} of {pairs}" + (f", {clear} clear" if clear else "")
+    swaps, pairs, clear = (
+        sum(counts) for counts in zip(*((len(c.swaps), c.pairs, len(c.clear)) for c in ordered), strict=True)
+    )
+    swapped = f"{swaps} of {pairs}" + (f", {clear} clear" if clear else "")
+    return [_mean(change.tau for change in ordered), _mean(change.rho for change in ordered), swapped]
 
 
 def _places(names: Sequence[str]) -> str:
@@ -176,10 +170,6 @@ def _shown(change: float, measure: Measure) -> str:
     return numbers.alone(scale * change, measure.model_copy(update={"lower": None}))
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
-
-
-def _correlation(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"
+def _mean(correlations: Iterable[float | None]) -> str:
+    known = [value for value in correlations if value is not None]
+    return f"{fmean(known):.2f}" if known else NOTHING

@@ -49,7 +49,6 @@ class Estimate:
     """A mean over seeds, and the same mean in every resample.
 
     Attributes:
-        value: The mean.
         means: One per resample, ``(draws,)``.
         scale: Size of the largest score that went in.
     """

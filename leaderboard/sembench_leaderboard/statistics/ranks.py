@@ -20,11 +20,7 @@ _DIGITS = 7  # of a critical difference: SciPy finds it by integration and bisec
 
 
 def kendall_tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Kendall's tau-b, which allows for ties.
-
-    Args:
-        first: One value per method.
-        second: The same methods in the same order.
+    """Kendall's tau-b, which allows for ties, between two values per method.
 
     Returns:
         In [-1, 1]; ``None`` where either has no two different values.
@@ -60,7 +56,6 @@ class Friedman:
 
     Attributes:
         mean_ranks: Mean rank of each method, 1 is best.
-        datasets: Number of data sets.
         statistic: Friedman's chi-square, corrected for ties; 0 where all methods tie everywhere.
         p: P-value by the chi-square distribution, an approximation that is rough on fewer than about 10 data sets.
         smallest_p: What ``p`` would be if all data sets agreed completely.

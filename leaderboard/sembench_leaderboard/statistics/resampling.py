@@ -41,11 +41,9 @@ def on_grid(runs: Sequence[Array]) -> list[Array]:
 
 @dataclass(frozen=True)
 class Groups:
-    """The few scores that units have, and how many units have them.
+    """The few scores that units have, summed over the seeds drawn: ``(groups,)``, the most frequent first.
 
-    Attributes:
-        scores: Scores, summed over the seeds drawn, ``(groups,)``; the most frequent first.
-        shares: Share of the units in each group, in each way to draw seeds ``(ways, groups)``.
+    Shares are those of the units in each group, in each way to draw seeds: ``(ways, groups)``.
     """
 
     scores: Array
@@ -81,12 +79,9 @@ def grouped(values: Array, times: Counts) -> Groups | None:
 
 
 def _patterns(values: Array) -> tuple[Array, Counts]:
-    """The distinct columns of ``values`` (seeds, units), and how often each occurs.
+    """The distinct columns of ``values`` ``(seeds, patterns)``, and how often each occurs ``(patterns,)``.
 
     Columns are compared only where a sample suggests that few values occur; otherwise every column counts as its own.
-
-    Returns:
-        Patterns ``(seeds, patterns)`` and counts ``(patterns,)``.
     """
     seeds, units = values.shape
     every_column = values, np.ones(units, dtype=np.int64)
@@ -108,11 +103,7 @@ _CHUNK = 1 << 20  # units drawn at a time otherwise: bounds the memory whatever 
 
 
 def crossed_means(runs: Sequence[Array], draws: int, names: tuple[str, ...]) -> Array:
-    """Means of ``runs`` (all over the same units) when seeds and units are drawn independently of each other.
-
-    Returns:
-        ``(draws,)``.
-    """
+    """Means ``(draws,)`` of ``runs``, all over the same units: seeds and units are drawn independently."""
     values, seeds = np.stack(on_grid(runs)), len(runs)
     if draws * values.shape[1] > _SHARED:
         return _drawn_means(values, *_distinct(names, seeds, draws), _stream(*names, "units"))
@@ -121,12 +112,9 @@ def crossed_means(runs: Sequence[Array], draws: int, names: tuple[str, ...]) -> 
 
 
 def nested_means(runs: Sequence[Array], draws: int, names: tuple[str, ...], units: str = "units") -> Array:
-    """Means of ``runs`` when seeds are drawn first, then units separately for every drawn seed.
+    """Means ``(draws,)`` of ``runs`` when seeds are drawn first, then units separately for every drawn seed.
 
     Two calls with the same names and another word for ``units`` draw the same seeds, and units independently.
-
-    Returns:
-        ``(draws,)``.
     """
     runs, total = on_grid(runs), np.zeros(draws)
     if draws * sum(map(len, runs)) <= _SHARED:
@@ -141,16 +129,13 @@ def nested_means(runs: Sequence[Array], draws: int, names: tuple[str, ...], unit
 
 
 def joint_means(runs: Sequence[Array], draws: int, names: tuple[str, ...], *, crossed: bool) -> Array:
-    """Means of several entries when all of them see the same seeds and the same units in every resample.
+    """Means ``(draws, entries)`` when all entries see the same seeds and the same units in every resample.
 
     Args:
         runs: The scores of each seed, ``(entries, units)``; of equal shape where crossed.
         draws: Number of resamples.
         names: What the random stream is for.
         crossed: Whether position ``u`` is the same unit in every seed.
-
-    Returns:
-        ``(draws, entries)``.
     """
     times, rng, runs = _times_drawn(names, len(runs), draws), _stream(*names, "units"), on_grid(runs)
     means, step = np.zeros((draws, len(runs[0]))), max(1, _CHUNK // max(run.shape[1] for run in runs))
@@ -211,16 +196,13 @@ def _drawn(rows: Counts, units: int, draws: int, rng: np.random.Generator) -> Co
 
 
 def _drawn_means(values: Array, times: Counts, which: Counts, rng: np.random.Generator) -> Array:
-    """Means of ``values`` (seeds, units), with units drawn separately for every resample.
+    """Means ``(draws,)`` of ``values`` when units are drawn separately for every resample.
 
     Args:
         values: ``(seeds, units)``, on a grid.
         times: How often each seed is drawn, in each way to draw them ``(ways, seeds)``.
         which: The way in which each resample draws seeds, ``(draws,)``.
         rng: Draws the units.
-
-    Returns:
-        ``(draws,)``.
     """
     _, units = values.shape
     alike = grouped(values, times)

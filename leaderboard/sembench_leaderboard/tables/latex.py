@@ -14,6 +14,12 @@ _NUMBER = re.compile(r"(?P<digits>[+-]?\d[\d.]*)(?:e(?P<power>[+-]\d+))?")
 _ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "": ""}
 
 
+def floating(content: Table, caption: str, label: str) -> str:
+    """A table as an environment of its own; the caption is LaTeX."""
+    head = [r"\begin{table}", r"\centering\small", f"\\caption{{{caption}}}", f"\\label{{{label}}}"]
+    return "\n".join([*head, table(content), r"\end{table}", ""])
+
+
 def table(content: Table) -> str:
     """One ``tabular`` and, below it, its notes."""
     heads = " & ".join(["", *map(_head, content.columns)])
