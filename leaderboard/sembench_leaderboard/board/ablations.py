@@ -15,11 +15,10 @@ from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE
 from sembench_leaderboard.drawing.sheet import Grid, Sheet
 from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.entries.grouping import by_dataset, by_suite
-from sembench_leaderboard.entries.profile import Outline, averages, gaps, outlines
+from sembench_leaderboard.entries.profile import AVERAGE, Outline, gaps, outlines, with_average
 from sembench_leaderboard.entries.selection import in_words, name_of, one_choice
 from sembench_leaderboard.tables.escape import one_line
 
-AVERAGE = "average over data sets"
 _RADIUS, _PER_ROW = 1.15, 3
 _CAPTION = (
     "A panel for each hyper-parameter: entries that differ from the plain one (dashed) in it alone; colours start "
@@ -61,8 +60,7 @@ def rendered(results: Iterable[Result]) -> dict[str, bytes]:
         panels = ablations(own)
         if not panels:
             continue
-        by_dataset = outlines(aggregate(own))
-        shown = dict(by_dataset) | ({AVERAGE: averages(by_dataset)} if len(by_dataset) > 1 else {})
+        shown = with_average(outlines(aggregate(own)))
         with style.context(["default", STYLE]):
             for dataset, group in shown.items():
                 name = "average" if dataset == AVERAGE else dataset

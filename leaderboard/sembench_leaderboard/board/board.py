@@ -77,10 +77,7 @@ def write_board(results: Iterable[Result], out: Path, trust: Trust = MappingProx
 
 
 def check_board(
-    results: Iterable[Result],
-    out: Path,
-    trust: Trust = MappingProxyType({}),
-    note: Callable[[str], None] | None = None,
+    results: Iterable[Result], out: Path, trust: Trust = MappingProxyType({}), note: Callable[[str], None] | None = None
 ) -> list[str]:
     """Names the files of the board that are missing, outdated, or have nothing to show any more, as `stale` does."""
     files = board(results, trust)

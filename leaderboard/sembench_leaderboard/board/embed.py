@@ -20,11 +20,7 @@ Blocks = dict[tuple[str, str], list[str]]
 
 
 def fill(text: str, board: Callable[[str], str]) -> str:
-    """A Markdown document whose regions show the tables of boards, everything else as it was.
-
-    Args:
-        text: The document.
-        board: The page ``board.md`` of a suite, by name.
+    """A Markdown document whose regions show tables of ``board.md``, by suite; everything else is as it was.
 
     Raises:
         SembenchError: If a region has no end, or names something else than suite, section and tables of a board.

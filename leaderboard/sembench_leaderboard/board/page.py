@@ -53,12 +53,8 @@ def page(
 ) -> str:
     """The whole board of one suite.
 
-    Args:
-        suite: Name of the suite.
-        results: Its results.
-        entries: What they aggregate to.
-        charts: Alternative texts of the charts beside the page, by file name.
-        trust: How far entries that came from elsewhere are trusted, in words.
+    ``charts`` holds the alternative text of each file beside the page, ``trust`` says in words how far an entry that
+    came from elsewhere is trusted.
     """
     parts = [f"# Board of the suite {escape(suite)}", _HOW_TO_READ]
     parts += [f"![{escape(alt)}]({name})" for name, alt in charts.items()]

@@ -11,11 +11,10 @@ from sembench.figures.picture import STYLE
 from sembench_leaderboard.drawing.pens import Pen, pens
 from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE, RIM
 from sembench_leaderboard.drawing.sheet import Grid, Sheet
-from sembench_leaderboard.entries.profile import AXES, Outline, averages, gaps
+from sembench_leaderboard.entries.profile import AVERAGE, AXES, Outline, averages, gaps, with_average
 
 Outlines = Mapping[str, Sequence[Outline]]
 
-_AVERAGE = "average over data sets"
 _FIXED = (
     "Larger is better on every axis. Centre and circle have fixed meanings: no outline depends on who else takes part. "
     f"Outlines are cut at the centre and at {RIM:g}."
@@ -29,32 +28,30 @@ def charts(suite: str, by_dataset: Outlines) -> dict[str, bytes]:
     There is no chart of explainers, or of controls, where there are none, and none of conversions where no model that
     one is made of ran on the same data.
     """
-    files: dict[str, bytes] = {}
-    means = averages(by_dataset)
+    sheets: dict[str, Sheet] = {}
+    means, of = averages(by_dataset), f"Suite {suite}:"
     with style.context(["default", STYLE]):
         if _names(by_dataset, "explainer"):
-            title = f"Suite {suite}: profiles first, ranks last"
-            files |= overview(title, by_dataset, means, "explainer").rendered("radar")
-            title = f"Suite {suite}: one profile each"
-            files |= small_multiples(title, by_dataset, means).rendered("radar-small-multiples")
+            sheets["radar"] = overview(f"{of} profiles first, ranks last", by_dataset, "explainer")
+            sheets["radar-small-multiples"] = small_multiples(f"{of} one profile each", by_dataset, means)
         if _pairs(by_dataset):
-            title = f"Suite {suite}: conversions, beside the models that they are made of"
-            files |= conversions(title, by_dataset).rendered("radar-conversions")
+            title = f"{of} conversions, beside the models that they are made of"
+            sheets["radar-conversions"] = conversions(title, by_dataset)
         if _names(by_dataset, "control"):
-            title = f"Suite {suite}: controls, entries with a known answer"
-            files |= overview(title, by_dataset, means, "control").rendered("radar-controls")
-    return files
+            title = f"{of} controls, entries with a known answer"
+            sheets["radar-controls"] = overview(title, by_dataset, "control")
+        return {file: content for name, own in sheets.items() for file, content in own.rendered(name).items()}
 
 
-def overview(title: str, by_dataset: Outlines, means: Sequence[Outline], kind: str) -> Sheet:
+def overview(title: str, by_dataset: Outlines, kind: str) -> Sheet:
     """One radar per data set, and their average if there are several: all methods of one kind, and the reference.
 
     Behind controls the explainers stand in grey. More than four radars are small, with a key to their axes; of more
     than four of controls only the average is drawn, since their answers are known on every data set.
     """
-    panels = dict(by_dataset) | ({_AVERAGE: means} if len(by_dataset) > 1 else {})
+    panels = with_average(by_dataset)
     if kind == "control" and len(panels) > 4:
-        panels = {_AVERAGE: panels[_AVERAGE]}
+        panels = {AVERAGE: panels[AVERAGE]}
     pen = pens(_names(by_dataset, kind)) | dict.fromkeys(_names(by_dataset, "reference"), REFERENCE)
     many = len(panels) > 4
     averaged = _AVERAGED * (len(by_dataset) > 1)

@@ -9,6 +9,7 @@ from typing import Any
 from sembench.results.result import Result
 from sembench_leaderboard.claims.claim import Claim, in_words
 from sembench_leaderboard.claims.verdict import ClaimVerdict, JudgedComparison, Verdict, examine, shown
+from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.statistics.bootstrap import DRAWS, MIN_SEEDS
 from sembench_leaderboard.tables import csv
 from sembench_leaderboard.tables.escape import markdown as escape
@@ -43,10 +44,8 @@ def claim_files(results: Iterable[Result]) -> dict[str, bytes]:
     Raises:
         ResultsMixed: If results of one entry do not belong together.
     """
-    examined = examine(results)
     files: dict[str, bytes] = {}
-    for suite in dict.fromkeys(one.suite for one in examined):
-        own = [one for one in examined if one.suite == suite]
+    for suite, own in gathered(examine(results), lambda one: one.suite).items():
         texts = {"md": page(suite, own), "csv": to_csv(own), "json": to_json(own)}
         files |= {f"{suite}/claims.{form}": text.encode() for form, text in texts.items()}
     return files

@@ -69,12 +69,7 @@ def compare(
 ) -> Comparison:
     """A metric of one method, or its difference between two, from all runs of one suite on one data set.
 
-    Args:
-        metric: Key of the metric.
-        first: The method.
-        second: What is subtracted, if anything.
-        runs: The runs.
-        reads: ``scores``, or ``range``, see `sembench_leaderboard.claims.claim.Claim`.
+    ``reads`` is ``scores``, or ``range``, see `sembench_leaderboard.claims.claim.Claim`.
 
     Raises:
         ResultsMixed: If a metric has different numbers of images in the seeds of one entry.
@@ -156,10 +151,8 @@ def raw_difference(
         crossed = same_units(metric, pair[0], scores[0])
         differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
         return Paired(seeds, estimate(differences, crossed=crossed, names=names, draws=draws), by_seed, names)
-    parts = [
-        estimate(own, crossed=False, names=names, draws=draws, units=units)
-        for own, units in zip(values, "ab", strict=False)
-    ]
+    both = zip(values, "ab", strict=False)
+    parts = [estimate(own, crossed=False, names=names, draws=draws, units=units) for own, units in both]
     return Paired(seeds, parts[0] - parts[1] if len(parts) > 1 else parts[0], by_seed, names)
 
 
@@ -167,8 +160,7 @@ def series(score: Scored, reads: str, variant: str) -> Array:
     """One number per unit; a single one where a mean curve is read."""
     if reads == "range":
         return np.array([np.ptp(score.details["curve"])])
-    values = score.variants[variant] if variant else score.values
-    return np.fromiter(values, dtype=np.float64, count=len(values))
+    return np.array(score.variants[variant] if variant else score.values)
 
 
 def mean_over_datasets(comparisons: Sequence[Comparison]) -> Comparison:
@@ -227,11 +219,9 @@ def _drawn_together(metric: str, pairs: Sequence[Sequence[Sequence[Result]]], dr
     for own, column in zip(differences, means.T, strict=True):
         by_seed, scale = np.array([seed.mean() for seed in own]), max(float(np.abs(seed).max()) for seed in own)
         same = float(own[0][0])
-        if all(bool((seed == same).all()) for seed in own):
-            estimated = Estimate(same, np.full(draws, same), scale)
-        else:
-            estimated = Estimate(float(by_seed.mean()), column, scale)
-        found.append(Paired(seeds, estimated, by_seed, names))
+        alike = all(bool((seed == same).all()) for seed in own)
+        value, means = (same, np.full(draws, same)) if alike else (float(by_seed.mean()), column)
+        found.append(Paired(seeds, Estimate(value, means, scale), by_seed, names))
     return found
 
 

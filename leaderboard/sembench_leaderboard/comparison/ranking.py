@@ -39,7 +39,7 @@ def ranking(metric: str, entries: Sequence[Entry], datasets: Sequence[str]) -> R
     whole = {name: own for name, own in scores.items() if len(own) == len(datasets)}
     partly, measure = tuple(name for name in scores if name not in whole), entries[0].measure
     reasons = [
-        f"{_counted(len(have), what)}, {least} are needed"
+        f"{len(have) or 'no'} {what}{'' if len(have) == 1 else 's'}, {least} are needed"
         for have, what, least in ((datasets, "data set", MIN_DATASETS), (whole, "explainer", MIN_METHODS))
         if len(have) < least
     ]
@@ -48,7 +48,3 @@ def ranking(metric: str, entries: Sequence[Entry], datasets: Sequence[str]) -> R
         rows = [[own[dataset] for own in whole.values()] for dataset in datasets]
         test = friedman(rows, lower_is_better=measure.direction == "lower")
     return Ranking(metric, measure, tuple(datasets), tuple(whole), partly, test, "; ".join(reasons))
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -66,14 +66,7 @@ class Grid:
 
 
 class Sheet:
-    """A figure with a title, panels, a legend and a caption.
-
-    Args:
-        title: Printed on top.
-        caption: Paragraphs, printed at the bottom, wrapped.
-        pens: Entries of the legend; no legend if empty.
-        grid: Where the panels stand.
-    """
+    """A figure with a title, panels, a legend (none without pens) and a caption of wrapped paragraphs."""
 
     def __init__(self, title: str, caption: Iterable[str], pens: Mapping[str, Pen], grid: Grid) -> None:
         across, panels = grid.size

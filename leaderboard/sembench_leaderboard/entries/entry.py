@@ -15,7 +15,6 @@ from sembench.results.result import Kind, Result
 from sembench.results.score import Measure, NotApplicable, Scored
 from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.statistics.bootstrap import bootstrap
-from sembench_leaderboard.statistics.resampling import Array
 
 # The black box first, then what is compared, then the entries with a known answer.
 KINDS: tuple[Kind, ...] = ("reference", "explainer", "control")
@@ -131,16 +130,16 @@ def converted(result: Result) -> str | None:
 
 def _numbers(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> dict[str, Any]:
     """The fields of an entry that are computed from scores."""
-    values = [_array(score.values) for score in scores]
+    values = [np.array(score.values) for score in scores]
     crossed = same_units(metric, runs, scores)
     interval = bootstrap(values, crossed=crossed, names=(runs[0].suite,))
     _refuse_some("a chance level", metric, runs, [score.chance is not None for score in scores])
-    chances = [np.mean(_array(c) if isinstance(c, tuple) else c) for s in scores if (c := s.chance) is not None]
+    chances = [np.mean(score.chance) for score in scores if score.chance is not None]
     names = _variants(metric, runs, scores)
     return {
         **vars(interval),
         "chance": float(np.mean(chances)) if chances else None,
-        "variants": {n: float(np.mean([_array(score.variants[n]).mean() for score in scores])) for n in names},
+        "variants": {n: float(np.mean([np.mean(score.variants[n]) for score in scores])) for n in names},
         "units": len(values[0]) if crossed else sum(map(len, values)),
         "crossed": crossed,
     }
@@ -160,10 +159,6 @@ def _variants(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> 
         ]
         _refuse_some(f"variant {name!r}", metric, runs, has)
     return [name for name in names if all(name in score.variants for score in scores)]
-
-
-def _array(values: tuple[float, ...]) -> Array:
-    return np.fromiter(values, dtype=np.float64, count=len(values))
 
 
 def same_units(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> bool:

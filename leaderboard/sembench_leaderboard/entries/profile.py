@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from sembench_leaderboard.entries.entry import Entry, by_method
 
 Profile = Mapping[str, float | None]
+AVERAGE = "average over data sets"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ def averages(by_dataset: Mapping[str, Sequence[Outline]]) -> list[Outline]:
         for name, outline in datasets[0].items()
         if all(name in group for group in datasets)
     ]
+
+
+def with_average(by_dataset: Mapping[str, Sequence[Outline]]) -> dict[str, Sequence[Outline]]:
+    """The profiles by data set, and their averages where there are several."""
+    return dict(by_dataset) | ({AVERAGE: averages(by_dataset)} if len(by_dataset) > 1 else {})
 
 
 def gaps(outline: Outline) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from statistics import fmean
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from sembench.results.result import Result
 from sembench_leaderboard.drawing.pens import Pen, pens
 from sembench_leaderboard.drawing.sheet import PLOTS, Grid, Sheet
+from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.ghosting.curve import Comparison, Point, comparisons
 from sembench_leaderboard.tables import csv, markdown
 from sembench_leaderboard.tables.escape import markdown as escape
@@ -104,8 +104,7 @@ def files(results: Iterable[Result]) -> dict[str, bytes]:
         SembenchError: If no result has a ghosting score.
     """
     made: dict[str, bytes] = {}
-    for suite, group in groupby(comparisons(results), key=lambda comparison: comparison.suite):
-        own = list(group)
+    for suite, own in gathered(comparisons(results), lambda comparison: comparison.suite).items():
         for comparison, drawn in zip(own, charts(own), strict=True):
             name = f"ghosting-{comparison.dataset}"
             texts = {f"{name}.md": page(comparison).encode(), f"{name}.csv": to_csv(comparison).encode()}

@@ -116,13 +116,8 @@ def find_figures(
     A file lies at ``<root>/[<suite>/][<data set>/[<explainer>/]]<name>.png`` or ``.svg``, as `sembench show` leaves
     it. A name that ends with that of one explainer, as in ``prototypes-kmex``, stands for its folder, and so does
     the data set of ``curves-<data set>`` and ``ablations-<data set>``. Of two files with the same name the one that
-    takes less is taken. Further folders, such as ``seed-0``, become part of the caption.
-
-    Args:
-        root: Folder of figures.
-        suite: The suite; a folder of this name may lie above those of data sets.
-        results: The results of the suite; a figure of another data set, or of another suite, is left out.
-        general: Whether to take figures that belong to no single data set, which may show any.
+    takes less is taken. Further folders, such as ``seed-0``, become part of the caption. A figure of a data set that is
+    not among the results is left out; ``general`` says whether to take those of no single one, which may show any.
 
     Returns:
         The figures, ordered by path; and by path relative to the folder why others were left out: they show other

@@ -42,10 +42,7 @@ def report_files(
 ) -> tuple[dict[str, bytes], dict[str, dict[str, str]]]:
     """The report of every suite: content by path, ``<suite>/report.html``; the same input gives the same bytes.
 
-    Args:
-        results: The results.
-        figures: Folder of stored figures, see `find_figures`; ``None`` for a report without.
-        general: Whether to take figures that belong to no single data set.
+    Stored figures are looked for as `find_figures` says; without a folder there are none.
 
     Returns:
         The files; and by suite the figures that were left out, with the reason.

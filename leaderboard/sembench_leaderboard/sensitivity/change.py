@@ -102,8 +102,7 @@ def metric_changes(results: Sequence[Result]) -> list[DefinitionChange]:
     """Every variant of every metric on every data set of one suite; explainers only, no controls and no black box.
 
     Raises:
-        ResultsMixed: If the seeds of an entry do not belong together, see
-            `sembench_leaderboard.entries.entry.aggregate`.
+        ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
     """
     changes, runs = [], _cells(results)
     for metric, dataset, entries in _groups(aggregate(results)):
@@ -122,8 +121,7 @@ def entry_changes(results: Sequence[Result]) -> list[DefinitionChange]:
     Methods are the plain entries. Those that have an entry with the other value are replaced by it, the others stay.
 
     Raises:
-        ResultsMixed: If the seeds of an entry do not belong together, see
-            `sembench_leaderboard.entries.entry.aggregate`.
+        ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
     """
     changes, runs = [], _cells(results)
     replaced = {dataset: _replacements(own) for dataset, own in runs.items()}
@@ -170,10 +168,7 @@ def _with_clear(change: DefinitionChange, runs: Runs, instead: Mapping[str, str]
 
 
 def _excludes_zero(estimate: Estimate | None) -> bool:
-    if estimate is None:
-        return False
-    interval = estimate.interval()
-    return interval.low > 0 or interval.high < 0
+    return estimate is not None and ((interval := estimate.interval()).low > 0 or interval.high < 0)
 
 
 def _replacements(runs: Runs) -> tuple[set[str], dict[str, dict[str, str]]]:

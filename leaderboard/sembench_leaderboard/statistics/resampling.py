@@ -43,7 +43,7 @@ def on_grid(runs: Sequence[Array]) -> list[Array]:
 class Groups:
     """The few scores that units have, summed over the seeds drawn: ``(groups,)``, the most frequent first.
 
-    Shares are those of the units in each group, in each way to draw seeds: ``(ways, groups)``.
+    ``shares`` are those of the units in each group, in each way to draw seeds: ``(ways, groups)``.
     """
 
     scores: Array

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sembench_leaderboard.tables.escape import latex as escape
-from sembench_leaderboard.tables.table import Cell, Column, Table
+from sembench_leaderboard.tables.table import Cell, Table
 
 PREAMBLE = """\
 % Needs \\usepackage{booktabs}; the file is UTF-8. Numbers are means with 95 % bootstrap intervals.
@@ -22,7 +22,7 @@ def floating(content: Table, caption: str, label: str) -> str:
 
 def table(content: Table) -> str:
     """One ``tabular`` and, below it, its notes."""
-    heads = " & ".join(["", *map(_head, content.columns)])
+    heads = " & ".join(["", *(column.text(escape, _ARROWS) for column in content.columns)])
     lines = [f"\\begin{{tabular}}{{l{'r' * len(content.columns)}}}", r"\toprule", f"{heads} \\\\", r"\midrule"]
     for row in content.rows:
         lines += [r"\midrule"] * row.aside
@@ -30,11 +30,6 @@ def table(content: Table) -> str:
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [f"\\par\\smallskip {_mark(index)} {escape(note)}" for index, note in enumerate(content.notes)]
     return "\n".join(lines)
-
-
-def _head(head: Column) -> str:
-    unit = f", {escape(head.unit)}" if head.unit else ""
-    return f"{escape(head.title)}{unit}{_ARROWS[head.direction]}"
 
 
 def _cell(cell: Cell) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from sembench_leaderboard.tables.escape import markdown as escape
-from sembench_leaderboard.tables.table import Column, Table
+from sembench_leaderboard.tables.table import Table
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 
@@ -20,18 +20,12 @@ def grid(rows: Sequence[Sequence[str]], heads: Sequence[str], alignment: Sequenc
 
 def table(content: Table) -> list[str]:
     """A table, and its notes as a list."""
-    heads = ["", *map(_head, content.columns)]
+    heads = ["", *(column.text(escape, ARROWS) for column in content.columns)]
     rows = [
         [f"*{escape(row.label)}*" if row.aside else escape(row.label)]
         + [cell.text if cell.note is None else f"{cell.text} ({cell.note + 1})" for cell in row.cells]
         for row in content.rows
     ]
-    alignment = ("left", *["right"] * len(content.columns))
-    text = grid(rows, heads, alignment)
+    text = grid(rows, heads, ("left", *["right"] * len(content.columns)))
     notes = "\n".join(f"- ({number}) {escape(note)}" for number, note in enumerate(content.notes, start=1))
     return [text, notes] if notes else [text]
-
-
-def _head(head: Column) -> str:
-    unit = f", {escape(head.unit)}" if head.unit else ""
-    return f"{escape(head.title)}{unit}{ARROWS[head.direction]}"

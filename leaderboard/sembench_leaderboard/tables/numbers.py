@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from sembench.results.score import Measure
 from sembench_leaderboard.statistics.bootstrap import Interval
-from sembench_leaderboard.tables import numbers
 
 _STEPS = 5  # an interval is 5 to 50 steps of the last digit wide
 _SIGNIFICANT = 4  # most digits of a number, whatever its interval
@@ -74,12 +73,12 @@ def _signed(text: str, measure: Measure) -> str:
 
 def with_unit(interval: Interval, measure: Measure, *, difference: bool) -> str:
     """A score with its interval and unit; a difference of shares is in points, and carries a sign."""
-    factor, unit = 1.0, numbers.unit(measure)
+    factor, named = 1.0, unit(measure)
     if difference:
-        factor, unit = (100.0, "points") if numbers.in_percent(measure) else (1.0, measure.unit)
+        factor, named = (100.0, "points") if in_percent(measure) else (1.0, measure.unit)
         measure = measure.model_copy(update={"lower": None, "upper": None})
     low, high = factor * interval.low, factor * interval.high
-    return f"{numbers.with_interval(factor * interval.value, low, high, measure)} {unit}".rstrip()
+    return f"{with_interval(factor * interval.value, low, high, measure)} {named}".rstrip()
 
 
 def p_text(p: float) -> str:

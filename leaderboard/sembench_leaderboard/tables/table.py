@@ -6,6 +6,7 @@ titles, units, reasons), which the printer of the table has to escape.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,11 @@ class Column:
     title: str
     direction: Literal["", "higher", "lower"] = ""
     unit: str = ""
+
+    def text(self, escape: Callable[[str], str], arrows: Mapping[str, str]) -> str:
+        """The head as printed, with an arrow for its direction."""
+        unit = f", {escape(self.unit)}" if self.unit else ""
+        return f"{escape(self.title)}{unit}{arrows[self.direction]}"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def overlaps(sheet):
 
 def drawn(outline):
     """Corners of the bold outlines on a sheet, relative to the radius."""
-    sheet = overview("t", {"digits": [outline]}, [], "explainer")
+    sheet = overview("t", {"digits": [outline]}, "explainer")
     (line,) = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
     corners, centre = np.stack(line.get_data(), axis=1), np.array(sheet.panel(0, "").centre)
     return (corners - centre) / sheet.panel(0, "").radius
@@ -83,8 +83,8 @@ def test_no_settings_are_left_behind(profiles):
 
 def test_controls_are_drawn_on_a_chart_of_their_own(profiles):
     explainers, controls = (
-        words(overview("t", profiles, averages(profiles), "explainer")),
-        words(overview("t", profiles, averages(profiles), "control")),
+        words(overview("t", profiles, "explainer")),
+        words(overview("t", profiles, "control")),
     )
     assert {"kmex", "flint", "blackbox"} <= set(explainers)
     assert {"chance", "collapsed", "shuffled", "blackbox"} <= set(controls)
@@ -102,7 +102,7 @@ def converted(name, value):
 def test_conversions_are_drawn_beside_their_models_on_a_chart_of_their_own():
     flint, other = Outline("flint", "explainer", FULL), Outline("flint", "explainer", dict.fromkeys(FULL, 0.2))
     by_dataset = {"one": [flint, converted("flint", 0.4)], "two": [other]}
-    assert "kmex(flint)" not in words(overview("t", by_dataset, averages(by_dataset), "explainer"))
+    assert "kmex(flint)" not in words(overview("t", by_dataset, "explainer"))
     assert "kmex(flint)" not in words(small_multiples("t", by_dataset, averages(by_dataset)))
     sheet = conversions("t", by_dataset)
     bold = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
@@ -133,7 +133,7 @@ def test_no_words_overlap_on_the_chart_of_conversions(no_formulas, count):
 
 
 def test_labels_state_the_ends_and_the_caption_names_broken_outlines(profiles):
-    texts = words(overview("t", profiles, averages(profiles), "explainer"))
+    texts = words(overview("t", profiles, "explainer"))
     for axis in AXES:
         assert texts.count(f"{axis.name}\n{axis.ends}") == 3  # two data sets and their average
     caption = " ".join(max(texts, key=len).split())
@@ -147,17 +147,14 @@ def test_no_words_overlap(no_formulas, sets, count):
     names = [f"method-{'x' * (place % 9)}{place}" for place in range(count)]
     group = [Outline(name, "explainer", FULL) for name in names] + [Outline("blackbox", "reference", FULL)]
     by_dataset = {f"data-set-{place}": group for place in range(sets)}
-    assert (
-        overlaps(overview("Suite quick: profiles first, ranks last", by_dataset, averages(by_dataset), "explainer"))
-        == []
-    )
+    assert overlaps(overview("Suite quick: profiles first, ranks last", by_dataset, "explainer")) == []
     assert overlaps(small_multiples("Suite quick: one profile each", by_dataset, averages(by_dataset))) == []
 
 
 def test_the_words_of_the_synthetic_suite_do_not_overlap(profiles):
     for sheet in (
-        overview("t", profiles, averages(profiles), "explainer"),
-        overview("t", profiles, averages(profiles), "control"),
+        overview("t", profiles, "explainer"),
+        overview("t", profiles, "control"),
         small_multiples("t", profiles, averages(profiles)),
         conversions("t", profiles),
     ):
@@ -188,7 +185,7 @@ def test_an_average_is_cut_after_averaging():
     by_dataset = {
         name: [Outline("a", "explainer", FULL | {position: own})] for name, own in [("one", 2.0), ("two", -1.4)]
     }
-    sheet = overview("t", by_dataset, averages(by_dataset), "explainer")
+    sheet = overview("t", by_dataset, "explainer")
     line = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1][-1]
     panel = sheet.panel(2, "")
     assert np.hypot(*(np.stack(line.get_data())[:, 1] - panel.centre)) / panel.radius == pytest.approx(0.3)
@@ -209,7 +206,7 @@ def test_names_are_never_read_as_formulas():
 def test_a_method_missing_on_a_data_set_is_left_out_of_the_average_only():
     a, b = Outline("a", "explainer", FULL), Outline("b", "explainer", FULL)
     by_dataset = {"one": [a, b], "two": [a]}
-    sheet = overview("t", by_dataset, averages(by_dataset), "explainer")
+    sheet = overview("t", by_dataset, "explainer")
     outlines_drawn = [line for line in sheet.figure.axes[0].lines if len(line.get_xdata()) == len(AXES) + 1]
     assert len(outlines_drawn) == 2 + 1 + 1
     assert isinstance(sheet.panel(0, "one"), Panel)
