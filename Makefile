@@ -77,10 +77,10 @@ board-check: install
 validate: install
 	$(BIN)/sembench validate $(RESULTS) $(SUITES:%=--suite %) $(if $(ACCEPTED),--base $(ACCEPTED)) $(if $(SUMMARY),--summary $(SUMMARY)) $(if $(ACCEPTED),--whole)
 
-# One thread a process, since tests of small networks are slower on more and run side by side; threads of subprocesses
-# that do start wait without spinning, so that a busy machine does not make them many times slower.
+# One thread a process, since tests of small networks are slower on more and run side by side. Threads that do start wait
+# without spinning, so that a busy machine does not make them many times slower.
 test test-fast bench bench-compare: export OMP_NUM_THREADS = 1
-test test-fast bench bench-compare: export OMP_WAIT_POLICY = PASSIVE
+demo test test-fast bench bench-compare: export OMP_WAIT_POLICY = PASSIVE
 
 PYTEST := $(BIN)/python -m pytest
 SPREAD := --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
@@ -108,4 +108,4 @@ bench-compare: install
 	$(BIN)/python tests/performance/compare.py $(BASE) $(HEAD) --rounds $(ROUNDS) --storage $(BENCHMARKS) $(if $(SUMMARY),--summary $(SUMMARY))
 
 clean:
-	rm -rf $(VENV) $(OUT) build *.egg-info
+	rm -rf $(VENV) $(OUT) build dist *.egg-info

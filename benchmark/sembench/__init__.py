@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sembench.plugins.registry import BACKBONES as BACKBONES
     from sembench.plugins.registry import DATASETS as DATASETS
     from sembench.plugins.registry import EXPLAINERS as EXPLAINERS
+    from sembench.plugins.registry import FIGURES as FIGURES
     from sembench.plugins.registry import METRICS as METRICS
     from sembench.results.result import Result as Result
     from sembench.results.result import read_result as read_result
@@ -58,7 +59,7 @@ else:
             "sembench.data.dataset": "Dataset Split make_dataset",
             "sembench.results.result": "Result read_result",
             "sembench.suites.suite": "load_suite",
-            "sembench.plugins.registry": "EXPLAINERS METRICS DATASETS BACKBONES",
+            "sembench.plugins.registry": "EXPLAINERS METRICS DATASETS BACKBONES FIGURES",
             "sembench.errors": "SembenchError",
         },
     )

@@ -7,14 +7,14 @@ bring theirs under the entry-point group ``sembench.commands``; this module know
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import typer
 
 from sembench.cli import plugins, run, show
-from sembench.errors import PluginBroken, SembenchError
+from sembench.errors import NameTaken, PluginBroken, SembenchError, in_one_line
 
 app = typer.Typer(
     help="The benchmark of self-explainable image classifiers.",
@@ -25,32 +25,53 @@ app = typer.Typer(
 )
 
 
-def _loaded(point: EntryPoint) -> Callable[..., Any]:
-    """A package's command; where it does not load, one that says so when it is called."""
+OWN: dict[str, Callable[..., Any]] = {
+    "list": plugins.list_everything, "inspect": plugins.inspect, "run": run.run, "show": show.show,
+    "new": plugins.new, "check": plugins.check,
+}  # fmt: skip
+"""The instrument's own commands, in the order in which `sembench --help` shows them, before those of packages."""
+
+
+def _loaded(points: Sequence[EntryPoint]) -> Callable[..., Any]:
+    """The command that packages bring under one name. Raises `PluginBroken` where it cannot be one."""
+    claims = sorted({point.value for point in points})
     try:
-        return point.load()  # type: ignore[no-any-return]
-    except Exception as error:  # noqa: BLE001 - a broken package must not take the other commands along
-        reason = f"{type(error).__name__}: {error}"
+        if len(claims) > 1:
+            raise NameTaken("several packages claim the name")
+        command: Callable[..., Any] = points[0].load()
+        probe = typer.Typer()
+        probe.command()(command)
+        typer.main.get_command(probe)  # reads the signature, which typer would do for all commands together
+    except Exception as error:
+        raise PluginBroken(
+            f"the command {points[0].name!r} is registered as {' and as '.join(claims)} but cannot be used: "
+            f"{in_one_line(error)}. Repair or uninstall that package; the other commands still work."
+        ) from error
+    return command
+
+
+def _refusing(error: PluginBroken) -> Callable[..., Any]:
+    """A command in place of a broken one: it says why, whatever options it is called with."""
 
     def broken() -> None:
-        raise PluginBroken(
-            f"the command {point.name!r} is registered as {point.value} but does not load: {reason}. Repair or "
-            "uninstall that package; the other commands still work."
-        )
+        raise error
 
-    broken.__doc__ = f"Broken: {reason}"
+    broken.__doc__ = f"Broken: {in_one_line(error.__cause__ or error)}"
     return broken
 
 
-# In the order in which `sembench --help` shows them.
-app.command("list")(plugins.list_everything)
-app.command()(plugins.inspect)
-app.command()(run.run)
-app.command()(show.show)
-app.command()(plugins.new)
-app.command()(plugins.check)
-for _point in entry_points(group="sembench.commands"):
-    app.command(_point.name)(_loaded(_point))
+for _name, _command in OWN.items():
+    app.command(_name)(_command)
+_brought = entry_points(group="sembench.commands")
+for _name in dict.fromkeys(point.name for point in _brought):
+    if _name in OWN:
+        typer.echo(f"note: the command {_name!r} of a package is left out: sembench has one of that name", err=True)
+        continue
+    try:
+        app.command(_name)(_loaded(tuple(_brought.select(name=_name))))
+    except PluginBroken as _error:
+        _anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+        app.command(_name, context_settings=_anything)(_refusing(_error))
 
 
 def main() -> None:

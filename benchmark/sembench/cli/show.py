@@ -36,13 +36,16 @@ def show(
 
     curves and ablations are drawn from results alone, all seeds together.
     """
-    from sembench.figures.figure import ResultsFigure
+    from sembench.errors import PluginBroken
+    from sembench.figures.figure import ModelFigure, ResultsFigure
     from sembench.files import write_atomically
     from sembench.plugins.loading import load_plugins
     from sembench.plugins.registry import FIGURES
 
     load_plugins(plugin)
     kind = FIGURES.get(figure)
+    if not isinstance(kind, ModelFigure | ResultsFigure):
+        raise PluginBroken(f"figure {figure!r} is a {type(kind).__name__}, not a figure; see CONTRIBUTING.md.")
     if isinstance(kind, ResultsFigure):
         for name, content in kind.files(results, suite, explainer, dataset).items():
             write_atomically(out / name, content)

@@ -66,16 +66,20 @@ class Registry:
         return put
 
     def points(self) -> dict[str, EntryPoint]:
-        """What installed packages bring, by name. Raises `NameTaken` where two of them claim one."""
-        points: dict[str, EntryPoint] = {}
-        for point in entry_points(group=self.group):
-            other = points.setdefault(point.name, point)
-            if other.value != point.value:
-                raise NameTaken(
-                    f"{self.kind} {point.name!r} is claimed by {other.value} and by {point.value}; "
-                    "uninstall one of the two packages or rename one of the plugins."
-                )
-        return points
+        """What installed packages bring, by name; of several that claim one name the first."""
+        return {point.name: point for point in reversed(tuple(entry_points(group=self.group)))}
+
+    def _claims(self, name: str) -> list[str]:
+        return list(dict.fromkeys(point.value for point in entry_points(group=self.group) if point.name == name))
+
+    def _require_unclaimed(self, name: str) -> None:
+        """Raises `NameTaken` where two packages claim a name; the other names still work."""
+        claims = self._claims(name)
+        if len(claims) > 1:
+            raise NameTaken(
+                f"{self.kind} {name!r} is claimed by {' and by '.join(claims)}; uninstall one of the packages or "
+                "rename one of the plugins."
+            )
 
     def names(self) -> list[str]:
         """All names, sorted, families as their pattern. Imports no plugin."""
@@ -84,6 +88,7 @@ class Registry:
     def _find(self, name: str) -> EntryPoint:
         points = self.points()
         if name in points and "*" not in name:
+            self._require_unclaimed(name)
             return points[name]
         for pattern, point in sorted(points.items()):
             if "*" in pattern and "*" not in name and fnmatch.fnmatchcase(name, pattern):
@@ -116,6 +121,8 @@ class Registry:
             return f"registered by {self._sources[name]}"
         if point is None:
             return "registered in this process"
+        if len(claims := self._claims(name)) > 1:
+            return f"claimed by {' and by '.join(claims)}"
         package = point.dist.name if point.dist else "unknown package"
         return f"{point.value} ({package})"
 
@@ -123,6 +130,7 @@ class Registry:
         """Raises `UnknownName` unless the name is known. Imports nothing, but for the name of a family."""
         if name not in self.names() or "*" in name:
             self.get(name)
+        self._require_unclaimed(name)
 
     def source(self, name: str) -> Path | None:
         """The file that defines a name, found without importing it; ``None`` where there is none."""

@@ -50,9 +50,13 @@ def test_a_name_that_could_be_no_folder_is_refused_where_it_is_registered(name):
 
 
 def test_two_packages_that_claim_one_name_are_both_named(monkeypatch):
-    things = points(monkeypatch, ("one", "json:loads"), ("one", "json:dumps"))
-    with pytest.raises(NameTaken, match=r"claimed by json:loads and by json:dumps"):
-        things.names()
+    things = points(monkeypatch, ("one", "json:loads"), ("one", "json:dumps"), ("two", "json:loads"))
+    for asked in (things.get, things.require, things.source):
+        with pytest.raises(NameTaken, match=r"claimed by json:loads and by json:dumps"):
+            asked("one")
+    assert things.origin("one") == "claimed by json:loads and by json:dumps"
+    assert things.names() == ["one", "two"]
+    assert things.get("two")("1") == 1
 
 
 def test_an_unknown_name_gets_near_matches():
