@@ -361,7 +361,7 @@ def test_without_biases_the_map_sums_to_the_probability_of_the_prediction(model,
 
 def test_by_default_biases_take_a_share_of_the_map(model, few):
     arrived = model.attribute(few).sum((1, 2)) / probability_of_the_prediction(model, few)
-    assert bool(((arrived > 0) & (arrived < 0.95)).all())
+    assert bool(((arrived - 1).abs() > 1e-3).all())  # how much, and of which sign, depends on the training
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -105,11 +105,17 @@ def moved(old, new):
 
 
 def renewed(old, new):
-    """What to store in place of ``old``. Raises where values moved and the version did not; a variant may be new."""
+    """What to store in place of ``old``. Raises where values moved and the version did not; a variant may be new.
+
+    Under one version stored values stay as they are: their last digits differ between processors.
+    """
+    new = {name: {**facts, "series": dict(facts["series"])} for name, facts in new.items()}
     for name in old.keys() & new.keys():
         known = {"series": {key: new[name]["series"].get(key) for key in old[name]["series"]}}
         if old[name]["version"] == new[name]["version"] and moved(old[name], known):
             raise SystemExit(f"{name}: {moved(old[name], known)} moved. Raise the metric's version first.")
+        if old[name]["version"] == new[name]["version"]:
+            new[name]["series"] |= old[name]["series"]
     return new
 
 

@@ -84,7 +84,7 @@ def test_the_batch_size_changes_no_number_beyond_rounding(scored, kind, batch_si
     assert first.keys() == second.keys()
     for key, values in first.items():
         torch.testing.assert_close(
-            values, second[key], rtol=1e-5, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}"
+            values, second[key], rtol=1e-4, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}"
         )
 
 
