@@ -10,6 +10,9 @@ from sembench.testing import CHECKS, make_case
 from sembench_baselines.kmex import KMEx
 from units import golden, own
 
+pytestmark = pytest.mark.slow
+
+
 STATED = golden("explainers")
 """Short hyper-parameters, and what cannot be kept after so short a fit; `sembench check` takes their own settings."""
 NAMES = sorted({*own(EXPLAINERS), *STATED})

@@ -12,6 +12,9 @@ from stage import FITS, Stage
 from units import golden, own
 from workloads import workloads
 
+pytestmark = pytest.mark.slow
+
+
 NOTHING = [0, 0]
 EXPECTED = {
     "forward passes": [2, 100],

@@ -19,6 +19,8 @@ from sembench.suites.plan import plan, status
 from sembench.types import Prototypes
 from sembench_baselines.kmex import KMEx, KMExModel
 
+pytestmark = pytest.mark.slow
+
 
 class Recorder:
     """A reporter that remembers, and can stop a run at a phase."""

@@ -17,6 +17,8 @@ from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.entries.profile import AXES, averages, outlines
 from sembench_leaderboard.report.page import page
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
