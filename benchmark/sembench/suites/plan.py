@@ -154,12 +154,18 @@ def _with(spec: JsonValue, **more: JsonValue) -> JsonValue:
 
 def check_names(runs: Iterable[Run]) -> None:
     """Raises `UnknownName`, with near matches, for the first name in these runs that no registry knows."""
-    for run in runs:
-        EXPLAINERS.require(run.explainer.name)
-        DATASETS.require(run.data.name)
-        BACKBONES.require(run.backbone.name)
-        for metric in run.metrics:
-            METRICS.require(metric)
+    names = (
+        pair
+        for run in runs
+        for pair in (
+            (EXPLAINERS, run.explainer.name),
+            (DATASETS, run.data.name),
+            (BACKBONES, run.backbone.name),
+            *((METRICS, metric) for metric in run.metrics),
+        )
+    )
+    for registry, name in dict.fromkeys(names):  # runs share them, and each look-up reads what is installed
+        registry.require(name)
 
 
 def status(run: Run, root: Path) -> tuple[Status, Result | None]:
