@@ -31,11 +31,19 @@ class SelfExplainableModel(nn.Module, ABC):
     Attributes:
         points: What one comparison is about. ``"image"``: an image activates its most similar prototype.
             ``"cell"``: every cell of the feature map does.
-        bias: Whether biases take a share of the relevance that ``attribute`` propagates. The black box's maps are
+        explains_by: Which of its two maps shows how the model decides, for RO-AUROC and for looking.
+            ``"prototype"``: that of the most similar prototype, `attribute_prototypes` ([K] section 4.2.2).
+            ``"class"``: that of the decided class, `attribute`, for a method with an attribution of its own ([C]).
+        bias: Whether biases take a share of the relevance that both maps propagate. The black box's maps are
             computed under the same setting: maps compare only within one.
+
+    Note:
+        A model that offers relevance has at least one of the two maps. Where the other one is asked for, the one it
+        has stands in, and the result says so; see `sembench.evaluation.maps`.
     """
 
     points: ClassVar[Literal["image", "cell"]] = "image"
+    explains_by: ClassVar[Literal["prototype", "class"]] = "prototype"
     bias: Literal["share", "zero"] = "share"
 
     @property
@@ -55,9 +63,8 @@ class SelfExplainableModel(nn.Module, ABC):
     def prototype_similarities(self) -> Tensor:
         """The model's own similarity of every prototype to every other and itself, ``(P, P)``, float64."""
 
-    @abstractmethod
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
-        """The relevance of each pixel for a class.
+        """The class map: the relevance of each pixel for the probability of a class. LRP-KL compares it.
 
         Args:
             images: Normalised images ``(B, 3, H, W)``.
@@ -66,10 +73,17 @@ class SelfExplainableModel(nn.Module, ABC):
 
         Returns:
             Relevance ``(B, H, W)``, signed, summed over colour channels.
+
+        Raises:
+            NotOffered: If the method has no relevance of classes.
+
+        References:
+            [K] section 4.3.2.
         """
+        raise NotOffered(f"{type(self).__name__} does not offer the relevance of classes")
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
-        """The relevance of each pixel for the similarity of an image to one prototype. Optional, for figures.
+        """The prototype map: the relevance of each pixel for the similarity to one prototype. RO-AUROC follows it.
 
         Args:
             images: Normalised images ``(B, 3, H, W)``.
@@ -80,8 +94,24 @@ class SelfExplainableModel(nn.Module, ABC):
 
         Raises:
             NotOffered: If the method has no relevance of single prototypes.
+
+        References:
+            [K] section 4.2.2.
         """
         raise NotOffered(f"{type(self).__name__} does not offer the relevance of single prototypes")
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules by which the head can share out a class's relevance; none by default."""
+        return ()
+
+    def attribute_by(self, rule: str, images: Tensor) -> Tensor:
+        """The class map of the predicted classes under one of the `rules`, ``(B, H, W)``.
+
+        Raises:
+            NotOffered: If the model's head has no such rule.
+        """
+        raise NotOffered(f"the head of {type(self).__name__} has no rule {rule!r}; its rules: {self.rules or 'none'}")
 
     def decode(self, vectors: Tensor) -> Tensor:
         """Normalised images ``(K, 3, H, W)`` of vectors in prototype space ``(K, D)``. Optional, for figures.

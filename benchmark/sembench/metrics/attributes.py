@@ -156,7 +156,7 @@ class _Nearest(Meter):
 
     def _measured(self, measure: Callable[[Tensor], Tensor], chance: Tensor) -> Scores:
         variants = {f"scope={scope}": measure(self.shown(scope)) for scope in self._best if scope != "all"}
-        return Scores(measure(self.shown("all")), chance, variants)
+        return Scores(measure(self.shown("all")), chance, variants=variants)
 
 
 class _Captured(_Nearest):

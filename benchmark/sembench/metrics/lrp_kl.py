@@ -91,7 +91,7 @@ class _Divergence(Meter):
                 "softmax": relevance_kl(relevance, reference, normalise="softmax"),
             }
             details = {"random map": relevance_kl(self._random_maps(), reference)}
-        return Scores(relevance_kl(relevance, reference), chance, variants, details)
+        return Scores(relevance_kl(relevance, reference), chance, variants=variants, details=details)
 
 
 LRP_KL = Metric(

@@ -24,14 +24,18 @@ class Scores:
     Attributes:
         values: ``(n,)``, one per image, prototype or attribute.
         chance: The level of a method that knows nothing: a number, one per unit ``(n,)``, or ``None``.
+        levels: Further levels to read the scores by, ``(n,)`` each, by name.
         variants: The scores under other definitions, by name; filled only on request.
         details: Further series worth keeping, e.g. mean curves, by name.
+        note: What is particular to the scores of this model, in a sentence.
     """
 
     values: Tensor
     chance: Tensor | float | None = None
+    levels: Mapping[str, Tensor] = field(default_factory=dict)
     variants: Mapping[str, Tensor] = field(default_factory=dict)
     details: Mapping[str, Tensor] = field(default_factory=dict)
+    note: str = ""
 
 
 class Meter:

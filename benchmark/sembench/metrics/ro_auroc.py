@@ -22,14 +22,14 @@ class _Area(Meter):
             "random curve standard deviation": random.std(0, correction=0),
         }  # fmt: skip
         variants = {_DECIDED: area_under_curve(self.evaluation.decided_curves[0])} if self.evaluation.variants else {}
-        return Scores(area, chance, variants, details)
+        return Scores(area, chance, variants=variants, details=details)
 
 
 class _Gain(Meter):
     def scores(self) -> Scores:
         evaluation = self.evaluation
         variants = {_DECIDED: _gain(evaluation.decided_curves)} if evaluation.variants else {}
-        return Scores(_gain(evaluation.relevance_order_curves), 0.0, variants)
+        return Scores(_gain(evaluation.relevance_order_curves), 0.0, variants=variants)
 
 
 def _gain(curves: tuple[Tensor, Tensor]) -> Tensor:

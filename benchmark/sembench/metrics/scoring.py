@@ -73,8 +73,10 @@ def scored(metric: Metric, scores: Scores, who: str) -> Scored:
             measure=measure_of(metric),
             values=series("values", scores.values),
             chance=chance,
+            levels={name: series(name, values) for name, values in scores.levels.items()},
             variants={name: series(name, values) for name, values in scores.variants.items()},
             details={name: series(name, values) for name, values in scores.details.items()},
+            note=scores.note,
         )
     except ValueError as error:
         raise ContractBroken(f"{who}: {metric.name}: {error}") from error

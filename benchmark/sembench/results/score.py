@@ -52,23 +52,30 @@ class Scored(Strict):
         measure: What the values mean.
         values: One score per unit (image or prototype), never averaged.
         chance: Chance level: one number, one per unit, or ``None`` where the metric knows none.
+        levels: Further levels to read the scores by, one number per unit, by name: LRP-KL's map without the head, say.
         variants: The same scores under other definitions of the metric, by name; computed on request.
         details: Further series that belong to the scores, e.g. mean curves, by name.
+        note: What is particular to the scores of this entry, in a sentence; empty where nothing is.
     """
 
     status: Literal["scored"] = "scored"
     measure: Measure
     values: Values
     chance: Number | Values | None = None
+    levels: dict[str, Values] = {}
     variants: dict[str, Values] = {}
     details: dict[str, Values] = {}
+    note: str = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> Scored:
         if isinstance(self.chance, tuple) and len(self.chance) != len(self.values):
             raise ValueError(f"chance has {len(self.chance)} entries for {len(self.values)} values")
+        for name, series in self.levels.items():
+            if len(series) != len(self.values):
+                raise ValueError(f"level {name} has {len(series)} entries for {len(self.values)} values")
         low, high = self.measure.lower, self.measure.upper
-        for name, series in {"values": self.values, **self.variants}.items():
+        for name, series in {"values": self.values, **self.levels, **self.variants}.items():
             if low is not None and min(series) < low - 1e-6:
                 raise ValueError(f"{name}: {min(series)} is below the declared lower bound {low}")
             if high is not None and max(series) > high + 1e-6:

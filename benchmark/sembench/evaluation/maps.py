@@ -1,0 +1,105 @@
+"""The two maps of a model, and what stands in where it offers only one of them.
+
+[K] has two: relevance of the predicted class's probability (section 4.3.2, compared by LRP-KL), and relevance "with
+respect to the most similar prototypes" (section 4.2.2, followed by RO-AUROC, and shown). A method of somebody else's
+may have only one. It is scored with that one, and its result says so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sembench.errors import NotOffered
+from sembench.explainers.explainer import SelfExplainableModel
+from sembench.types import Prototypes, of_class
+
+NO_CLASS_MAP = "the model has no relevance of classes: that of the most similar prototype stands in"
+NO_PROTOTYPE_MAP = "the model has no relevance of prototypes: that of the decided class stands in"
+
+
+class Maps(NamedTuple):
+    """Relevance maps ``(B, H, W)``, and which map stands in; an empty note where none does."""
+
+    relevance: Tensor
+    note: str
+
+
+def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
+    """The model's class map of the classes that it decides for.
+
+    Args:
+        model: The fitted model.
+        images: Normalised images ``(B, 3, H, W)``.
+
+    Returns:
+        Maps ``(B, H, W)``. Costs one attribution; one forward pass more where a prototype map stands in.
+
+    Raises:
+        NotOffered: If the model has neither map.
+
+    References:
+        [K] section 4.3.2.
+    """
+    try:
+        return Maps(model.attribute(images), "")
+    except NotOffered:
+        return Maps(_of_most_similar(model, images), NO_CLASS_MAP)
+
+
+def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
+    """The map by which the model shows its decision: that of the decided class's most similar prototype.
+
+    A model without prototypes, or with an attribution of its own (``explains_by = "class"``), shows its class map.
+
+    Args:
+        model: The fitted model.
+        images: Normalised images ``(B, 3, H, W)``.
+
+    Returns:
+        Maps ``(B, H, W)``. Costs one forward pass and one attribution.
+
+    Raises:
+        NotOffered: If the model has neither map.
+
+    References:
+        [K] section 4.2.2.
+    """
+    if model.explains_by == "class" or len(model.prototypes) == 0:
+        return class_maps(model, images)
+    try:
+        return Maps(_of_most_similar(model, images), "")
+    except NotOffered:
+        return Maps(model.attribute(images), NO_PROTOTYPE_MAP)
+
+
+def most_similar(similarities: Tensor, prototypes: Prototypes, classes: Tensor) -> Tensor:
+    """Index of the prototype most similar to each image among those of its class, the first of equals.
+
+    Args:
+        similarities: ``(B, P)``.
+        prototypes: The model's prototypes.
+        classes: Class of each image ``(B,)``. One without prototypes, as an attribute network's may be, takes the most
+            similar of all [ours].
+
+    Returns:
+        ``(B,)``, int64.
+
+    Examples:
+        >>> two = Prototypes(torch.zeros(2, 1), torch.tensor([0, 1]))
+        >>> most_similar(torch.tensor([[3.0, 2.0], [3.0, 2.0]]), two, torch.tensor([0, 1])).tolist()
+        [0, 1]
+    """
+    own = of_class(classes, prototypes.classes)
+    own = own | ~own.any(1, keepdim=True)
+    return similarities.masked_fill(~own, -torch.inf).argmax(1)
+
+
+def _of_most_similar(model: SelfExplainableModel, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        explanation = model(images)
+    return model.attribute_prototypes(
+        images, most_similar(explanation.similarities, model.prototypes, explanation.predictions)
+    )
