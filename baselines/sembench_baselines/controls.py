@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
+from sembench.relevance.prototypes import Rule, epsilon_shares
 from sembench.types import Prototypes
 from sembench_baselines.kmex import KMEx, KMExModel
 from sembench_baselines.settings import class_of_each, prototypes_of_class
@@ -55,6 +56,10 @@ class ChanceModel(KMExModel):
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
         return self._noise(images, content_keys(images.neg()) ^ (prototypes + 1))
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return ()
 
     def _noise(self, images: Tensor, keys: Tensor) -> Tensor:
         return uniform_from(keys, images[0, 0].numel()).view(-1, *images.shape[2:]).to(images.dtype)
@@ -115,6 +120,9 @@ class ShuffledModel(KMExModel):
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
         return super().attribute_prototypes(self._others(images), prototypes)
 
+    def attribute_by(self, rule: str, images: Tensor) -> Tensor:
+        return super().attribute_by(rule, self._others(images))
+
     def _others(self, images: Tensor) -> Tensor:
         """The image that is explained in place of each of these."""
         return self.bank[content_keys(images).remainder(len(self.bank))]
@@ -136,3 +144,26 @@ class Shuffled(KMEx):
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ShuffledModel:
         return ShuffledModel(backbone, Prototypes(state["vectors"], state["classes"]), self, state["bank"])
+
+
+class HeadlessModel(KMExModel):
+    """KMEx whose relevance lies on the embedding as it is, whatever class or prototype is asked for."""
+
+    def _rule_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor, rule: Rule) -> Tensor:
+        return epsilon_shares(embeddings)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Headless(KMEx):
+    """KMEx's decisions with the relevance map of the encoder alone, see `sembench.relevance.headless_relevance`.
+
+    Known answer: everything but the measures of explanations is KMEx's, and LRP-KL is its level "headless". An
+    explainer on the same frozen network whose LRP-KL is no smaller has not shown that its prototypes explain.
+    """
+
+    model = HeadlessModel
+    kind = "control"

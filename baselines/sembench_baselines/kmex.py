@@ -18,13 +18,16 @@ from sembench.data.dataset import Split
 from sembench.errors import FitImpossible
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.relevance.propagation import Bias, propagate
-from sembench.relevance.prototypes import Rule, gxi, neon, onto_active, prp
+from sembench.relevance.prototypes import Rule, contrast, gxi, neon, onto_active, prp
 from sembench.similarity import largest_per_class, similarity, sum_per_class
 from sembench.types import Explanation, Prototypes
 from sembench_baselines.clustering import Flavour, classwise_kmeans
 from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_within, require_at_least
 
 Explained = Literal["nearest", "mean"]
+
+RULES: tuple[Rule, ...] = ("neon", "contrast", "gxi", "prp")
+"""The rules of a head of nearest prototypes, the primary one first."""
 
 _FIT_BATCH = 256
 
@@ -90,6 +93,15 @@ class KMExModel(SelfExplainableModel):
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
         return self.carried(images, lambda z: self.head_relevance(z, targets))
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in RULES if rule != "gxi" or self.recipe.similarity != "cosine")
+
+    def attribute_by(self, rule: str, images: Tensor) -> Tensor:
+        if rule not in self.rules:
+            return super().attribute_by(rule, images)
+        return self.carried(images, lambda z: self.head_relevance(z, rule=rule))
+
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
         return self.carried(images, lambda z: self.prototype_relevance(z, prototypes))
 
@@ -98,38 +110,40 @@ class KMExModel(SelfExplainableModel):
         return propagate(self.backbone, Backbone.embed, images, relevance, bias=self.bias)
 
     def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
-        """Relevance of the embedding's channels ``(B, D)`` for one prototype ``(B,)`` each; it sums to 1."""
-        return self._channel_shares(embeddings, prototypes, self.classes[prototypes])
+        """Relevance of the embedding's channels ``(B, D)`` for one prototype ``(B,)`` each, by PRP; it sums to 1."""
+        return self._channel_shares(embeddings, prototypes, self.classes[prototypes], "prp")
 
-    def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:
+    def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None, rule: Rule | None = None) -> Tensor:
         """Relevance of the embedding's channels ``(B, D)``: the target's probability, shared out by the head rule.
 
         The class score is the similarity of the class's nearest prototype, so that prototype takes all of the class's
         relevance (``explained="mean"``: every prototype of the class the same part).
         """
+        rule = rule or self.recipe.rule
         explanation = self.explain(embeddings)
         chosen = explanation.predictions if targets is None else targets
         own = self.classes[None] == chosen[:, None]
         seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
         if self.recipe.explained == "nearest":
             nearest = explanation.similarities.masked_fill(~own, -torch.inf).argmax(1)
-            return (seed * self._channel_shares(embeddings, nearest, chosen)).to(embeddings.dtype)
+            return (seed * self._channel_shares(embeddings, nearest, chosen, rule)).to(embeddings.dtype)
         rows, columns = own.nonzero(as_tuple=True)
-        shares = self._channel_shares(embeddings[rows], columns, chosen[rows])
+        shares = self._channel_shares(embeddings[rows], columns, chosen[rows], rule)
         total = torch.zeros_like(embeddings).index_add_(0, rows, shares)
         return (seed * total / own.sum(1, keepdim=True)).to(embeddings.dtype)
 
-    def _channel_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
-        """Shares ``(B, D)`` of the active channels by the head rule, for one prototype index per row."""
-        return onto_active(self._rule_shares(embeddings, prototypes, targets), embeddings)
+    def _channel_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor, rule: Rule) -> Tensor:
+        """Shares ``(B, D)`` of the active channels by a rule, for one prototype index per row."""
+        return onto_active(self._rule_shares(embeddings, prototypes, targets, rule), embeddings)
 
-    def _rule_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor) -> Tensor:
+    def _rule_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor, rule: Rule) -> Tensor:
         vectors = self.vectors[prototypes]
-        if self.recipe.rule == "prp":
+        if rule == "prp":
             return prp(embeddings, vectors)
-        if self.recipe.rule == "gxi":
+        if rule == "gxi":
             return gxi(embeddings, vectors, lambda z, p: self.similarity(z[:, None], p[:, None])[:, 0, 0])
-        return neon(embeddings, vectors, self.vectors, self.classes[None] != targets[:, None])
+        by_rivals = neon if rule == "neon" else contrast
+        return by_rivals(embeddings, vectors, self.vectors, self.classes[None] != targets[:, None])
 
 
 @dataclass(frozen=True)
@@ -141,9 +155,16 @@ class KMEx(Explainer):
         flavour: ``"kmeans"``, or ``"bisecting"`` ([K] Table 13).
         n_init: Restarts of k-means.
         similarity: See `sembench.similarity`; ``"distance"`` is the paper's.
-        rule: How relevance gets from a prototype to channels: ``"prp"``, ``"neon"`` or ``"gxi"``.
+        rule: How the relevance of a class gets from its prototype to channels: ``"neon"``, ``"contrast"``, ``"gxi"``
+            or ``"prp"``, see `sembench.relevance.prototypes`. That of a single prototype always goes by PRP, as in [K]
+            section 4.2.2.
         explained: ``"nearest"``: the most similar prototype of the class; ``"mean"``: all of its prototypes.
         bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
+
+    Note:
+        [K] section 4.3.2 propagates the class's probability by LRP and names no rule for the step from the nearest
+        prototype to the embedding: ``"neon"``, LRP for k-means, is [ours]. Where the last feature map has more than one
+        cell this choice decides LRP-KL.
     """
 
     model: ClassVar[type[KMExModel]] = KMExModel
@@ -153,7 +174,7 @@ class KMEx(Explainer):
     flavour: Flavour = "kmeans"
     n_init: int = 1
     similarity: str = "distance"
-    rule: Rule = "prp"
+    rule: Rule = "neon"
     explained: Explained = "nearest"
     bias: Bias = "share"
 
@@ -161,15 +182,15 @@ class KMEx(Explainer):
         similarity(self.similarity)
         self.require_choices(
             flavour=("kmeans", "bisecting"),
-            rule=("prp", "neon", "gxi"),
+            rule=RULES,
             explained=("nearest", "mean"),
             bias=("share", "zero"),
         )
         require_at_least(self, n_init=1)
         if self.rule == "gxi" and self.similarity == "cosine":
             raise FitImpossible(
-                "rule 'gxi' does not go with the cosine, which does not change along the embedding; use 'prp' or "
-                "'neon'."
+                "rule 'gxi' does not go with the cosine, which does not change along the embedding; use 'neon', "
+                "'contrast' or 'prp'."
             )
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:

@@ -17,7 +17,7 @@ from torch import Tensor
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
 from sembench.relevance.propagation import propagate
-from sembench.relevance.prototypes import class_shares, onto_cells
+from sembench.relevance.prototypes import Rule, class_shares, onto_cells
 from sembench.similarity import largest_per_class
 from sembench.types import Explanation, as_points
 from sembench_baselines.clustering import RowSample, classwise_kmeans
@@ -50,7 +50,7 @@ class KMExPatchesModel(KMExModel):
     def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
         return propagate(self.backbone, Backbone.features, images, relevance, bias=self.bias)
 
-    def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None) -> Tensor:
+    def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None, rule: Rule | None = None) -> Tensor:
         """Relevance of the feature map ``(B, D, h, w)``: the target's probability, shared out by the head.
 
         To the class's most similar prototype (``explained="mean"``: to all of them, evenly); from a prototype to its
@@ -62,17 +62,17 @@ class KMExPatchesModel(KMExModel):
         seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
         even = torch.ones_like(explanation.similarities)  # KMEx's head weighs nothing
         shares = class_shares(even, explanation.similarities, own, self.recipe.explained)
-        return self._onto_cells(embeddings, explanation, seed * shares)
+        return self._onto_cells(embeddings, explanation, seed * shares, rule or self.recipe.rule)
 
     def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
         """Relevance of the feature map ``(B, D, h, w)``, all in the cell most similar to the prototype; sums to 1."""
         weights = F.one_hot(prototypes, len(self.classes)).to(embeddings.dtype)
-        return self._onto_cells(embeddings, self.explain(embeddings), weights)
+        return self._onto_cells(embeddings, self.explain(embeddings), weights, "prp")
 
-    def _onto_cells(self, embeddings: Tensor, explanation: Explanation, weights: Tensor) -> Tensor:
+    def _onto_cells(self, embeddings: Tensor, explanation: Explanation, weights: Tensor, rule: Rule) -> Tensor:
         """Carries relevance ``(B, P)`` of prototypes to their most similar cells."""
         maps = cast(Tensor, explanation.similarity_maps)
-        return onto_cells(embeddings, maps, weights, lambda z, j: self._channel_shares(z, j, self.classes[j]))
+        return onto_cells(embeddings, maps, weights, lambda z, j: self._channel_shares(z, j, self.classes[j], rule))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Shared by the metrics of one run: explanations of a fitted model, one attribution, one pair of curves."""
+"""Shared by the metrics of one run: explanations of a fitted model, its two maps, curves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor
 from sembench.backbones.backbone import every_pass_made
 from sembench.cost import PassCounter
 from sembench.errors import ContractBroken
+from sembench.evaluation.maps import Maps, class_maps, prototype_maps
 from sembench.evaluation.perturbation import mask, relevance_order_curve
 from sembench.evaluation.reference import Reference
 from sembench.explainers.explainer import SelfExplainableModel
 from sembench.seeding import generator
-from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape
+from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape, of_class
 
 
 class Evaluation:
@@ -108,30 +110,101 @@ class Evaluation:
         return probabilities
 
     @cached_property
-    def relevance(self) -> Tensor:
-        """The model's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image.
+    def class_maps(self) -> Maps:
+        """The model's class maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image.
 
         Raises:
             ContractBroken: If they have a wrong shape or are not finite.
         """
+        return self._maps(lambda images: class_maps(self.model, images))
+
+    @cached_property
+    def prototype_maps(self) -> Maps:
+        """The maps by which the model shows its decisions, ``(n, H, W)``, on the CPU. One pass and one attribution.
+
+        Raises:
+            ContractBroken: If they have a wrong shape or are not finite.
+        """
+        return self._maps(lambda images: prototype_maps(self.model, images))
+
+    def maps_by(self, rule: str) -> Tensor:
+        """The model's class maps of the sample under one of its rules, ``(n, H, W)``, on the CPU."""
+        return self._maps(lambda images: Maps(self.model.attribute_by(rule, images), "")).relevance
+
+    def _maps(self, attribute: Callable[[Tensor], Maps]) -> Maps:
         device = self.reference.backbone.device
-        chunks = self.sample.images.split(self.settings.batch_size)
-        maps = torch.cat([self.model.attribute(chunk.to(device)).detach().cpu() for chunk in chunks])
+        found = [attribute(chunk.to(device)) for chunk in self.sample.images.split(self.settings.batch_size)]
+        maps = torch.cat([part.relevance.detach().cpu() for part in found])
         check_shape("relevance", maps, (len(self.sample), *self.sample.images.shape[2:]), self.name)
         check_finite("relevance", maps, self.name)
-        return maps
+        return Maps(maps, found[0].note)
+
+    @cached_property
+    def headless_maps(self) -> Tensor:
+        """The network's maps without any head under the model's setting of biases, ``(n, H, W)``."""
+        with self.counter.paused():
+            return self.reference.headless(self.model.bias)
 
     @cached_property
     def relevance_order_curves(self) -> tuple[Tensor, Tensor]:
-        """Curves in relevance order and in random order, each ``(n, steps + 1)``, under the same noise.
+        """Curves of the decided class in the order of the prototype maps and in random order, under the same noise.
 
-        Images in random order are the same for every entry, and their feature maps are cached; those in an entry's own
-        order never come back, and are not.
+        Each ``(n, steps + 1)``. Images in random order are the same for every entry, and their feature maps are cached;
+        those in an entry's own order never come back, and are not.
         """
-        everyone, relevance = torch.arange(len(self.sample)), self.relevance
+        everyone, maps = torch.arange(len(self.sample)), self.prototype_maps.relevance
         with every_pass_made(self.reference.backbone):
-            ordered = self._curve(relevance, everyone)
+            ordered = self._curve(maps, everyone)
         return ordered, self._curve(self.reference.random_order, everyone)
+
+    @cached_property
+    def most_probable_curves(self) -> tuple[Tensor, Tensor]:
+        """The same curves, but of the most probable class where the model does not decide for that.
+
+        ``steps + 1`` forward passes of these images, often none, for each order.
+        """
+        targets, probabilities = self.decisions
+        most_probable = probabilities.argmax(1)
+        chosen = (targets != most_probable).nonzero()[:, 0]
+        ordered, random = (curve.clone() for curve in self.relevance_order_curves)
+        if len(chosen):
+            with every_pass_made(self.reference.backbone):
+                ordered[chosen] = self._curve(self.prototype_maps.relevance, chosen, most_probable)
+                random[chosen] = self._curve(self.reference.random_order, chosen, most_probable)
+        return ordered, random
+
+    @cached_property
+    def class_map_curve(self) -> Tensor:
+        """Curves of the decided class in the order of the class maps, ``(n, steps + 1)``."""
+        maps = self.class_maps.relevance
+        if torch.equal(maps, self.prototype_maps.relevance):
+            return self.relevance_order_curves[0]
+        with every_pass_made(self.reference.backbone):
+            return self._curve(maps, torch.arange(len(self.sample)))
+
+    @cached_property
+    def all_prototypes_curve(self) -> Tensor:
+        """Mean over the decided class's prototypes of the curves in the order of their maps, ``(n, steps + 1)``.
+
+        A model that shows class maps has one curve. Costs as many attributions and curves as a class has prototypes.
+        """
+        if self.prototype_maps.note or self.model.explains_by == "class" or len(self.model.prototypes) == 0:
+            return self.relevance_order_curves[0]
+        classes = self.model.prototypes.classes.cpu()
+        own = of_class(self.decisions[0], classes)
+        rows, prototypes = (own | ~own.any(1, keepdim=True)).nonzero(as_tuple=True)
+        total = torch.zeros_like(self.relevance_order_curves[0])
+        for row, prototype in zip(*(x.split(self.settings.batch_size) for x in (rows, prototypes)), strict=True):
+            with every_pass_made(self.reference.backbone):
+                total.index_add_(0, row, self._curve(self._prototype_map(row, prototype), row, by_row=True))
+        return total / torch.bincount(rows)[:, None]
+
+    def _prototype_map(self, rows: Tensor, prototypes: Tensor) -> Tensor:
+        """Maps of some images of the sample, by position, for a prototype each."""
+        device = self.reference.backbone.device
+        maps = self.model.attribute_prototypes(self.sample.images[rows].to(device), prototypes.to(device))
+        check_finite("relevance of prototypes", maps, self.name)
+        return maps.detach().cpu()
 
     @cached_property
     def decisions(self) -> tuple[Tensor, Tensor]:
@@ -150,7 +223,7 @@ class Evaluation:
         Each ``(n,)``; a single image has no other. Two forward passes of the sample beyond that of `decisions`.
         """
         targets, probabilities = self.decisions
-        images, maps = self.sample.images, self.relevance
+        images, maps = self.sample.images, self.class_maps.relevance
         black = self.dataset.test.normalisation(torch.zeros(1, 3, 1, 1))
 
         def decided(of_classes: Tensor) -> Tensor:
@@ -163,24 +236,13 @@ class Evaluation:
             own, other = masked(maps), masked(maps[self.other_images]) if len(images) > 1 else None
         return decided(probabilities), own, other
 
-    @cached_property
-    def decided_curves(self) -> tuple[Tensor, Tensor]:
-        """The same curves, but of the class that the model decides for where that is not the most probable one.
+    def _curve(self, order: Tensor, chosen: Tensor, targets: Tensor | None = None, *, by_row: bool = False) -> Tensor:
+        """The curves of some images of the sample, by position, on the CPU, of their decided or other classes.
 
-        One forward pass of the sample, and ``steps + 1`` of these images, often none, for each order.
+        ``order`` and ``targets`` hold one row per image of the sample; ``order`` one per chosen one if ``by_row``.
         """
-        targets, probabilities = self.decisions
-        chosen = (targets != probabilities.argmax(1)).nonzero()[:, 0]
-        ordered, random = (curve.clone() for curve in self.relevance_order_curves)
-        if len(chosen):
-            with every_pass_made(self.reference.backbone):
-                ordered[chosen] = self._curve(self.relevance, chosen, targets)
-                random[chosen] = self._curve(self.reference.random_order, chosen, targets)
-        return ordered, random
-
-    def _curve(self, order: Tensor, chosen: Tensor, targets: Tensor | None = None) -> Tensor:
-        """The relevance-order curves of some images of the sample, by position, on the CPU."""
         device = self.reference.backbone.device
-        parts = (part[chosen].to(device) for part in (self.sample.images, order, self.reference.noise))
-        followed = None if targets is None else targets[chosen].to(device)
-        return relevance_order_curve(self.predict, *parts, steps=self.settings.steps, targets=followed).cpu()
+        orders = order if by_row else order[chosen]
+        followed = (self.decisions[0] if targets is None else targets)[chosen]
+        parts = (part.to(device) for part in (self.sample.images[chosen], orders, self.reference.noise[chosen]))
+        return relevance_order_curve(self.predict, *parts, steps=self.settings.steps, targets=followed.to(device)).cpu()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Dataset, Split
-from sembench.relevance.propagation import Bias, black_box_relevance
+from sembench.relevance.propagation import Bias, black_box_relevance, headless_relevance
 from sembench.seeding import generator, uniform_per_image
 from sembench.suites.suite import EvaluationSpec
 from sembench.types import Batch
+
+
+class Relevance(Protocol):
+    """A relevance map of a network."""
+
+    def __call__(self, backbone: Backbone, images: Tensor, *, bias: Bias) -> Tensor:
+        """``(B, 3, H, W)`` to ``(B, H, W)``."""
 
 
 def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor:
@@ -46,7 +54,7 @@ class Reference:
         self.dataset = dataset
         self.seed = seed
         self.settings = settings
-        self._relevance: dict[Bias, Tensor] = {}
+        self._maps: dict[tuple[Relevance, Bias], Tensor] = {}
 
     @cached_property
     def correct(self) -> Tensor:
@@ -68,11 +76,17 @@ class Reference:
 
     def relevance(self, bias: Bias) -> Tensor:
         """The black box's relevance maps of the sample, ``(n, H, W)``, on the CPU. One attribution an image, once."""
-        if bias not in self._relevance:
+        return self._kept(black_box_relevance, bias)
+
+    def headless(self, bias: Bias) -> Tensor:
+        """The network's relevance maps without its head, ``(n, H, W)``, on the CPU. One attribution an image, once."""
+        return self._kept(headless_relevance, bias)
+
+    def _kept(self, attribute: Relevance, bias: Bias) -> Tensor:
+        if (attribute, bias) not in self._maps:
             chunks = self.sample.images.to(self.backbone.device).split(self.settings.batch_size)
-            maps = [black_box_relevance(self.backbone, chunk, bias=bias).cpu() for chunk in chunks]
-            self._relevance[bias] = torch.cat(maps)
-        return self._relevance[bias]
+            self._maps[attribute, bias] = torch.cat([attribute(self.backbone, x, bias=bias).cpu() for x in chunks])
+        return self._maps[attribute, bias]
 
     @cached_property
     def noise(self) -> Tensor:

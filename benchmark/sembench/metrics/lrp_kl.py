@@ -1,4 +1,8 @@
-"""LRP-KL: the divergence of a model's relevance maps from those of the black box."""
+"""LRP-KL: the divergence of a model's relevance maps from those of the black box.
+
+Version 2 compares class maps whose relevance leaves a head of nearest prototypes by the rule ``neon``; version 1 used
+the prototype rule ``prp`` there.
+"""
 
 from __future__ import annotations
 
@@ -77,12 +81,17 @@ def relevance_kl(
     return (log_p.exp() * (log_p - log_q)).sum(1).clamp(min=0)
 
 
+_RULES = ("neon", "contrast", "gxi", "prp")
+
+
 class _Divergence(Meter):
     def scores(self) -> Scores:
         evaluation = self.evaluation
-        relevance, reference = evaluation.relevance.cpu(), evaluation.reference_relevance.cpu()
+        relevance, note = evaluation.class_maps
+        reference = evaluation.reference_relevance
         others = relevance[evaluation.other_images]
         chance = relevance_kl(others, reference) if len(others) > 1 else None  # a single image has no other
+        levels = {"headless": relevance_kl(evaluation.headless_maps, reference)}
         variants, details = {}, {}
         if evaluation.variants:
             variants = {
@@ -90,16 +99,20 @@ class _Divergence(Meter):
                 "positive": relevance_kl(relevance, reference, normalise="positive"),
                 "softmax": relevance_kl(relevance, reference, normalise="softmax"),
             }
+            for rule in (rule for rule in _RULES if rule in evaluation.model.rules):
+                variants[f"rule={rule}"] = relevance_kl(evaluation.maps_by(rule), reference)
             details = {"random map": relevance_kl(self._random_maps(), reference)}
-        return Scores(relevance_kl(relevance, reference), chance, variants=variants, details=details)
+        return Scores(relevance_kl(relevance, reference), chance, levels, variants, details, note)
 
 
 LRP_KL = Metric(
     name="lrp_kl", title="LRP-KL", direction="lower", lower=0, upper=None, per="explained image",
-    meter=_Divergence, requires=frozenset({Capability.ATTRIBUTION, Trait.RELEVANCE}), version=1,
-    reference="[K] Eqs. 2-3", unit="nats",
+    meter=_Divergence, requires=frozenset({Capability.ATTRIBUTION, Trait.RELEVANCE}), version=2,
+    reference="[K] section 4.3.2, Eqs. 2-3", unit="nats",
     chance_is="the model's map of another image against the black box's map of this one",
-    variants=("reverse", "positive", "softmax"),
-    cost="one attribution per explained image; the black box's maps are computed once",
-    note="Kullback-Leibler divergence of the model's relevance map from the black box's LRP map.",
+    variants=("reverse", "positive", "softmax", "rule=neon", "rule=contrast", "rule=gxi", "rule=prp"),
+    cost="one attribution per explained image; the black box's and the headless maps are computed once",
+    note="Kullback-Leibler divergence of the model's class map from the black box's LRP map. Headless is that of the "
+    "encoder's map, relevance on the embedding as it is: a score no smaller tells that the encoder is shared, not that "
+    "the prototypes explain.",
 )  # fmt: skip

@@ -55,7 +55,7 @@ class Meter:
 
     def _random_maps(self) -> Tensor:
         """A map of white noise for each explained image ``(N, H, W)``, the same for every explainer."""
-        of, shape = self.evaluation, self.evaluation.relevance.shape[1:]
+        of, shape = self.evaluation, self.evaluation.sample.images.shape[2:]
         return uniform_per_image(of.seed, of.dataset.name, "random map", indices=of.sample.indices, shape=shape)
 
     def observe(self, split: SplitName, batch: Batch, explanation: Explanation) -> None:

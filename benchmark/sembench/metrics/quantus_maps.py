@@ -138,7 +138,7 @@ def _meter(measure: Callable[[Tensor], Tensor]) -> type[Meter]:
         """Measures the maps of the explained images, and maps of noise as the level of chance."""
 
         def scores(self) -> Scores:
-            return Scores(measure(self.evaluation.relevance), measure(self._random_maps()))
+            return Scores(measure(self.evaluation.class_maps.relevance), measure(self._random_maps()))
 
     return MapMeter
 

@@ -13,6 +13,7 @@ from zennit.torchvision import ResNetCanonizer
 
 from sembench.backbones.backbone import Backbone
 from sembench.relevance.canonisation import canonise, rules
+from sembench.relevance.prototypes import epsilon_shares
 
 Bias = Literal["share", "zero"]
 Network = TypeVar("Network", bound=nn.Module)
@@ -104,3 +105,30 @@ def black_box_relevance(
         return start.scatter_(1, chosen[:, None], logits.softmax(1).gather(1, chosen[:, None]))
 
     return propagate(backbone, Backbone.forward, images, seed, bias=bias)
+
+
+def headless_relevance(backbone: Backbone, images: Tensor, *, bias: Bias = "share") -> Tensor:
+    """The network's relevance map without any head: relevance on the embedding as it is, whatever the class.
+
+        R_c = z_c / sum_k z_k
+
+    It says what a map shows because of the encoder alone. Where LRP-KL of this map is as small as an explainer's, the
+    explainer's small LRP-KL tells that it shares the encoder, not that its prototypes explain.
+
+    Args:
+        backbone: The network.
+        images: Normalised images ``(B, 3, H, W)``.
+        bias: See `propagate`.
+
+    Returns:
+        ``(B, H, W)``, signed. Costs one forward and one backward pass.
+
+    Note:
+        The level is [ours].
+
+    Examples:
+        >>> from sembench.backbones.resnet import resnet10_narrow
+        >>> headless_relevance(resnet10_narrow(5).eval(), torch.zeros(2, 3, 33, 33)).shape
+        torch.Size([2, 33, 33])
+    """
+    return propagate(backbone, Backbone.embed, images, epsilon_shares, bias=bias)

@@ -1,4 +1,4 @@
-"""Three rules that carry relevance from a prototype to the channels of an embedding; each conserves the sum."""
+"""Rules that carry relevance from a prototype to the channels of an embedding; each conserves the sum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from sembench.similarity import distances
 from sembench.types import as_points
 
-Rule = Literal["prp", "neon", "gxi"]
+Rule = Literal["neon", "contrast", "gxi", "prp"]
 Explained = Literal["score", "nearest", "mean"]
 
 _PRP_EPSILON = 1e-12
@@ -80,6 +80,36 @@ def neon(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor)
     pooled = (-stiffness * h).masked_fill(~rivals, -torch.inf).softmax(1) / h
     total = pooled.sum(1, keepdim=True) * p * (2 * z - p) - 2 * z * (pooled @ r) + pooled @ r.square()
     return total.to(embeddings.dtype)
+
+
+def contrast(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Tensor) -> Tensor:
+    """Shares of the channels in preferring a prototype over its nearest rival, a score that is linear in the embedding.
+
+        |z - r|^2 - |z - p|^2 = 2 <z, p - r> + const
+        share_c = z_c (p_c - r_c) / sum_k z_k (p_k - r_k)
+
+    ``r`` is the rival nearest to ``z``. The constant acts as a bias, which takes no share.
+
+    Args:
+        embeddings: ``(B, D)``.
+        prototypes: The explained prototype of each row, ``(B, D)``.
+        others: All prototypes ``(P, D)``.
+        rivals: Which of them are rivals, ``(B, P)``, boolean, at least one a row.
+
+    Returns:
+        Shares ``(B, D)``, signed, summing to 1 per row; even where no channel contributes.
+
+    Note:
+        The rule is [ours]: the epsilon rule of [LRP] on the difference that decides between two nearest prototypes.
+
+    Examples:
+        >>> z, p, rival = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 0.5]])
+        >>> contrast(z, p, rival, torch.tensor([[True]])).tolist()
+        [[0.5, 0.5]]
+    """
+    z, p, all_others = embeddings.double(), prototypes.double(), others.double()
+    nearest = distances(z, all_others).masked_fill(~rivals, torch.inf).argmin(1)
+    return _shares_or_even(z * (p - all_others[nearest])).to(embeddings.dtype)
 
 
 def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
@@ -216,6 +246,11 @@ def _stabilised(parts: Tensor) -> Tensor:
     return torch.where(total.abs() < floor, floor, total)
 
 
+def _shares_or_even(parts: Tensor) -> Tensor:
+    """Shares of the parts in their row's sum ``(B, D)``; even where every part is 0."""
+    return epsilon_shares(torch.where((parts == 0).all(1, keepdim=True), 1.0, parts))
+
+
 def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Shares of the channels by gradient times input of the similarity.
 
@@ -238,6 +273,4 @@ def gxi(embeddings: Tensor, prototypes: Tensor, similarity: Callable[[Tensor, Te
     with torch.inference_mode(False), torch.enable_grad():
         z = embeddings.detach().double().clone().requires_grad_()
         (gradient,) = torch.autograd.grad(similarity(z, prototypes.detach().double().clone()).sum(), z)
-    product = gradient * z.detach()
-    product = torch.where((product == 0).all(1, keepdim=True), 1.0, product)
-    return (product / _stabilised(product)).to(embeddings.dtype)
+    return _shares_or_even(gradient * z.detach()).to(embeddings.dtype)
