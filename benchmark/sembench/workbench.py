@@ -133,9 +133,9 @@ class Workbench:
 
     def train(self, backbone: str = "resnet10-narrow", *, weights: str = "none", epochs: int = 8,
               learning_rate: float = 0.05, momentum: float = 0.9, weight_decay: float = 5e-4,
-              batch_size: int = 32) -> Backbone:  # fmt: skip
+              batch_size: int = 32, nesterov: bool = True) -> Backbone:  # fmt: skip
         """A registered backbone, trained on the data set's training split and frozen."""
-        recipe = Training(epochs, learning_rate, momentum, weight_decay, batch_size)
+        recipe = Training(epochs, learning_rate, momentum, weight_decay, batch_size, nesterov=nesterov)
         with deterministic(self.device):
             with isolated(derive(self.seed, self.dataset.name, "backbone")):
                 network = built(partial(BACKBONES.get(backbone), self.dataset.n_classes, weights=weights))

@@ -115,7 +115,7 @@ def test_hyperparameters_are_those_of_both():
     made = recipe("kmex(protopnet)", {"prototypes_per_class": 3, "base": {"preset": "paper"}}, "mnist")
     assert made.kmex.prototypes_per_class == 3
     assert made.base == EXPLAINERS.get("protopnet").configured("mnist", preset="paper")
-    assert made.hyperparameters()["base"]["joint_epochs"] == 15
+    assert made.hyperparameters()["base"]["joint_epochs"] == 10
 
 
 def test_wrong_names_and_hyperparameters_are_refused():

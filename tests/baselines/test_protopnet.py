@@ -228,9 +228,13 @@ def test_a_training_killed_in_any_stage_ends_with_the_same_model(epochs, backbon
 def test_the_paper_preset_is_table_10(backbone):
     recipe = ProtoPNet.configured("cifar10", preset="paper", prototypes_per_class=7)
     stages = recipe.warm_epochs, recipe.joint_epochs, recipe.project_every, recipe.last_epochs
-    assert stages == (5, 35, 10, 5)
+    assert stages == (5, 30, 10, 5)
     assert (recipe.prototypes_per_class, recipe.feature_rate, recipe.batch_size) == (7, 1e-3, 128)
-    assert ProtoPNet.configured("mnist", preset="paper").joint_epochs == 15
+    assert recipe.dimension == 512
+    for data_set, epochs, prototypes in [("mnist", 15, 5), ("stl10", 35, 5), ("celeba", 15, 20), ("cub", 35, 10)]:
+        found = ProtoPNet.configured(data_set, preset="paper")
+        assert found.warm_epochs + found.joint_epochs == epochs  # those of the table
+        assert found.prototypes_per_class == prototypes
     assert ProtoPNet.configured("digits", preset="quick") == ProtoPNet()
     with pytest.raises(SuiteInvalid, match=r"says nothing of data set 'digits', only of mnist"):
         ProtoPNet.configured("digits", preset="paper")

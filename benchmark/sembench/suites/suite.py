@@ -85,7 +85,8 @@ class BackboneSpec(_Strict):
 class TrainingSpec(_Strict):
     """Training of the network; see `sembench.training.classifier.Training`.
 
-    The precision holds for every training of the suite, the explainers' own included.
+    The precision holds for every training of the suite, the explainers' own included. A suite, and a result, that says
+    nothing of ``nesterov`` means Nesterov's momentum; the suites of the papers turn it off.
     """
 
     epochs: Annotated[int, Field(ge=0)]
@@ -95,10 +96,13 @@ class TrainingSpec(_Strict):
     batch_size: Annotated[int, Field(ge=2)] = 128
     final_learning_rate: Share = 1e-4
     precision: Literal["float32", "bfloat16"] = "float32"
+    nesterov: bool = True
 
     def settings(self) -> dict[str, JsonValue]:
-        """The training as results state it; precision only where it is not the usual one."""
-        return self.model_dump(mode="json", exclude={"precision"} if self.precision == "float32" else None)
+        """The training as results state it; precision and kind of momentum only where they are not the usual ones."""
+        usual = {"precision": "float32", "nesterov": True}
+        left_out = {name for name, value in usual.items() if getattr(self, name) == value}
+        return self.model_dump(mode="json", exclude=left_out)
 
 
 class _Entry(_Strict):

@@ -22,11 +22,12 @@ class Training:
     Attributes:
         epochs: Passes over the training split.
         learning_rate: Initial learning rate.
-        momentum: Nesterov momentum, 0 for none.
+        momentum: Momentum, 0 for none.
         weight_decay: L2 penalty.
         batch_size: Images per step; a last batch of one image is left out, batch norm cannot use it.
         final_learning_rate: Learning rate at the last step of the cosine schedule.
         precision: Of the arithmetic, see `sembench.training.stages.Session`.
+        nesterov: Whether the momentum is Nesterov's, which looks one step ahead. [K] A.2 has plain momentum.
     """
 
     epochs: int
@@ -36,6 +37,7 @@ class Training:
     batch_size: int
     final_learning_rate: float = 1e-4
     precision: Precision = "float32"
+    nesterov: bool = True
 
 
 def train_backbone(backbone: Backbone, train: Split, training: Training, session: Session) -> None:
@@ -57,7 +59,7 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
         lr=training.learning_rate,
         momentum=training.momentum,
         weight_decay=training.weight_decay,
-        nesterov=training.momentum > 0,
+        nesterov=training.nesterov and training.momentum > 0,
     )
 
     def loss(step: Step) -> Mapping[str, Tensor]:

@@ -34,7 +34,7 @@ def test_the_demo_has_its_entries_controls_and_seeds():
     trained += [f"kmex({name})" for name in trained]
     suite = load_suite("quick")
     assert [e.entry for e in suite.explainers] == [
-        "blackbox", "cnn", "kmex", "b4", "b234", *trained, "chance", "collapsed", "shuffled",
+        "blackbox", "cnn", "kmex", "b4", "b234", *trained, "chance", "collapsed", "shuffled", "headless",
     ]  # fmt: skip
     assert len(suite.seeds) >= 2
 
@@ -90,9 +90,10 @@ def test_two_labels_may_share_an_explainer():
 
 
 def test_runs_are_grouped_by_data_set_and_seed():
-    runs = plan(load_suite("quick"), datasets=["digits", "mnist"])
+    suite = load_suite("quick")
+    runs = plan(suite, datasets=["digits", "mnist"])
     assert [(c.dataset, c.seed) for c in runs] == sorted([(c.dataset, c.seed) for c in runs])
-    assert len(runs) == 2 * 2 * 14
+    assert len(runs) == 2 * 2 * len(suite.explainers)
 
 
 @pytest.mark.parametrize(
@@ -195,13 +196,22 @@ def test_the_identity_follows_the_settings_and_not_the_batch_size():
     assert plan(longer, explainers=["kmex"], seeds=[0])[0].identity != first.identity
 
 
-def test_the_precision_is_stated_only_where_it_is_not_the_usual_one():
+@pytest.mark.parametrize(("field", "unusual"), [("precision", "bfloat16"), ("nesterov", False)])
+def test_precision_and_kind_of_momentum_are_stated_only_where_they_are_not_the_usual_ones(field, unusual):
     suite = load_suite("quick")
     (plain,) = plan(suite, explainers=["kmex"], seeds=[0])
-    rough = suite.model_copy(update={"training": suite.training.model_copy(update={"precision": "bfloat16"})})
-    (mixed,) = plan(rough, explainers=["kmex"], seeds=[0])
-    assert "precision" not in plain.settings["training"]
-    assert mixed.settings["training"] == {**plain.settings["training"], "precision": "bfloat16"}
+    other = suite.model_copy(update={"training": suite.training.model_copy(update={field: unusual})})
+    (stated,) = plan(other, explainers=["kmex"], seeds=[0])
+    assert field not in plain.settings["training"]
+    assert stated.settings["training"] == {**plain.settings["training"], field: unusual}
+
+
+@pytest.mark.parametrize("name", ["kmex", "posthoc"])
+def test_the_papers_black_boxes_are_trained_with_plain_momentum(name):
+    trainings = {run.dataset: run.settings["training"] for run in plan(load_suite(name), seeds=[0])}
+    assert all(training["nesterov"] is False for training in trainings.values())
+    momenta = {dataset: training["momentum"] for dataset, training in trainings.items()}
+    assert momenta == {dataset: 0.9 if dataset == "celeba" else 0.5 for dataset in trainings}
 
 
 def test_a_missing_result_is_not_run_and_a_damaged_one_is_an_error(tmp_path):

@@ -6,8 +6,10 @@ import random
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from sembench.errors import FitImpossible
+from sembench.training import stages
 from sembench.training.classifier import Training, train_backbone
 from sembench.training.stages import Session
 
@@ -208,6 +210,37 @@ def test_the_learning_rate_falls_along_a_cosine_at_every_step(make, toy, checkpo
     steps = np.arange(20)  # four batches in each of five epochs
     expected = 1e-4 + (0.1 - 1e-4) * (1 + np.cos(np.pi * steps / 20)) / 2
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def stepped_by_hand(backbone, split, recipe):
+    """Weights after SGD as textbooks have it: ``v <- m v + g``, then ``w <- w - r v``, or ``w - r (g + m v)``."""
+    velocities = [torch.zeros_like(p) for p in backbone.parameters()]
+    steps, done = recipe.epochs * 4, 0
+    backbone.train()
+    for epoch in range(recipe.epochs):
+        for indices in stages.batches(len(split), recipe.batch_size, 0, epoch):
+            batch = split.batch(indices)
+            loss = F.cross_entropy(backbone(batch.images), batch.labels)
+            rate = 1e-4 + (recipe.learning_rate - 1e-4) * (1 + np.cos(np.pi * done / steps)) / 2
+            done += 1
+            gradients = torch.autograd.grad(loss, list(backbone.parameters()))
+            with torch.no_grad():
+                for p, v, gradient in zip(backbone.parameters(), velocities, gradients, strict=True):
+                    g = gradient + recipe.weight_decay * p
+                    v.mul_(recipe.momentum).add_(g)
+                    p -= rate * (g + recipe.momentum * v if recipe.nesterov else v)
+    return {name: value.detach() for name, value in backbone.named_parameters()}
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_the_plain_one_or_nesterovs_as_the_recipe_says(make, toy, checkpoint, nesterov):
+    recipe = dataclasses.replace(RECIPE, epochs=2, nesterov=nesterov)
+    expected = stepped_by_hand(make(), toy, recipe)
+    found = train(make(), toy, checkpoint, recipe)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
+    other = train(make(), toy, type(checkpoint)(), dataclasses.replace(recipe, nesterov=not nesterov))
+    assert max(float((other[name] - found[name]).abs().max()) for name in expected) > 1e-3
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
