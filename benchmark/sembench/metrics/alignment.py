@@ -28,7 +28,7 @@ def alignment(
     Args:
         prototypes: ``(P, D)``.
         prototype_classes: ``(P,)``, each of them a class, none -1.
-        embeddings: Training embeddings ``(N, D)``.
+        embeddings: Training embeddings ``(N, D)``: the points that the model compares with its prototypes.
         labels: ``(N,)``.
 
     Returns:
@@ -88,7 +88,10 @@ def _cosines(prototypes: Tensor, classes: Tensor, sums: Tensor, counts: Tensor) 
 
 
 class _Alignment(Meter):
-    """Adds up the unit embeddings of the training pass."""
+    """Adds up the unit embeddings of the training pass; where cells are compared, every cell is one [ours].
+
+    So it is with part-level ProtoPNet, of whose alignment [C] does not say what the embeddings are.
+    """
 
     observes = frozenset[SplitName]({"train"})
 

@@ -34,6 +34,10 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
     Note:
         Computed from log-probabilities, so that a probability that underflows contributes 0 and not NaN.
 
+        [K] A.6.2 calls diversity "undefined" for one number of prototypes per class, lost in the text at hand; it can
+        only be L = 1. This fits the variant within classes. The authors' code, like the primary here, takes the softmax
+        over all P prototypes, which is defined for L = 1, too.
+
     Examples:
         >>> alike, distinct = torch.zeros(3, 3), -10 * (1 - torch.eye(3))
         >>> [diversity(similarities).round(decimals=3).tolist() for similarities in (alike, distinct)]
