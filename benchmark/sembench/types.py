@@ -16,6 +16,7 @@ A *point* is what a classifier compares with its prototypes: an image, or a cell
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -122,6 +123,20 @@ def of_class(labels: Tensor, classes: Tensor) -> Tensor:
 def as_points(values: Tensor) -> Tensor:
     """Rows of points: ``(B, K) -> (B, K)``, ``(B, K, h, w) -> (B*h*w, K)``, cells of an image side by side."""
     return values if values.ndim == 2 else values.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def in_pixels(cells: Tensor, side: Sequence[int]) -> Tensor:
+    """Maps of cells ``(..., h, w)`` as large as images ``(..., H, W)``: a pixel's value is that of the cell it lies in.
+
+    Examples:
+        >>> in_pixels(torch.tensor([[1, 2]]), (1, 5)).tolist()  # the centre of the third pixel is on the border
+        [[1, 1, 2, 2, 2]]
+    """
+    rows, columns = (
+        (2 * torch.arange(n, device=cells.device) + 1) * k // (2 * n)
+        for n, k in zip(side, cells.shape[-2:], strict=True)
+    )
+    return cells[..., rows[:, None], columns]
 
 
 def check_finite(name: str, tensor: Tensor, who: str) -> None:

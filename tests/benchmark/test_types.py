@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from sembench.types import (
     check_explanation,
     check_finite,
     check_shape,
+    in_pixels,
     of_class,
 )
 
@@ -119,3 +122,16 @@ def test_a_shape_must_be_met_exactly():
 def test_a_shared_prototype_belongs_to_every_class():
     found = of_class(torch.tensor([0, 1]), torch.tensor([0, 1, -1]))
     assert found.tolist() == [[True, False, True], [False, True, True]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "pixels"), [((2, 2), (4, 2)), ((7, 3), (33, 96)), ((9, 1), (9, 5)), ((4, 6), (3, 4))]
+)
+def test_a_pixel_has_the_value_of_the_cell_that_its_centre_lies_in(cells, pixels):
+    values = torch.randn(3, 2, *cells, generator=torch.Generator().manual_seed(0))
+    found = in_pixels(values, pixels)
+    assert found.shape == (3, 2, *pixels)
+    for y in range(pixels[0]):
+        for x in range(pixels[1]):
+            row, column = (int((i + Fraction(1, 2)) * k / n) for i, k, n in zip((y, x), cells, pixels, strict=True))
+            assert torch.equal(found[:, :, y, x], values[:, :, row, column])

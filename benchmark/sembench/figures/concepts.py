@@ -16,7 +16,7 @@ from sembench.figures.neighbours import Neighbours, neighbours
 from sembench.figures.overlay import stretched
 from sembench.figures.picture import LINE, Picture, styled
 from sembench.figures.subject import Subject, picked, pixels
-from sembench.types import Capability
+from sembench.types import Capability, in_pixels
 
 _SHORT = 12  # characters of a class's name
 _SIDE, _GAP, _NAME = 0.95, 0.08, 1.42
@@ -106,13 +106,6 @@ def _segments(subject: Subject, near: Neighbours, shown: Sequence[int]) -> dict[
     return segments
 
 
-def in_pixels(cells: NDArray[np.generic], side: tuple[int, int]) -> NDArray[np.generic]:
-    """A map of cells ``(h, w, ...)`` as large as an image ``(H, W, ...)``: every pixel has the value of its cell."""
-    rows, columns = (np.arange(n) * k // n for n, k in zip(side, cells.shape, strict=False))
-    enlarged: NDArray[np.generic] = cells[rows[:, None], columns]
-    return enlarged
-
-
 def _draw_map(picture: Picture, cells: Cells, colours: Sequence[Colour], left: float, top: float, label: str) -> None:
     """The cells of an image in the colours of their concepts, numbered, the largest first, where there is room."""
     picture.show_image(left, top, _SIDE, np.array(colours, dtype=np.float32)[cells], label=label)
@@ -157,7 +150,7 @@ def _draw_entry(
     if segment is None:
         return
     image = pixels(subject.dataset.train, int(near.images[concept, 0]))
-    inside = in_pixels(segment, image.shape[:2])[..., None]
+    inside = in_pixels(torch.from_numpy(segment), image.shape[:2]).numpy()[..., None]
     dimmed = np.where(inside, image, _SEGMENTS_DIMMED + (1 - _SEGMENTS_DIMMED) * image)
     picture.show_image(left + 0.27, top, _THUMB, dimmed.astype(np.float32), label=f"concept-{concept}")
     near.frame(picture, concept, 0, (left + 0.27, top), _THUMB, lw=1.1)

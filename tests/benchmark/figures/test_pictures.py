@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from sembench.errors import NotOffered
-from sembench.figures.concepts import concepts, in_pixels
+from sembench.figures.concepts import concepts
 from sembench.figures.embedding import Cloud, cloud, embedding, placed
 from sembench.figures.looks_like import chosen, looks_like
 from sembench.figures.picture import Picture
@@ -292,10 +292,6 @@ def test_a_long_legend_keeps_the_concepts_with_most_cells(subject, models, monke
     picture = concepts(subject(models["cell"], "cells"), images=[0, 3])
     assert [label for label in images(picture) if label.startswith("concept-")] == ["concept-1"]
     assert "the 1 with most cells in these images, of 2;" in " ".join(" ".join(words(picture)).split())
-
-
-def test_cells_become_pixels():
-    assert in_pixels(np.array([[1, 2], [3, 4]]), (4, 2)).tolist() == [[1, 2], [1, 2], [3, 4], [3, 4]]
 
 
 def test_whole_images_have_no_concepts(subject):
