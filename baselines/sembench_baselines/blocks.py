@@ -20,7 +20,7 @@ from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
 from sembench.errors import FitImpossible
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
-from sembench.similarity import distances, distances_of_cells, largest_per_class
+from sembench.similarity import distances, largest_per_class, similarity_maps
 from sembench.types import Capability, Explanation, Prototypes, Trait, as_points
 from sembench_baselines.clustering import Flavour, RowSample, classwise_kmeans
 from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_within, require_at_least
@@ -105,9 +105,7 @@ class BlocksModel(SelfExplainableModel):
         return composite_activation(maps[level - 1 : self.recipe.last], scaling=self.recipe.scaling)
 
     def _similarity_maps(self, composite: Tensor, level: int) -> Tensor:
-        batch, _, height, width = composite.shape
-        rows = -distances_of_cells(as_points(composite), self.vectors_from(level))
-        return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
+        return similarity_maps(composite, self.vectors_from(level))
 
     def explanation_map(self, images: Tensor) -> Tensor:
         """Index of the nearest prototype of every cell, ``(B, h, w)`` (Eq. 10)."""

@@ -2,13 +2,18 @@
 
     name        formula, with d = |z - p|            source
     distance    -d                                   [K], the similarity of KMEx
-    squared     -d^2                                 [K] A.6.1
+    squared     -d^2                                 [K] A.6.1 [ours: symbol lost]
+    l1          -sum_c |z_c - p_c|                   [K] A.6.1 [ours: symbol lost]
     exp         exp(-d)                              [C]
     log         log((d + 1) / (d + 1e-4))            the authors' code of [K] (d not squared)
     log2        log((d^2 + 1) / (d^2 + 1e-4))        [ProtoPNet]; [K] A.6.1
-    dot         <z, p>                               [C], CNN-as-SEM
+    dot         <z, p>                               [C], CNN-as-SEM; [K] A.6.1
     cosine      <z, p> / (|z| |p|)                   [K] A.6.1
     ned         -var(z - p) / (2 (var z + var p))    normalised Euclidean distance, [K] A.6.1
+
+[K] A.6.1 compares seven measures: three of distances, whose symbols are lost in the text at hand, that of ProtoPNet,
+the dot product, the cosine, and the normalised Euclidean distance. It says of measures of the distance alone that some
+have an "infinite asymptote" while the others converge: here ``distance``, ``squared`` and ``l1`` fall without bound.
 
 ``exp`` in float32 is 0 beyond a distance of 104: scores, ghosting and probabilities are then all ties.
 Every function takes ``(..., M, D)`` and ``(..., P, D)`` and returns ``(..., M, P)``.
@@ -23,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sembench.errors import UnknownName
+from sembench.types import as_points
 
 Similarity = Callable[[Tensor, Tensor], Tensor]
 
@@ -49,31 +55,6 @@ def distances(points: Tensor, prototypes: Tensor) -> Tensor:
         [[5.0, 0.0]]
     """
     return torch.cdist(points, prototypes, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def distances_of_cells(cells: Tensor, prototypes: Tensor) -> Tensor:
-    """Euclidean distances of very many points, by a matrix product in float64, a bounded part at a time.
-
-    It is some five times quicker than `distances` and as near to the truth as float32 can tell, unless two vectors are
-    equal but for 1e-8 of their norm: no distance is exactly 0. Prototypes are compared with each other by `distances`.
-
-    Args:
-        cells: ``(M, D)``.
-        prototypes: ``(P, D)``.
-
-    Returns:
-        ``(M, P)``, in [0, inf), of the cells' type.
-
-    Examples:
-        >>> distances_of_cells(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]])).tolist()
-        [[5.0]]
-    """
-    vectors = prototypes.double()
-    parts = [
-        torch.cdist(part.double(), vectors, compute_mode="use_mm_for_euclid_dist").to(cells.dtype)
-        for part in cells.split(_CELLS)
-    ]
-    return torch.cat(parts)
 
 
 def log_similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
@@ -104,12 +85,22 @@ def _ned(points: Tensor, prototypes: Tensor) -> Tensor:
     return -0.5 * distances(a, b).square() / spread.clamp(min=torch.finfo(spread.dtype).tiny)
 
 
+_OF_DISTANCE: dict[str, Callable[[Tensor], Tensor]] = {
+    "distance": torch.neg,
+    "squared": lambda d: -d.square(),
+    "exp": lambda d: (-d).exp(),
+    "log": log_similarity,
+    "log2": lambda d: log_similarity(d.square()),
+}
+
+
+def _by_distance(function: Callable[[Tensor], Tensor]) -> Similarity:
+    return lambda z, p: function(distances(z, p))
+
+
 SIMILARITIES: dict[str, Similarity] = {
-    "distance": lambda z, p: -distances(z, p),
-    "squared": lambda z, p: -distances(z, p).square(),
-    "exp": lambda z, p: (-distances(z, p)).exp(),
-    "log": lambda z, p: log_similarity(distances(z, p)),
-    "log2": lambda z, p: log_similarity(distances(z, p).square()),
+    **{name: _by_distance(function) for name, function in _OF_DISTANCE.items()},
+    "l1": lambda z, p: -torch.cdist(z, p, p=1),
     "dot": lambda z, p: z @ p.transpose(-1, -2),
     "cosine": lambda z, p: F.normalize(z, dim=-1) @ F.normalize(p, dim=-1).transpose(-1, -2),
     "ned": _ned,
@@ -129,6 +120,41 @@ def similarity(name: str) -> Similarity:
     if name not in SIMILARITIES:
         raise UnknownName("similarity", name, SIMILARITIES)
     return SIMILARITIES[name]
+
+
+def similarity_maps(features: Tensor, prototypes: Tensor, name: str = "distance") -> Tensor:
+    """Similarities of very many cells to prototypes, computed in float64, a bounded part at a time.
+
+    Euclidean distances are taken by a matrix product: some five times quicker than `distances` and as near to the
+    truth as float32 can tell, unless two vectors are equal but for 1e-8 of their norm: no distance is exactly 0.
+    Prototypes are compared with each other by `similarity`.
+
+    Args:
+        features: Feature maps ``(B, D, h, w)``.
+        prototypes: ``(P, D)``.
+        name: One of `SIMILARITIES`.
+
+    Returns:
+        ``(B, P, h, w)``, of the features' type.
+
+    Raises:
+        UnknownName: If there is no such similarity.
+
+    Examples:
+        >>> features = torch.tensor([[[[3.0, 0.0]], [[4.0, 1.0]]]])
+        >>> similarity_maps(features, torch.tensor([[0.0, 0.0]])).tolist()
+        [[[[-5.0, -1.0]]]]
+    """
+    size, _, height, width = features.shape
+    vectors, plain = prototypes.double(), similarity(name)
+
+    def compared(cells: Tensor) -> Tensor:
+        if name in _OF_DISTANCE:
+            return _OF_DISTANCE[name](torch.cdist(cells, vectors, compute_mode="use_mm_for_euclid_dist"))
+        return plain(cells, vectors)
+
+    parts = [compared(part.double()).to(features.dtype) for part in as_points(features).split(_CELLS)]
+    return torch.cat(parts).view(size, height, width, -1).permute(0, 3, 1, 2)
 
 
 def largest_per_class(similarities: Tensor, classes: Tensor, n_classes: int) -> Tensor:

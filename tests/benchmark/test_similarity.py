@@ -7,9 +7,9 @@ from sembench.errors import UnknownName
 from sembench.similarity import (
     SIMILARITIES,
     distances,
-    distances_of_cells,
     largest_per_class,
     similarity,
+    similarity_maps,
     sum_per_class,
 )
 
@@ -31,6 +31,7 @@ def between(name, z, p):
     [
         ("distance", -5),
         ("squared", -25),
+        ("l1", -7),
         ("exp", math.exp(-5)),
         ("log", math.log(6 / 5.0001)),
         ("log2", math.log(26 / 25.0001)),
@@ -45,13 +46,21 @@ def test_similarity_of_a_three_four_five_triangle_is_known(name, expected):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("distance", 0), ("squared", 0), ("exp", 1), ("log", math.log(1e4)), ("log2", math.log(1e4)), ("ned", 0)],
+    [
+        ("distance", 0),
+        ("squared", 0),
+        ("l1", 0),
+        ("exp", 1),
+        ("log", math.log(1e4)),
+        ("log2", math.log(1e4)),
+        ("ned", 0),
+    ],
 )
 def test_similarity_of_a_point_with_itself_is_known(name, expected):
     assert between(name, [1.0, -3.0, 2.0], [1.0, -3.0, 2.0]) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["distance", "squared", "exp", "log", "log2", "cosine", "ned"])
+@pytest.mark.parametrize("name", [*BY_DISTANCE, "l1", "cosine", "ned"])
 def test_a_prototype_is_most_similar_to_itself(name):
     _, prototypes = random_points(prototypes=40)
     own = similarity(name)(prototypes, prototypes)
@@ -153,7 +162,32 @@ def test_inputs_stay_as_they_were(name):
 
 
 def test_the_names_are_those_of_the_definitions():
-    assert set(NAMES) == {"distance", "squared", "exp", "log", "log2", "dot", "cosine", "ned"}
+    assert set(NAMES) == {"distance", "squared", "l1", "exp", "log", "log2", "dot", "cosine", "ned"}
+
+
+def test_l1_and_the_distance_may_prefer_different_prototypes():
+    """At (3, 3) from one prototype and (0, 5) from the other: l1 6 and 5, Euclidean 4.24 and 5."""
+    point, prototypes = torch.zeros(1, 2), torch.tensor([[3.0, 3.0], [0.0, 5.0]])
+    assert similarity("l1")(point, prototypes).tolist() == [[-6, -5]]
+    assert similarity("distance")(point, prototypes).argmax(1).tolist() == [0]
+
+
+def test_l1_of_many_channels_is_exact_in_float64():
+    """Sums of quarters have no rounding error."""
+    source = torch.Generator().manual_seed(0)
+    points, prototypes = (torch.randint(-40, 40, (n, 2000), generator=source) for n in (30, 40))
+    exact = (points[:, None] - prototypes).abs().sum(2)
+    found = similarity("l1")(points.double() / 4, prototypes.double() / 4)
+    assert (-4 * found).tolist() == exact.tolist()
+
+
+def test_l1_needs_no_memory_for_the_differences_of_all_pairs():
+    """As a table of points by prototypes by channels they would take 8 GB."""
+    points, prototypes = torch.zeros(20_000, 100), torch.ones(1000, 100)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        similarity("l1")(points, prototypes)
+    taken = [event.cpu_memory_usage for event in profile.key_averages()]
+    assert 0 < max(taken) < 4 * 20_000 * 1000 * 4
 
 
 def test_an_unknown_name_is_refused_with_near_matches():
@@ -183,18 +217,36 @@ def test_shares_that_sum_to_one_still_do_after_adding_up_by_class():
     torch.testing.assert_close(summed.sum(1), torch.ones(5))
 
 
-@pytest.mark.parametrize("count", [1, 7, 16_384, 16_400])
-def test_distances_of_cells_are_the_exact_ones_rounded(count):
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 3), (1, 16_384, 1), (41, 20, 20)])
+def test_similarity_maps_are_the_exact_similarities_rounded(name, shape):
     source = torch.Generator().manual_seed(0)
-    cells, prototypes = torch.randn(count, 12, generator=source), torch.randn(30, 12, generator=source)
-    found = distances_of_cells(cells, prototypes)
+    size, height, width = shape
+    features, prototypes = torch.randn(size, 12, height, width, generator=source), torch.randn(7, 12, generator=source)
+    found = similarity_maps(features, prototypes, name)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, distances(cells.double(), prototypes.double()).float(), rtol=2e-7, atol=0)
+    cells = features.permute(0, 2, 3, 1).flatten(0, 2)
+    exact = similarity(name)(cells.double(), prototypes.double()).float()
+    expected = exact.view(size, height, width, 7).permute(0, 3, 1, 2)
+    torch.testing.assert_close(found, expected, rtol=5e-7, atol=1e-7)
+
+
+def test_similarity_maps_of_float64_stay_in_float64():
+    """Where ``exp`` would be 0 in float32, so that all prototypes were alike."""
+    features = torch.zeros(1, 2, 1, 1, dtype=torch.float64)
+    found = similarity_maps(features, torch.tensor([[0.0, 200.0], [0.0, 201.0]]), "exp")
+    assert found.flatten().tolist() == pytest.approx([math.exp(-200), math.exp(-201)], rel=1e-12)
+
+
+def test_similarity_maps_refuse_an_unknown_name():
+    with pytest.raises(UnknownName, match="unknown similarity 'l3'"):
+        similarity_maps(torch.zeros(1, 2, 1, 1), torch.zeros(1, 2), "l3")
 
 
 def test_cells_next_to_a_prototype_are_told_apart():
     """In float32 a matrix product would see distances below 3e-4 of the norm as noise."""
     prototype = torch.nn.functional.normalize(torch.randn(1, 500, generator=torch.Generator().manual_seed(0)))
     steps = torch.tensor([0.0, 1e-5, 2e-5, 4e-5])
-    found = distances_of_cells(prototype + steps[:, None] * torch.eye(500)[:1], prototype)[:, 0]
+    cells = prototype + steps[:, None] * torch.eye(500)[:1]
+    found = -similarity_maps(cells.T[None, :, :, None], prototype)[0, 0, :, 0]
     torch.testing.assert_close(found, steps, rtol=2e-2, atol=1e-7)  # the root of float64's rounding, in any order

@@ -1,4 +1,4 @@
-"""The eight similarities, vector by vector."""
+"""The nine similarities, vector by vector."""
 
 import math
 
@@ -43,6 +43,7 @@ def ned(z, p):
 NAIVE = {
     "distance": lambda z, p: -distance(z, p),
     "squared": lambda z, p: -(distance(z, p) ** 2),
+    "l1": lambda z, p: -math.fsum(abs(a - b) for a, b in zip(z, p, strict=True)),
     "exp": lambda z, p: math.exp(-distance(z, p)),
     "log": lambda z, p: math.log((distance(z, p) + 1) / (distance(z, p) + 1e-4)),
     "log2": lambda z, p: math.log((distance(z, p) ** 2 + 1) / (distance(z, p) ** 2 + 1e-4)),

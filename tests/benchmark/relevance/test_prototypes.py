@@ -195,6 +195,7 @@ def ned_by_hand(z, p):
 SIMILARITIES_BY_HAND = {
     "distance": lambda z, p: -distance_by_hand(z, p),
     "squared": lambda z, p: -(distance_by_hand(z, p) ** 2),
+    "l1": lambda z, p: -sum(abs(a - b) for a, b in zip(z, p, strict=True)),
     "exp": lambda z, p: math.exp(-distance_by_hand(z, p)),
     "log": lambda z, p: math.log((distance_by_hand(z, p) + 1) / (distance_by_hand(z, p) + 1e-4)),
     "log2": lambda z, p: math.log((distance_by_hand(z, p) ** 2 + 1) / (distance_by_hand(z, p) ** 2 + 1e-4)),
