@@ -119,18 +119,30 @@ class KMExModel(SelfExplainableModel):
         The class score is the similarity of the class's nearest prototype, so that prototype takes all of the class's
         relevance (``explained="mean"``: every prototype of the class the same part).
         """
-        rule = rule or self.recipe.rule
         explanation = self.explain(embeddings)
         chosen = explanation.predictions if targets is None else targets
-        own = self.classes[None] == chosen[:, None]
         seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
+        return seed * self.shares_of_class(embeddings, explanation.similarities, chosen, rule)
+
+    def shares_of_class(
+        self, points: Tensor, similarities: Tensor, classes: Tensor, rule: Rule | None = None
+    ) -> Tensor:
+        """Shares ``(M, D)`` of the points' channels in preferring a class each, by a rule, the recipe's by default.
+
+        Args:
+            points: ``(M, D)``.
+            similarities: The points' similarities to the prototypes, ``(M, P)``.
+            classes: Class of each point, ``(M,)``.
+            rule: One of `RULES`.
+        """
+        rule = rule or self.recipe.rule
+        own = self.classes[None] == classes[:, None]
         if self.recipe.explained == "nearest":
-            nearest = explanation.similarities.masked_fill(~own, -torch.inf).argmax(1)
-            return (seed * self._channel_shares(embeddings, nearest, chosen, rule)).to(embeddings.dtype)
+            nearest = similarities.masked_fill(~own, -torch.inf).argmax(1)
+            return self._channel_shares(points, nearest, classes, rule)
         rows, columns = own.nonzero(as_tuple=True)
-        shares = self._channel_shares(embeddings[rows], columns, chosen[rows], rule)
-        total = torch.zeros_like(embeddings).index_add_(0, rows, shares)
-        return (seed * total / own.sum(1, keepdim=True)).to(embeddings.dtype)
+        shares = self._channel_shares(points[rows], columns, classes[rows], rule)
+        return torch.zeros_like(points).index_add_(0, rows, shares) / own.sum(1, keepdim=True)
 
     def _channel_shares(self, embeddings: Tensor, prototypes: Tensor, targets: Tensor, rule: Rule) -> Tensor:
         """Shares ``(B, D)`` of the active channels by a rule, for one prototype index per row."""
