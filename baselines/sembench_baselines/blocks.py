@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -19,38 +19,68 @@ from torch import Tensor
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
 from sembench.errors import FitImpossible
-from sembench.explainers.explainer import Explainer, SelfExplainableModel
-from sembench.similarity import distances, largest_per_class, similarity_maps
-from sembench.types import Capability, Explanation, Prototypes, Trait, as_points
+from sembench.explainers.explainer import Explainer
+from sembench.similarity import distances, similarity_maps
+from sembench.types import Capability, Explanation, Prototypes, Trait, in_pixels
 from sembench_baselines.clustering import Flavour, RowSample, classwise_kmeans
-from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_within, require_at_least
+from sembench_baselines.settings import PAPER, PerClass, Presets, class_of_each, prototypes_within, require_at_least
+from sembench_baselines.voting import VotingModel
 
-Scaling = Literal["dimension", "none"]
+Scaling = Literal["none", "dimension", "rms"]
 
 _FIT_BATCH = 256
 
 
-def composite_activation(maps: Sequence[Tensor], *, scaling: Scaling = "dimension") -> Tensor:
-    """Stacks the outputs of consecutive blocks into one feature map (Eqs. 6-9 of [C]).
+def composite_activation(maps: Sequence[Tensor], scales: Tensor | None = None, *, unit: bool = True) -> Tensor:
+    """Stacks the outputs of consecutive blocks into one feature map (Eqs. 6-8 of [C]).
 
-    Every map is interpolated (bilinear) to the resolution of the first, each cell's vector is divided by its l2 norm
-    (zero vectors stay zero), block ``l`` is scaled by ``(1 + D_first) / (1 + D_l)``, and all are concatenated.
+    Every map is interpolated (bilinear) to the resolution of the first [ours], each cell's vector is divided by its l2
+    norm (zero vectors stay zero), each block is multiplied by its scale, and all are concatenated.
 
     Args:
         maps: Feature maps ``(B, D_l, h_l, w_l)``, shallow to deep.
-        scaling: ``"dimension"`` as above, or ``"none"``.
+        scales: One number per block, see `block_scales`; 1 each by default.
+        unit: Whether cells are divided by their norm.
 
     Returns:
         ``(B, sum D_l, h, w)`` at the first map's resolution.
     """
-    size, first = maps[0].shape[2:], maps[0].shape[1]
+    size = maps[0].shape[2:]
     parts = []
-    for activation in maps:
+    for place, activation in enumerate(maps):
         if activation.shape[2:] != size:
             activation = F.interpolate(activation, size=size, mode="bilinear", align_corners=False)
-        scale = (1 + first) / (1 + activation.shape[1]) if scaling == "dimension" else 1.0
-        parts.append(F.normalize(activation, dim=1) * scale)
+        part = F.normalize(activation, dim=1) if unit else activation
+        parts.append(part if scales is None else part * scales[place])
     return torch.cat(parts, 1)
+
+
+def block_scales(scaling: Scaling, channels: Sequence[int], rows: Sequence[Tensor]) -> Tensor:
+    """Numbers that multiply the blocks of a composite: [C] Eq. 8 has them "normalized and scaled", its formula is lost.
+
+        none        1                           cells of unit length, all blocks equal [ours]
+        dimension   (1 + D_first) / (1 + D_l)   the code of the predecessor of [C]; weighs deep blocks down
+        rms         1 / sqrt(mean_i |x_il|^2)   blocks equal on average, cells of their own length
+
+    The mean of ``rms`` runs over the rows ``x_i`` that k-means uses, of block ``l`` the part ``x_il``; it is that of
+    lengths, not of single channels, so that wide blocks do not weigh more [ours]. On cells of unit length it would be 1
+    and change nothing: ``rms`` stands instead of unit length. A block that is 0 throughout has the scale 1.
+
+    Args:
+        scaling: One of the above.
+        channels: Channels of each block, ``D_l``.
+        rows: The training cells of each class, ``(R_k, sum D_l)``, not scaled yet.
+
+    Returns:
+        ``(n,)``, float32.
+    """
+    if scaling == "rms":
+        squares = torch.stack([torch.linalg.vector_norm(part, dim=0, dtype=torch.float64).square() for part in rows])
+        means = squares.sum(0) / sum(len(part) for part in rows)
+        lengths = torch.stack([block.sum().sqrt() for block in means.split(list(channels))])
+        return torch.where(lengths > 0, 1 / lengths, 1.0).float()
+    sizes = 1 + torch.tensor(channels, dtype=torch.float64)
+    return (sizes[0] / sizes).float() if scaling == "dimension" else torch.ones(len(channels))
 
 
 def segment_means(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
@@ -71,27 +101,37 @@ def segment_means(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
     return (sums / counts)[index].view_as(values)
 
 
-class BlocksModel(SelfExplainableModel):
-    """Each cell votes for the class of its nearest prototype; the share of votes is the class score.
+class Level(NamedTuple):
+    """Prototypes ``(P, D)`` of the composite that starts at one block, and the scales of its blocks ``(n,)``."""
+
+    vectors: Tensor
+    scales: Tensor
+
+
+class BlocksModel(VotingModel):
+    """Class-wise centroids of the composite's cells, for which the cells of an image vote.
 
     Args:
         backbone: The network.
-        levels: Prototype vectors by first block of the composite, the model's own (the shallowest) included.
+        levels: What the fit found, by first block of the composite, the model's own (the shallowest) included.
         classes: Class of each prototype ``(P,)``, the same for all levels.
         recipe: The hyper-parameters.
+
+    Note:
+        ``explains_by = "class"`` is [ours]: the feature importance of [C], Eq. 11, is that of a class.
     """
 
-    points = "cell"
+    explains_by = "class"
 
-    def __init__(self, backbone: Backbone, levels: Mapping[int, Tensor], classes: Tensor, recipe: Blocks) -> None:
+    def __init__(self, backbone: Backbone, levels: Mapping[int, Level], classes: Tensor, recipe: Blocks) -> None:
         super().__init__()
         self.backbone = backbone
         self.recipe = recipe
         self.levels = tuple(sorted(levels))
-        for level, vectors in levels.items():
-            self.register_buffer(f"vectors{level}", vectors.to(backbone.device))
+        for number, level in levels.items():
+            self.register_buffer(f"vectors{number}", level.vectors.to(backbone.device))
+            self.register_buffer(f"scales{number}", level.scales.to(backbone.device))
         self.register_buffer("classes", classes.to(backbone.device))
-        self.classes: Tensor
 
     def vectors_from(self, level: int) -> Tensor:
         """Prototypes of the composite that starts at block ``level``, ``(P, D_level)``."""
@@ -102,36 +142,11 @@ class BlocksModel(SelfExplainableModel):
         return Prototypes(self.vectors_from(self.recipe.first), self.classes)
 
     def _composite(self, maps: Sequence[Tensor], level: int) -> Tensor:
-        return composite_activation(maps[level - 1 : self.recipe.last], scaling=self.recipe.scaling)
-
-    def _similarity_maps(self, composite: Tensor, level: int) -> Tensor:
-        return similarity_maps(composite, self.vectors_from(level))
-
-    def explanation_map(self, images: Tensor) -> Tensor:
-        """Index of the nearest prototype of every cell, ``(B, h, w)`` (Eq. 10)."""
-        maps = self(images).similarity_maps
-        return maps.argmax(1)  # type: ignore[no-any-return]
+        return self.recipe.composite(maps, level, self.get_buffer(f"scales{level}"))
 
     def forward(self, images: Tensor) -> Explanation:
         composite = self._composite(self.backbone.feature_maps(images), self.recipe.first)
-        maps = self._similarity_maps(composite, self.recipe.first)
-        scores = self.class_scores(maps)
-        return Explanation(scores, maps.flatten(2).mean(2), maps, composite, self._decide(scores, maps))
-
-    def class_scores(self, maps: Tensor) -> Tensor:
-        """The transparent head (Eq. 10): share of cells that vote for each class, ``(B, P, h, w)`` to ``(B, C)``."""
-        votes = F.one_hot(self.classes[maps.flatten(2).argmax(1)], self.backbone.n_classes)
-        return votes.to(maps.dtype).mean(1)
-
-    def _decide(self, scores: Tensor, maps: Tensor) -> Tensor:
-        """The class with most votes; among equals the one whose prototypes are nearer, summed over cells."""
-        nearest = largest_per_class(as_points(maps), self.classes, self.backbone.n_classes)
-        closeness = nearest.view(len(maps), -1, self.backbone.n_classes).sum(1)
-        tied = scores >= scores.amax(1, keepdim=True) - 1e-6
-        return closeness.masked_fill(~tied, -torch.inf).argmax(1)
-
-    def class_probabilities(self, explanation: Explanation) -> Tensor:
-        return explanation.class_scores
+        return self.voted(similarity_maps(composite, self.vectors_from(self.recipe.first)), composite)
 
     def prototype_similarities(self) -> Tensor:
         vectors = self.prototypes.vectors.double()
@@ -140,8 +155,10 @@ class BlocksModel(SelfExplainableModel):
     def attribute(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
         """Gradient-free attribution (Eq. 11 of [C]), by default of the class that the black box predicts.
 
-        ``a_k = <F, w_k> / |w_k|^2`` at the last block; then, one depth at a time, the map is upsampled and averaged
-        within the segments of the composite's explanation map. Costs one forward pass.
+        ``a_k = <F, w_k> / |w_k|^2`` at the last block; then, one depth at a time, the map is upsampled (bilinear
+        [ours]) and averaged within the segments of the composite's explanation map. A pixel has the score of its cell,
+        so that "pixels within the same segment share an identical attribution score"; B4, which averages nothing, has
+        one score per cell. Costs one forward pass.
         """
         maps = self.backbone.feature_maps(images)
         weight = self.backbone.classifier.weight
@@ -152,24 +169,24 @@ class BlocksModel(SelfExplainableModel):
         for level in reversed(self.levels):
             if level == len(maps):
                 continue
-            similarities = self._similarity_maps(self._composite(maps, level), level)
-            relevance = _upsample(relevance, similarities.shape[2:])
+            similarities = similarity_maps(self._composite(maps, level), self.vectors_from(level))
+            size = similarities.shape[2:]
+            relevance = F.interpolate(relevance[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
             relevance = segment_means(relevance, similarities.argmax(1), similarities.shape[1])
-        return _upsample(relevance, images.shape[2:])
+        return in_pixels(relevance, images.shape[2:])
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
-        """The cells that vote for the prototype, 1 each and 0 elsewhere, interpolated to the image (Eq. 10 of [C])."""
+        """The prototype's segment: 1 at the pixels of the cells that vote for it, 0 elsewhere (Eq. 9 of [C])."""
         votes = self.explanation_map(images) == prototypes[:, None, None]
-        return _upsample(votes.to(images.dtype), images.shape[2:])
-
-
-def _upsample(values: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(values[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+        return in_pixels(votes.to(images.dtype), images.shape[2:])
 
 
 @dataclass(frozen=True)
 class Blocks(Explainer):
     """Class-wise k-means on the cells of the composite activation.
+
+    With ``scaling="none"``, `B4` and `sembench_baselines.kmex_patches.KMExPatches` differ by the unit norm of cells
+    alone.
 
     Attributes:
         first: First block of the composite, counted from 1.
@@ -177,7 +194,7 @@ class Blocks(Explainer):
         prototypes_per_class: One number, or one per class.
         flavour: ``"kmeans"`` or ``"bisecting"``.
         n_init: Restarts of k-means.
-        scaling: Scale of the blocks against each other, see `composite_activation`.
+        scaling: How the blocks are weighed against each other, see `block_scales`.
         max_rows: Cells that k-means may use at most, all classes together. If there are more, a random sample of each
             class's cells is used [ours], so that memory does not grow with the number of images.
     """
@@ -191,14 +208,14 @@ class Blocks(Explainer):
     prototypes_per_class: PerClass = 5
     flavour: Flavour = "kmeans"
     n_init: int = 1
-    scaling: Scaling = "dimension"
+    scaling: Scaling = "none"
     max_rows: int = 100_000
 
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
             raise FitImpossible(f"blocks run from {self.first} to {self.last}; the first must be 1 or more.")
         require_at_least(self, n_init=1)
-        self.require_choices(scaling=("dimension", "none"), flavour=("kmeans", "bisecting"))
+        self.require_choices(scaling=get_args(Scaling), flavour=("kmeans", "bisecting"))
 
     def obstacle(self, backbone: Backbone) -> str | None:
         if self.last > len(backbone.blocks):
@@ -213,24 +230,30 @@ class Blocks(Explainer):
         # Eq. 11 skips the network's last block, so the composite of that block alone is not needed.
         deepest = self.last if self.last < len(backbone.blocks) else max(self.first, self.last - 1)
         levels = range(self.first, deepest + 1)
-        rows = {level: RowSample(train.labels, counts, self.max_rows, generator) for level in levels}
+        samples = {level: RowSample(train.labels, counts, self.max_rows, generator) for level in levels}
+        channels: list[int] = []
         with torch.no_grad():
             for batch in train.batches(_FIT_BATCH):
                 maps = backbone.feature_maps(batch.images.to(backbone.device))
-                for level in levels:
-                    composite = composite_activation(maps[level - 1 : self.last], scaling=self.scaling)
-                    rows[level].add(composite.cpu(), batch.indices)
-        fitted = {
-            level: classwise_kmeans(
-                rows[level].per_class(), counts, flavour=self.flavour, n_init=self.n_init, generator=generator
-            )
-            for level in levels
-        }
-        vectors = {level: prototypes.vectors for level, prototypes in fitted.items()}
-        return BlocksModel(backbone, vectors, fitted[self.first].classes, self)
+                channels = [activation.shape[1] for activation in maps]
+                for level, sample in samples.items():
+                    sample.add(self.composite(maps, level).cpu(), batch.indices)
+        fitted = {}
+        for level, sample in samples.items():
+            rows, widths = sample.per_class(), channels[level - 1 : self.last]
+            scales = block_scales(self.scaling, widths, rows)
+            points = [part.mul_(scales.repeat_interleave(torch.tensor(widths))) for part in rows]
+            prototypes = classwise_kmeans(points, counts, flavour=self.flavour, n_init=self.n_init, generator=generator)
+            fitted[level] = Level(prototypes.vectors, scales)
+        return BlocksModel(backbone, fitted, class_of_each(counts), self)
+
+    def composite(self, maps: Sequence[Tensor], level: int, scales: Tensor | None = None) -> Tensor:
+        """The composite of the blocks from ``level`` to the last one, of a network's feature maps."""
+        return composite_activation(maps[level - 1 : self.last], scales, unit=self.scaling != "rms")
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> BlocksModel:
-        levels = {int(name.removeprefix("vectors")): v for name, v in state.items() if name.startswith("vectors")}
+        numbers = [int(name.removeprefix("vectors")) for name in state if name.startswith("vectors")]
+        levels = {number: Level(state[f"vectors{number}"], state[f"scales{number}"]) for number in numbers}
         return BlocksModel(backbone, levels, state["classes"], self)
 
 

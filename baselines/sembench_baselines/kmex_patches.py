@@ -1,7 +1,7 @@
 """Patch-level KMEx: class-wise k-means on the cells of the last feature map instead of their average.
 
 S. Gautam, A. Boubekki, M. Hoehne, M. Kampffmeyer: *Prototypical Self-Explainable Models Without Re-training*,
-TMLR 2024, which compares both levels on CUB-200.
+TMLR 2024, A.7, which compares both levels on CUB-200.
 """
 
 from __future__ import annotations
@@ -17,62 +17,57 @@ from torch import Tensor
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
 from sembench.relevance.propagation import propagate
-from sembench.relevance.prototypes import Rule, class_shares, onto_cells
-from sembench.similarity import largest_per_class
+from sembench.relevance.prototypes import Rule, onto_cells
+from sembench.similarity import similarity_maps
 from sembench.types import Explanation, as_points
 from sembench_baselines.clustering import RowSample, classwise_kmeans
 from sembench_baselines.kmex import KMEx, KMExModel
 from sembench_baselines.settings import prototypes_within
+from sembench_baselines.voting import VotingModel
 
 _FIT_BATCH = 256
 
 
-class KMExPatchesModel(KMExModel):
-    """A frozen backbone that decides for the class of the prototype that is nearest to any of the image's cells.
+class KMExPatchesModel(VotingModel, KMExModel):
+    """A frozen backbone that decides by the "majority vote of the KMEx predictions for each patch" ([K] A.7).
 
-    An image is as similar to a prototype as its most similar cell, as in part-level ProtoPNet [ours: the paper leaves
-    open how cells make up an image]. Decision, probabilities and head are those of KMEx.
+    Patches are the cells of the last feature map, "right before the final average pool".
+
+    Note:
+        On a network of four blocks `sembench_baselines.blocks.B4` with ``scaling="none"`` differs by the unit norm of
+        its cells alone. With ``scaling="rms"`` it decides as patch-level KMEx does.
     """
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone.features(images)
 
     def explain(self, embeddings: Tensor) -> Explanation:
-        """The transparent head, applied to feature maps ``(B, D, h, w)``; decisions are taken in float64."""
-        size, _, height, width = embeddings.shape
-        rows = self.similarity(as_points(embeddings.double()), self.vectors.double())
-        maps = rows.view(size, height, width, -1).permute(0, 3, 1, 2)
-        similarities = maps.amax((2, 3))
-        scores = largest_per_class(similarities, self.classes, self.backbone.n_classes)
-        kind = embeddings.dtype
-        return Explanation(scores.to(kind), similarities.to(kind), maps.to(kind), embeddings, scores.argmax(1))
+        """The transparent head, applied to feature maps ``(B, D, h, w)``; similarity maps are in float64, as votes."""
+        return self.voted(similarity_maps(embeddings.double(), self.vectors, self.recipe.similarity), embeddings)
 
     def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
         return propagate(self.backbone, Backbone.features, images, relevance, bias=self.bias)
 
     def head_relevance(self, embeddings: Tensor, targets: Tensor | None = None, rule: Rule | None = None) -> Tensor:
-        """Relevance of the feature map ``(B, D, h, w)``: the target's probability, shared out by the head.
+        """Relevance of the feature map ``(B, D, h, w)``: the target's share of votes, shared out by the head [ours].
 
-        To the class's most similar prototype (``explained="mean"``: to all of them, evenly); from a prototype to its
-        most similar cell; from there to the cell's channels by the head rule.
+        Evenly to the cells that vote for the class, and from each of them as in KMEx: to its nearest prototype, and by
+        the rule to the cell's channels. A cell whose channels are all off carries nothing; its part is lost.
         """
         explanation = self.explain(embeddings)
-        chosen = explanation.predictions if targets is None else targets
-        own = self.classes[None] == chosen[:, None]
-        seed = self.class_probabilities(explanation).gather(1, chosen[:, None])
-        even = torch.ones_like(explanation.similarities)  # KMEx's head weighs nothing
-        shares = class_shares(even, explanation.similarities, own, self.recipe.explained)
-        return self._onto_cells(embeddings, explanation, seed * shares, rule or self.recipe.rule)
+        size, channels, height, width = embeddings.shape
+        classes = (explanation.predictions if targets is None else targets).repeat_interleave(height * width)
+        points, similarities = as_points(embeddings), as_points(cast(Tensor, explanation.similarity_maps))
+        voting = self.classes[similarities.argmax(1)] == classes
+        relevance = torch.zeros_like(points)
+        relevance[voting] = self.shares_of_class(points[voting], similarities[voting], classes[voting], rule)
+        return relevance.view(size, height, width, channels).permute(0, 3, 1, 2) / (height * width)
 
     def prototype_relevance(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
-        """Relevance of the feature map ``(B, D, h, w)``, all in the cell most similar to the prototype; sums to 1."""
+        """Relevance of the feature map ``(B, D, h, w)``, by PRP, all in the cell most similar to the prototype."""
+        maps = cast(Tensor, self.explain(embeddings).similarity_maps)
         weights = F.one_hot(prototypes, len(self.classes)).to(embeddings.dtype)
-        return self._onto_cells(embeddings, self.explain(embeddings), weights, "prp")
-
-    def _onto_cells(self, embeddings: Tensor, explanation: Explanation, weights: Tensor, rule: Rule) -> Tensor:
-        """Carries relevance ``(B, P)`` of prototypes to their most similar cells."""
-        maps = cast(Tensor, explanation.similarity_maps)
-        return onto_cells(embeddings, maps, weights, lambda z, j: self._channel_shares(z, j, self.classes[j], rule))
+        return onto_cells(embeddings, maps, weights, lambda z, j: self._channel_shares(z, j, self.classes[j], "prp"))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,21 @@ from sembench.backbones.resnet import resnet34
 from sembench.errors import FitImpossible
 from sembench.plugins.registry import EXPLAINERS
 from sembench.seeding import generator, isolated
+from sembench.types import as_points, in_pixels
 from sembench_baselines import blocks
-from sembench_baselines.blocks import B4, B234, Blocks, BlocksModel, composite_activation, named, segment_means
+from sembench_baselines.blocks import (
+    B4,
+    B234,
+    Blocks,
+    BlocksModel,
+    Level,
+    block_scales,
+    composite_activation,
+    named,
+    segment_means,
+)
+
+SCALINGS = ["none", "dimension", "rms"]
 
 
 def fit(recipe, backbone, train):
@@ -38,52 +51,119 @@ def b234(backbone, train):
     return fit(B234(), backbone, train)
 
 
-# --- composite activation (Eqs. 6-9) ---------------------------------------------------------------------------------
+# --- composite activation (Eqs. 6-8) ---------------------------------------------------------------------------------
 
 
-def composite_by_hand(maps, scaling):
-    """Cell by cell: interpolate to the first map's size, divide by the length, scale, put one after the other."""
+def resized(activation, size):
+    return F.interpolate(activation.double(), size=size, mode="bilinear", align_corners=False).numpy()
+
+
+def length_of(cell):
+    return math.sqrt(sum(float(value) ** 2 for value in cell))
+
+
+def lengths_by_hand(maps):
+    """The root mean square length of each block's cells, at the first map's size."""
+    size, result = tuple(maps[0].shape[2:]), []
+    for activation in maps:
+        cells = resized(activation, size).transpose(0, 2, 3, 1).reshape(-1, activation.shape[1])
+        result.append(math.sqrt(sum(length_of(cell) ** 2 for cell in cells) / len(cells)))
+    return result
+
+
+def composite_by_hand(maps, scaling, lengths=None):
+    """Cell by cell: interpolate to the first map's size, normalise, scale, put one after the other."""
     size, first = tuple(maps[0].shape[2:]), maps[0].shape[1]
     images = len(maps[0])
     result = np.zeros((images, sum(m.shape[1] for m in maps), *size))
     start = 0
-    for activation in maps:
-        channels = activation.shape[1]
-        resized = F.interpolate(activation.double(), size=size, mode="bilinear", align_corners=False).numpy()
-        scale = (1 + first) / (1 + channels) if scaling == "dimension" else 1
+    for place, activation in enumerate(maps):
+        channels, values = activation.shape[1], resized(activation, size)
         for n, y, x in itertools.product(range(images), range(size[0]), range(size[1])):
-            cell = resized[n, :, y, x]
-            length = math.sqrt(sum(value**2 for value in cell))
+            cell = values[n, :, y, x]
+            length = lengths[place] if scaling == "rms" else length_of(cell)
+            scale = (1 + first) / (1 + channels) if scaling == "dimension" else 1
             if length > 0:
                 result[n, start : start + channels, y, x] = scale * cell / length
         start += channels
     return result
 
 
-@pytest.mark.parametrize("scaling", ["dimension", "none"])
+def composite(maps, scaling):
+    """As a fit makes it whose training cells are those of these maps, all of them."""
+    channels, unit = [m.shape[1] for m in maps], scaling != "rms"
+    rows = as_points(composite_activation(maps, unit=unit))
+    return composite_activation(maps, block_scales(scaling, channels, rows.tensor_split([3, 7])), unit=unit)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_composite_is_what_the_equations_give_cell_by_cell(scaling, count):
-    maps = [normal("a", 2, 4, 7, 6), normal("b", 2, 6, 4, 3), normal("c", 2, 9, 2, 2)][:count]
-    found = composite_activation(maps, scaling=scaling)
-    np.testing.assert_allclose(found.numpy(), composite_by_hand(maps, scaling), rtol=1e-4, atol=1e-6)
+    maps = [normal("a", 2, 4, 7, 6), 9 * normal("b", 2, 6, 4, 3), normal("c", 2, 9, 2, 2)][:count]
+    expected = composite_by_hand(maps, scaling, lengths_by_hand(maps))
+    np.testing.assert_allclose(composite(maps, scaling).numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_scaling_by_dimension_is_the_default():
+@pytest.mark.parametrize(
+    ("scaling", "first", "second"),
+    [
+        ("none", [1, 0, 0, 0, 0.6, 0.8, 0], [0, 1, 0, 0, 0.6, 0.8, 0]),
+        ("dimension", [1, 0, 0, 0, 0.3, 0.4, 0], [0, 1, 0, 0, 0.3, 0.4, 0]),  # (1 + 2) / (1 + 5)
+        ("rms", [1.4, 0, 0, 0, 0.6, 0.8, 0], [0, 0.2, 0, 0, 0.6, 0.8, 0]),  # root of (49 + 1) / 2, and 5
+    ],
+)
+def test_two_cells_of_two_blocks_under_each_scaling(scaling, first, second):
+    """Cells (7, 0) and (0, 1) of the shallow block; the deep one has a single cell, (0, 0, 3, 4, 0)."""
+    shallow, deep = torch.tensor([[[[7.0, 0.0]], [[0.0, 1.0]]]]), torch.tensor([0.0, 0.0, 3.0, 4.0, 0.0])
+    found = as_points(composite([shallow, deep[None, :, None, None]], scaling))
+    torch.testing.assert_close(found, torch.tensor([first, second], dtype=torch.float32))
+
+
+@pytest.mark.parametrize(
+    ("scaling", "golden"),
+    [
+        ("none", [-0.686, -0.022, 0.727, 0.316, 0.269, -0.669, 0.605, -0.122]),
+        ("dimension", [-0.686, -0.022, 0.727, 0.211, 0.180, -0.446, 0.403, -0.081]),
+        ("rms", [-0.230, -0.007, 0.244, 0.212, 0.181, -0.449, 0.406, -0.082]),
+    ],
+)
+def test_a_cell_of_the_composite_is_this(scaling, golden):
+    maps = [torch.arange(48.0).sin().view(1, 3, 4, 4), 3 * torch.arange(20.0).cos().view(1, 5, 2, 2)]
+    assert composite(maps, scaling)[0, :, 1, 2].tolist() == pytest.approx(golden, abs=1e-3)
+
+
+def test_blocks_are_equal_by_default():
+    assert Blocks().scaling == "none"
     maps = [normal("a", 1, 4, 4, 4), normal("b", 1, 6, 2, 2)]
-    assert torch.equal(composite_activation(maps), composite_activation(maps, scaling="dimension"))
-    assert Blocks().scaling == "dimension"
+    torch.testing.assert_close(composite(maps, "none"), composite_activation(maps), rtol=0, atol=0)
 
 
-def test_one_block_alone_has_cells_of_unit_length():
-    composite = composite_activation([5 * normal("a", 2, 8, 3, 3)])
-    torch.testing.assert_close(composite.norm(dim=1), torch.ones(2, 3, 3))
-
-
-def test_blocks_of_resnet34_weigh_1_and_129_257_and_129_513():
+def test_scaling_by_dimension_weighs_blocks_of_resnet34_1_and_129_257_and_129_513():
     maps = [normal("a", 2, 128, 8, 8), normal("b", 2, 256, 4, 4), normal("c", 2, 512, 2, 2)]
-    parts = composite_activation(maps).split([128, 256, 512], 1)
+    parts = composite(maps, "dimension").split([128, 256, 512], 1)
     for part, weight in zip(parts, [1.0, 129 / 257, 129 / 513], strict=True):
         torch.testing.assert_close(part.norm(dim=1), torch.full((2, 8, 8), weight))
+
+
+@pytest.mark.parametrize("scaling", ["none", "rms"])
+def test_blocks_of_equal_weight_have_cells_of_mean_squared_length_one(scaling):
+    maps = [5 * normal("a", 2, 128, 8, 8), normal("b", 2, 256, 4, 4), 0.1 * normal("c", 2, 512, 2, 2)]
+    for part in composite(maps, scaling).split([128, 256, 512], 1):
+        assert float(part.square().sum(1).mean()) == pytest.approx(1, rel=1e-5)
+
+
+def test_the_root_mean_square_of_cells_of_unit_length_is_one_and_would_change_nothing():
+    maps = [normal("a", 2, 4, 7, 6), 9 * normal("b", 2, 6, 4, 3)]
+    rows = as_points(composite_activation(maps))
+    torch.testing.assert_close(block_scales("rms", [4, 6], [rows]), torch.ones(2))
+
+
+def test_a_block_that_is_off_throughout_stays_zero():
+    maps = [normal("a", 1, 4, 4, 4), torch.zeros(1, 6, 2, 2)]
+    for scaling in SCALINGS:
+        found = composite(maps, scaling)
+        assert not found[:, 4:].any()
+        assert bool(torch.isfinite(found).all())
 
 
 def test_b234_of_a_resnet34_has_these_channels():
@@ -94,25 +174,38 @@ def test_b234_of_a_resnet34_has_these_channels():
     assert [m.shape[1] for m in maps[1:]] == [128, 256, 512]
 
 
-def test_without_scaling_every_block_has_unit_length():
-    maps = [normal("a", 2, 4, 4, 4), normal("b", 2, 6, 2, 2)]
-    for part in composite_activation(maps, scaling="none").split([4, 6], 1):
-        torch.testing.assert_close(part.norm(dim=1), torch.ones(2, 4, 4))
+@pytest.mark.parametrize("max_rows", [100_000, 400])
+def test_root_mean_squares_are_those_of_the_rows_that_k_means_gets_and_are_restored(
+    backbone, train, images, clustered, max_rows
+):
+    recipe = Blocks(first=2, scaling="rms", prototypes_per_class=2, max_rows=max_rows)
+    model = fit(recipe, backbone, train)
+    for level, rows in zip((2, 3), clustered, strict=True):
+        channels = [64, 128, 256][level - 2 :]
+        for block in torch.cat(rows).double().split(channels, 1):
+            assert math.sqrt(block.square().sum(1).mean()) == pytest.approx(1, rel=1e-4)
+    if max_rows == 100_000:
+        with torch.no_grad():
+            maps = backbone.feature_maps(train.batch(torch.arange(len(train))).images)[1:]
+        assert (1 / model.get_buffer("scales2")).tolist() == pytest.approx(lengths_by_hand(maps), rel=1e-4)
+    again = recipe.restore(backbone, model.fitted_state())
+    assert torch.equal(again(images).similarity_maps, model(images).similarity_maps)
+    assert torch.equal(again.attribute(images), model.attribute(images))
 
 
 def test_cells_of_zeros_stay_zero_and_do_no_harm_to_others():
     shallow, deep = normal("a", 1, 4, 4, 4), torch.zeros(1, 6, 2, 2)
     shallow[:, :, 1, 2] = 0
-    composite = composite_activation([shallow, deep])
-    assert not composite[:, 4:].any()
-    assert not composite[:, :, 1, 2].any()
-    assert bool(torch.isfinite(composite).all())
-    lengths = composite.norm(dim=1)[0]
+    found = composite_activation([shallow, deep])
+    assert not found[:, 4:].any()
+    assert not found[:, :, 1, 2].any()
+    assert bool(torch.isfinite(found).all())
+    lengths = found.norm(dim=1)[0]
     lengths[1, 2] += 1
     torch.testing.assert_close(lengths, torch.ones(4, 4))
 
 
-def test_the_composite_does_not_depend_on_the_length_of_activations():
+def test_the_composite_of_unit_cells_does_not_depend_on_the_length_of_activations():
     maps = [normal("a", 2, 4, 4, 4), normal("b", 2, 6, 2, 2)]
     longer = [100 * maps[0], 0.01 * maps[1]]
     torch.testing.assert_close(composite_activation(longer), composite_activation(maps))
@@ -151,7 +244,7 @@ def test_images_do_not_share_segments():
     assert found.tolist() == [[[2.0, 2.0]], [[20.0, 20.0]]]
 
 
-# --- explanation map and class scores (Eq. 10) -----------------------------------------------------------------------
+# --- explanation map and class scores (Eqs. 9-10) --------------------------------------------------------------------
 
 
 def nearest_by_hand(composite, vectors):
@@ -171,7 +264,7 @@ def test_maps_scores_and_decisions_are_what_loops_over_cells_give(name, backbone
         explanation = model(few)
         explanation_map = model.explanation_map(few)
         maps = backbone.feature_maps(few)[model.recipe.first - 1 :]
-    composite = composite_by_hand(maps, "dimension")
+    composite = composite_by_hand(maps, "none")
     distances, nearest = nearest_by_hand(composite, model.prototypes.vectors.double().numpy())
     np.testing.assert_allclose(explanation.similarity_maps.numpy(), -distances, rtol=1e-4, atol=1e-5)
     assert explanation_map.tolist() == nearest.tolist()
@@ -192,7 +285,8 @@ def hand_made(prototypes, classes, n_classes, recipe=None):
     size = len(prototypes[0])
     backbone = freeze(Backbone([nn.Identity()] * 4, nn.Linear(size, n_classes)))
     recipe = recipe or Blocks(first=4, last=4)
-    return BlocksModel(backbone, {recipe.first: torch.tensor(prototypes)}, torch.tensor(classes), recipe)
+    level = Level(torch.tensor(prototypes), torch.ones(1))
+    return BlocksModel(backbone, {recipe.first: level}, torch.tensor(classes), recipe)
 
 
 def at_angles(*degrees):
@@ -253,14 +347,15 @@ def attribution_by_hand(model, maps, weight, targets, size):
         column = weight[targets[n]].double().numpy()
         relevance[n, y, x] = last[n, :, y, x] @ column / (column @ column)
     for level in range(3, model.recipe.first - 1, -1):
-        composite = composite_by_hand(maps[level - 1 : 4], model.recipe.scaling)
+        lengths = (1 / model.get_buffer(f"scales{level}")).tolist()
+        composite = composite_by_hand(maps[level - 1 : 4], model.recipe.scaling, lengths)
         _, nearest = nearest_by_hand(composite, model.vectors_from(level).double().numpy())
         relevance = segment_means_by_hand(upsampled(relevance, nearest.shape[1:]), nearest)
-    return upsampled(relevance, size)
+    return in_pixels(torch.as_tensor(relevance), size).numpy()
 
 
 @pytest.mark.parametrize("first", [4, 3, 2, 1])
-@pytest.mark.parametrize("scaling", ["dimension", "none"])
+@pytest.mark.parametrize("scaling", SCALINGS)
 def test_the_attribution_is_what_the_equation_gives_depth_by_depth(backbone, train, images, first, scaling):
     model = fit(Blocks(first=first, scaling=scaling, prototypes_per_class=2, max_rows=800), backbone, train)
     few = images[::7]
@@ -279,7 +374,31 @@ def test_the_attribution_of_b4_is_the_projection_on_the_classifier_s_column_upsa
         found = b4.attribute(images)
     plain = (features * columns[:, :, None, None]).sum(1) / columns.square().sum(1)[:, None, None]
     assert found.shape == (len(images), *images.shape[2:])
-    np.testing.assert_allclose(found.numpy(), upsampled(plain, images.shape[2:]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.numpy(), in_pixels(plain, images.shape[2:]).numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [3, 2, 1])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_pixels_of_the_same_segment_share_one_score(backbone, train, images, first, scaling):
+    """[C]: "pixels within the same segment share an identical attribution score"."""
+    model = fit(Blocks(first=first, scaling=scaling, prototypes_per_class=2, max_rows=800), backbone, train)
+    with torch.no_grad():
+        segments, scores = in_pixels(model.explanation_map(images), images.shape[2:]), model.attribute(images)
+    assert max(len(of.unique()) for of in segments) > 1
+    for mine, of in zip(scores, segments, strict=True):
+        for prototype in of.unique():
+            assert len(mine[of == prototype].unique()) == 1
+
+
+def test_the_relevance_of_a_prototype_is_its_segment(b234, images):
+    with torch.no_grad():
+        segments = in_pixels(b234.explanation_map(images), images.shape[2:])
+        found = b234.attribute_prototypes(images, segments[:, 5, 5])
+    assert torch.equal(found, (segments == segments[:, 5:6, 5:6]).float())
+
+
+def test_blocks_show_their_own_attribution(b4):
+    assert b4.explains_by == "class"
 
 
 def test_the_attribution_explains_the_black_box_s_class_by_default(b234, backbone, images):
@@ -318,10 +437,10 @@ def test_a_composite_that_ends_before_the_last_block_leaves_deeper_blocks_out(ba
     columns = backbone.classifier.weight[targets].double()
     relevance = torch.einsum("bdhw,bd->bhw", maps[3].double(), columns / columns.square().sum(1, keepdim=True)).numpy()
     for level in (3, 2):
-        composite = composite_by_hand(maps[level - 1 : 3], "dimension")
+        composite = composite_by_hand(maps[level - 1 : 3], "none")
         _, nearest = nearest_by_hand(composite, model.vectors_from(level).double().numpy())
         relevance = segment_means_by_hand(upsampled(relevance, nearest.shape[1:]), nearest)
-    expected = upsampled(relevance, few.shape[2:])
+    expected = in_pixels(torch.as_tensor(relevance), few.shape[2:]).numpy()
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
@@ -346,8 +465,8 @@ def cells_of(backbone, train, recipe):
     """All cells of the composite of each class, images in order."""
     with torch.no_grad():
         maps = backbone.feature_maps(train.batch(torch.arange(len(train))).images)
-        composite = composite_activation(maps[recipe.first - 1 : recipe.last], scaling=recipe.scaling)
-    return [composite[train.labels == k].permute(0, 2, 3, 1).flatten(0, 2) for k in range(train.n_classes)]
+        cells = recipe.composite(maps, recipe.first)
+    return [cells[train.labels == k].permute(0, 2, 3, 1).flatten(0, 2) for k in range(train.n_classes)]
 
 
 def test_prototypes_are_means_of_the_cells_nearest_to_them(b4, backbone, train):
@@ -494,7 +613,7 @@ def test_blocks_in_the_wrong_order_are_refused(first, last):
 
 
 def test_an_unknown_scaling_is_refused_with_what_is_accepted():
-    with pytest.raises(FitImpossible, match="scaling is 'sqrt'; accepted are dimension, none"):
+    with pytest.raises(FitImpossible, match="scaling is 'sqrt'; accepted are none, dimension, rms"):
         Blocks(scaling="sqrt")
 
 
