@@ -25,7 +25,6 @@ from sembench.types import SHARED, Capability, Explanation, Prototypes
 from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_of_class, require_at_least
 
 _CHANNELS = 64
-_CELLS = 3
 
 
 def input_fidelity(reconstruction: Tensor, images: Tensor) -> Tensor:
@@ -85,6 +84,9 @@ class Decoder(nn.Module):
 class FLINTModel(SelfExplainableModel):
     """A network, its attributes Psi, and the linear classifier h that decides on them.
 
+    Psi: a 3x3 convolution to 64 channels on each of two taps, the first one strided down to the second one's
+    resolution; a third 3x3 convolution on both; average pooling; a linear layer. ReLU after each.
+
     Args:
         network: A backbone of the right architecture, whose parts become the model's.
         attributes: Number of attributes, ``J``.
@@ -100,12 +102,19 @@ class FLINTModel(SelfExplainableModel):
         self.pool = network.pool
         self.classifier = network.classifier
         *seen, _ = self._taps(torch.zeros(1, 3, image_size, image_size))
-        widths = [features.shape[1] for features in seen]
+        size = seen[-1].shape[-1]
         self.taps = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, _CHANNELS, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(_CELLS))
-            for width in widths
+            nn.Sequential(
+                nn.Conv2d(maps.shape[1], _CHANNELS, 3, stride=max(1, round(maps.shape[-1] / size)), padding=1),
+                nn.ReLU(),
+                nn.AdaptiveAvgPool2d(size),
+            )
+            for maps in seen
         )
-        self.attribute_layer = nn.Linear(len(widths) * _CHANNELS * _CELLS**2, attributes)
+        self.merge = nn.Sequential(
+            nn.Conv2d(len(seen) * _CHANNELS, recipe.latent, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
+        self.attribute_layer = nn.Linear(recipe.latent, attributes)
         self.activation = nn.ReLU()
         self.h = nn.Linear(attributes, network.n_classes)
         self.decoder = Decoder(attributes, image_size)
@@ -138,7 +147,8 @@ class FLINTModel(SelfExplainableModel):
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The embedding ``z (B, D)``, input of Psi's last layer, and the last feature map. One forward pass."""
         *seen, last = self._taps(images)
-        return torch.cat([tap(x) for tap, x in zip(self.taps, seen, strict=True)], 1).flatten(1), last
+        maps = torch.cat([tap(x) for tap, x in zip(self.taps, seen, strict=True)], 1)
+        return self.merge(maps).flatten(1), last
 
     def embed(self, images: Tensor) -> Tensor:
         return self.look(images)[0]
@@ -184,6 +194,7 @@ class FLINT(TrainedExplainer):
 
     Attributes:
         prototypes_per_class: One number, or one per class; attributes in all are their sum.
+        latent: Dimensions of the embedding, which the attributes are a linear layer and ReLU of.
         epochs: Epochs of training.
         fidelity_from: First epoch, counted from 1, with output fidelity and conciseness.
         entropy_from: First epoch with the two entropies.
@@ -198,6 +209,11 @@ class FLINT(TrainedExplainer):
         diversity: Weight of `entropy_of_mean`, which is subtracted.
         shared: Let no attribute belong to a class.
         bias: Whether biases take a share of the relevance, see `sembench.relevance.propagation.propagate`.
+
+    Note:
+        In FLINT's own code the third convolution has 64 channels and is pooled to 3x3 cells, an embedding of 576
+        dimensions. The latent size of 512 is [K]'s (A.2); that it is reached by as many channels, pooled to one cell,
+        is [ours].
     """
 
     presets: ClassVar[Presets] = {
@@ -223,6 +239,7 @@ class FLINT(TrainedExplainer):
     }  # fmt: skip
 
     prototypes_per_class: PerClass = 5
+    latent: int = 512
     epochs: int = 6
     fidelity_from: int = 2
     entropy_from: int = 3
@@ -240,7 +257,7 @@ class FLINT(TrainedExplainer):
 
     def __post_init__(self) -> None:
         self.require_choices(bias=("share", "zero"))
-        require_at_least(self, epochs=0, batch_size=2, fidelity_from=1, entropy_from=1)
+        require_at_least(self, epochs=0, batch_size=2, fidelity_from=1, entropy_from=1, latent=1)
 
     def train(self, backbone: Backbone, train: Split, session: Session) -> FLINTModel:
         count = sum(prototypes_of_class(self.prototypes_per_class, train.n_classes))

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from sembench.backbones.backbone import Backbone, built
 from sembench.backbones.resnet import resnet18
@@ -113,7 +114,8 @@ def test_the_interpreter_learns_once_output_fidelity_is_on(epochs, h_moves, back
     start = FLINT(epochs=0).resume(backbone, data.train, Session(0)).fitted_state()
     end = recipe.resume(backbone, data.train, Session(0)).fitted_state()
     assert torch.equal(start["h.weight"], end["h.weight"]) != h_moves
-    for name in ("classifier.weight", "attribute_layer.weight", "decoder.start.weight", "taps.0.0.weight"):
+    for part in ("classifier", "attribute_layer", "decoder.start", "taps.0.0", "merge.0"):
+        name = f"{part}.weight"
         assert not torch.equal(start[name], end[name]), name
 
 
@@ -133,6 +135,36 @@ def test_similarities_are_the_attributes_and_h_decides(fitted, data):
     attributes = (z @ vectors.T + fitted.attribute_layer.bias).clamp(min=0)
     torch.testing.assert_close(explanation.similarities, attributes)
     torch.testing.assert_close(explanation.class_scores, attributes @ fitted.h.weight.T + fitted.h.bias)
+
+
+@pytest.mark.parametrize("size", [32, 33, 64])
+def test_psi_is_two_convolutions_a_third_on_both_a_pool_and_a_linear_layer(size):
+    """Written out for a ResNet18, whose last stage has two blocks, at sizes that it halves with and without rest."""
+    with isolated(0):
+        network = built(lambda: resnet18(10)).eval()
+        model = FLINTModel(network, 7, size, FLINT()).eval()
+    images = torch.randn(2, 3, size, size, generator=generator(0, "images"))
+    third = network.feature_maps(images)[2]
+    inner = network.blocks[3][0](third)
+    one, two = (tap[0] for tap in model.taps)
+    first = F.conv2d(third, one.weight, one.bias, stride=2, padding=1).relu()
+    second = F.conv2d(inner, two.weight, two.bias, padding=1).relu()
+    assert first.shape == second.shape == (2, 64, *inner.shape[2:])
+    both = torch.cat([first, second], 1)
+    merged = F.conv2d(both, model.merge[0].weight, model.merge[0].bias, padding=1).relu()
+    embeddings = merged.mean((2, 3))
+    assert embeddings.shape == (2, 512)
+    torch.testing.assert_close(model.embed(images), embeddings, rtol=1e-4, atol=1e-6)
+    attributes = (embeddings @ model.attribute_layer.weight.T + model.attribute_layer.bias).relu()
+    torch.testing.assert_close(model(images).similarities, attributes, rtol=1e-4, atol=1e-6)
+
+
+def test_taps_of_one_resolution_are_not_strided():
+    with isolated(0):
+        blocks = [nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 3, padding=1)]
+        model = FLINTModel(Backbone(blocks, nn.Linear(5, 3)), 6, 8, FLINT(latent=9)).eval()
+    assert [tap[0].stride for tap in model.taps] == [(1, 1), (1, 1)]
+    assert model.embed(torch.zeros(2, 3, 8, 8)).shape == (2, 9)
 
 
 def test_a_last_stage_of_two_blocks_is_tapped_before_its_last_one(data):
@@ -182,9 +214,12 @@ def test_the_paper_preset_is_table_10():
     recipe = FLINT.configured("stl10", preset="paper")
     assert (recipe.epochs, recipe.fidelity_from, recipe.entropy_from, recipe.batch_size) == (30, 3, 5, 128)
     assert FLINT.configured("svhn", preset="paper").epochs == 10
+    assert recipe.latent == 512
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": -1}, {"batch_size": 1}, {"entropy_from": 0}, {"bias": "none"}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": -1}, {"batch_size": 1}, {"entropy_from": 0}, {"latent": 0}, {"bias": "none"}]
+)
 def test_impossible_recipes_are_refused(wrong):
     with pytest.raises(FitImpossible):
         FLINT(**wrong)

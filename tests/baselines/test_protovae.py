@@ -15,7 +15,11 @@ from sembench.training.stages import Session
 from sembench_baselines.protovae import ProtoVAE, kl_to_prototypes, orthogonality
 
 SHORT = {"epochs": 2, "channels": (8, 16), "latent": 6, "prototypes_per_class": (1, 2, 3, 1, 2, 3, 1, 2, 3, 4)}
-RECIPES = {"conv": ProtoVAE(**SHORT), "backbone": ProtoVAE(**SHORT, encoder="backbone")}
+RECIPES = {
+    "conv": ProtoVAE(**SHORT),
+    "strided": ProtoVAE(**SHORT, halving="stride"),
+    "backbone": ProtoVAE(**SHORT, encoder="backbone"),
+}
 
 
 def draw(name, *shape):
@@ -52,8 +56,17 @@ def test_kl_is_that_of_the_formula_and_of_torchs_distributions():
             assert float(one) == pytest.approx(divergence)
             weighted += float(similarities[i, j]) * divergence
             weights += float(similarities[i, j])
-        total += weighted / weights
+        total += weighted / weights / int(OWN[i].sum())
     assert float(kl_to_prototypes(mean, log_variance, vectors, similarities, OWN)) == pytest.approx(total / 5)
+
+
+def test_kl_is_a_mean_over_the_prototypes_of_the_class():
+    """Prototypes at distance 2 in the one dimension, unit variance: each divergence is 2, whatever the similarities."""
+    mean, log_variance, vectors = torch.zeros(1, 1), torch.zeros(1, 1), torch.tensor([[2.0], [-2.0], [2.0], [9.0]])
+    similarities = torch.tensor([[0.1, 3.0, 1.0, 5.0]])
+    for count in (1, 2, 3):
+        own = torch.arange(4)[None] < count
+        assert float(kl_to_prototypes(mean, log_variance, vectors, similarities, own)) == pytest.approx(2 / count)
 
 
 def test_orthogonality_is_the_frobenius_norm_of_the_centred_gram_matrix_less_the_identity():
@@ -144,9 +157,9 @@ def test_prototypes_can_be_decoded_into_images(name, fitted, data):
 
 
 @pytest.mark.parametrize("explained", ["score", "nearest", "mean"])
-@pytest.mark.parametrize("encoder", ["conv", "backbone"])
-def test_relevance_is_conserved_by_the_head_and_down_to_the_pixels(encoder, explained, backbone, data):
-    recipe = ProtoVAE(**SHORT, encoder=encoder, explained=explained, bias="zero")
+@pytest.mark.parametrize("name", RECIPES)
+def test_relevance_is_conserved_by_the_head_and_down_to_the_pixels(name, explained, backbone, data):
+    recipe = dataclasses.replace(RECIPES[name], explained=explained, bias="zero")
     model = recipe.resume(backbone, data.train, Session(0))
     images = data.test.batch(torch.arange(6)).images
     with torch.no_grad():
@@ -175,10 +188,21 @@ def test_the_paper_preset_is_table_10():
     recipe = ProtoVAE.configured("celeba", preset="paper")
     assert (recipe.epochs, recipe.kl, recipe.encoder) == (20, 100.0, "backbone")
     assert ProtoVAE.configured("cifar10", preset="paper").epochs == 60
+    halvings = {name: ProtoVAE.configured(name, preset="paper").halving for name in ProtoVAE.presets["paper"]}
+    assert [name for name, halving in halvings.items() if halving == "stride"] == ["svhn"]
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"encoder": "mlp"}, {"channels": ()}, {"latent": 0}, {"epsilon": 0.0}, {"epochs": -1}, {"batch_size": 1}]
+    "wrong",
+    [
+        {"encoder": "mlp"},
+        {"halving": "max"},
+        {"channels": ()},
+        {"latent": 0},
+        {"epsilon": 0.0},
+        {"epochs": -1},
+        {"batch_size": 1},
+    ],
 )
 def test_impossible_recipes_are_refused(wrong):
     with pytest.raises(FitImpossible):
