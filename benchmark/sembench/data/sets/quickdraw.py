@@ -55,6 +55,10 @@ def quickdraw(
     Raises:
         SuiteInvalid: If a class is named twice, or the numbers make no split.
 
+    Note:
+        [K] A.1 has the same classes and numbers, but the drawings that FLINT's authors picked, not the first ones
+        [ours]: numbers of the two are not those of one data set.
+
     References:
         D. Ha, D. Eck: A neural representation of sketch drawings, 2018. Classes: J. Parekh et al.: A framework to
         learn with interpretation (FLINT), 2021.
