@@ -176,7 +176,7 @@ class KMEx(Explainer):
     Note:
         [K] section 4.3.2 propagates the class's probability by LRP and names no rule for the step from the nearest
         prototype to the embedding: ``"neon"``, LRP for k-means, is [ours]. Where the last feature map has more than one
-        cell this choice decides LRP-KL.
+        cell this choice decides LRP-KL. ``"neon"`` and ``"contrast"`` compare distances whatever the similarity [ours].
     """
 
     model: ClassVar[type[KMExModel]] = KMExModel

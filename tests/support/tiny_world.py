@@ -70,7 +70,12 @@ def make_backbone(seed=0):
 
 
 class TinyModel(SelfExplainableModel):
-    """Nearest of two prototypes per class, explained by gradient times input: one pass per call, whatever is asked."""
+    """Nearest of two prototypes per class, explained by gradient times input: one pass per call, whatever is asked.
+
+    Its rules raise the sizes of the class map's relevance to powers, so that each gives another map.
+    """
+
+    rules = ("neon", "contrast", "gxi", "prp")
 
     def __init__(self, backbone, data):
         super().__init__()
@@ -97,11 +102,22 @@ class TinyModel(SelfExplainableModel):
         return self.similarity(self.vectors.double(), self.vectors.double())
 
     def attribute(self, images, targets=None):
+        def score(explanation):
+            chosen = explanation.predictions if targets is None else targets
+            return self.class_probabilities(explanation).gather(1, chosen[:, None])
+
+        return self._gradient_times_input(images, score)
+
+    def attribute_by(self, rule, images):
+        return self.attribute(images).abs() ** (1 + self.rules.index(rule))
+
+    def attribute_prototypes(self, images, prototypes):
+        return self._gradient_times_input(images, lambda said: said.similarities.gather(1, prototypes[:, None]))
+
+    def _gradient_times_input(self, images, score):
         with torch.enable_grad():
             inputs = images.detach().clone().requires_grad_()
-            probabilities = self.probabilities(inputs)
-            chosen = probabilities.argmax(1) if targets is None else targets
-            (gradient,) = torch.autograd.grad(probabilities.gather(1, chosen[:, None]).sum(), inputs)
+            (gradient,) = torch.autograd.grad(score(self(inputs)).sum(), inputs)
         return (gradient * images).sum(1)
 
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from sembench.backbones.backbone import every_pass_made
 from sembench.cost import PassCounter
 from sembench.errors import ContractBroken
-from sembench.evaluation.maps import Maps, class_maps, prototype_maps
+from sembench.evaluation.maps import Maps, class_maps, own_prototypes, prototype_maps, shows_class_maps
 from sembench.evaluation.perturbation import mask, relevance_order_curve
 from sembench.evaluation.reference import Reference
 from sembench.explainers.explainer import SelfExplainableModel
 from sembench.seeding import generator
-from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape, of_class
+from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape
 
 
 class Evaluation:
@@ -120,11 +120,17 @@ class Evaluation:
 
     @cached_property
     def prototype_maps(self) -> Maps:
-        """The maps by which the model shows its decisions, ``(n, H, W)``, on the CPU. One pass and one attribution.
+        """The maps by which the model shows its decisions, ``(n, H, W)``, on the CPU.
+
+        One forward pass and one attribution an image, beyond the pass of `decisions`; nothing where these are the class
+        maps.
 
         Raises:
-            ContractBroken: If they have a wrong shape or are not finite.
+            ContractBroken: If they, or the explanations that they are chosen by, have a wrong shape or are not finite.
         """
+        if shows_class_maps(self.model):
+            return self.class_maps
+        _ = self.decisions  # checks the explanations
         return self._maps(lambda images: prototype_maps(self.model, images))
 
     def maps_by(self, rule: str) -> Tensor:
@@ -135,11 +141,14 @@ class Evaluation:
         device = self.reference.backbone.device
         found = [attribute(chunk.to(device)) for chunk in self.sample.images.split(self.settings.batch_size)]
         maps = torch.cat([part.relevance.detach().cpu() for part in found])
-        check_shape("relevance", maps, (len(self.sample), *self.sample.images.shape[2:]), self.name)
-        check_finite("relevance", maps, self.name)
-        return Maps(maps, found[0].note)
+        self._check_maps(maps, len(self.sample))
+        return Maps(maps, found[0].stand_in)
 
-    @cached_property
+    def _check_maps(self, maps: Tensor, count: int) -> None:
+        check_shape("relevance", maps, (count, *self.sample.images.shape[2:]), self.name)
+        check_finite("relevance", maps, self.name)
+
+    @property
     def headless_maps(self) -> Tensor:
         """The network's maps without any head under the model's setting of biases, ``(n, H, W)``."""
         with self.counter.paused():
@@ -175,9 +184,12 @@ class Evaluation:
 
     @cached_property
     def class_map_curve(self) -> Tensor:
-        """Curves of the decided class in the order of the class maps, ``(n, steps + 1)``."""
+        """Curves of the decided class in the order of the class maps, ``(n, steps + 1)``.
+
+        Costs one curve; nothing for a model that has one map for both purposes.
+        """
         maps = self.class_maps.relevance
-        if torch.equal(maps, self.prototype_maps.relevance):
+        if shows_class_maps(self.model) or self.class_maps.stand_in or self.prototype_maps.stand_in:
             return self.relevance_order_curves[0]
         with every_pass_made(self.reference.backbone):
             return self._curve(maps, torch.arange(len(self.sample)))
@@ -186,13 +198,13 @@ class Evaluation:
     def all_prototypes_curve(self) -> Tensor:
         """Mean over the decided class's prototypes of the curves in the order of their maps, ``(n, steps + 1)``.
 
-        A model that shows class maps has one curve. Costs as many attributions and curves as a class has prototypes.
+        A model that shows class maps has one curve. A class without prototypes takes all of them, as `most_similar`
+        does. Costs as many attributions and curves as a class has prototypes, one batch in memory at a time.
         """
-        if self.prototype_maps.note or self.model.explains_by == "class" or len(self.model.prototypes) == 0:
+        if self.prototype_maps.stand_in or shows_class_maps(self.model):
             return self.relevance_order_curves[0]
         classes = self.model.prototypes.classes.cpu()
-        own = of_class(self.decisions[0], classes)
-        rows, prototypes = (own | ~own.any(1, keepdim=True)).nonzero(as_tuple=True)
+        rows, prototypes = own_prototypes(self.decisions[0], classes).nonzero(as_tuple=True)
         total = torch.zeros_like(self.relevance_order_curves[0])
         for row, prototype in zip(*(x.split(self.settings.batch_size) for x in (rows, prototypes)), strict=True):
             with every_pass_made(self.reference.backbone):
@@ -203,7 +215,7 @@ class Evaluation:
         """Maps of some images of the sample, by position, for a prototype each."""
         device = self.reference.backbone.device
         maps = self.model.attribute_prototypes(self.sample.images[rows].to(device), prototypes.to(device))
-        check_finite("relevance of prototypes", maps, self.name)
+        self._check_maps(maps, len(rows))
         return maps.detach().cpu()
 
     @cached_property

@@ -21,10 +21,22 @@ NO_PROTOTYPE_MAP = "the model has no relevance of prototypes: that of the decide
 
 
 class Maps(NamedTuple):
-    """Relevance maps ``(B, H, W)``, and which map stands in; an empty note where none does."""
+    """Relevance maps ``(B, H, W)``, and which map stands in; empty where none does."""
 
     relevance: Tensor
-    note: str
+    stand_in: str
+
+    @property
+    def note(self) -> str:
+        """What a reader of scores must know: which map stands in, and how many maps say nothing."""
+        blank = int((self.relevance == 0).flatten(1).all(1).sum())
+        said = f"{blank} of {len(self.relevance)} maps are 0 everywhere" if blank else ""
+        return "; ".join(part for part in (self.stand_in, said) if part)
+
+
+def shows_class_maps(model: SelfExplainableModel) -> bool:
+    """Whether a model shows its decisions by class maps: it has no prototypes, or an attribution of its own."""
+    return model.explains_by == "class" or len(model.prototypes) == 0
 
 
 def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
@@ -46,6 +58,8 @@ def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
     try:
         return Maps(model.attribute(images), "")
     except NotOffered:
+        if len(model.prototypes) == 0:
+            raise
         return Maps(_of_most_similar(model, images), NO_CLASS_MAP)
 
 
@@ -59,7 +73,7 @@ def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
         images: Normalised images ``(B, 3, H, W)``.
 
     Returns:
-        Maps ``(B, H, W)``. Costs one forward pass and one attribution.
+        Maps ``(B, H, W)``. Costs one forward pass and one attribution; a class map costs no forward pass.
 
     Raises:
         NotOffered: If the model has neither map.
@@ -67,7 +81,7 @@ def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
     References:
         [K] section 4.2.2.
     """
-    if model.explains_by == "class" or len(model.prototypes) == 0:
+    if shows_class_maps(model):
         return class_maps(model, images)
     try:
         return Maps(_of_most_similar(model, images), "")
@@ -75,14 +89,22 @@ def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
         return Maps(model.attribute(images), NO_PROTOTYPE_MAP)
 
 
+def own_prototypes(classes: Tensor, prototype_classes: Tensor) -> Tensor:
+    """Which prototypes are of the class of each image, ``(B, P)``, bool; a shared one is of every class.
+
+    A class without prototypes, as an attribute network's may be, has all of them [ours].
+    """
+    own = of_class(classes, prototype_classes)
+    return own | ~own.any(1, keepdim=True)
+
+
 def most_similar(similarities: Tensor, prototypes: Prototypes, classes: Tensor) -> Tensor:
-    """Index of the prototype most similar to each image among those of its class, the first of equals.
+    """Index of the prototype most similar to each image among its class's `own_prototypes`, the first of equals.
 
     Args:
         similarities: ``(B, P)``.
         prototypes: The model's prototypes.
-        classes: Class of each image ``(B,)``. One without prototypes, as an attribute network's may be, takes the most
-            similar of all [ours].
+        classes: Class of each image ``(B,)``.
 
     Returns:
         ``(B,)``, int64.
@@ -92,9 +114,7 @@ def most_similar(similarities: Tensor, prototypes: Prototypes, classes: Tensor) 
         >>> most_similar(torch.tensor([[3.0, 2.0], [3.0, 2.0]]), two, torch.tensor([0, 1])).tolist()
         [0, 1]
     """
-    own = of_class(classes, prototypes.classes)
-    own = own | ~own.any(1, keepdim=True)
-    return similarities.masked_fill(~own, -torch.inf).argmax(1)
+    return similarities.masked_fill(~own_prototypes(classes, prototypes.classes), -torch.inf).argmax(1)
 
 
 def _of_most_similar(model: SelfExplainableModel, images: Tensor) -> Tensor:

@@ -87,8 +87,7 @@ _RULES = ("neon", "contrast", "gxi", "prp")
 class _Divergence(Meter):
     def scores(self) -> Scores:
         evaluation = self.evaluation
-        relevance, note = evaluation.class_maps
-        reference = evaluation.reference_relevance
+        relevance, reference = evaluation.class_maps.relevance, evaluation.reference_relevance
         others = relevance[evaluation.other_images]
         chance = relevance_kl(others, reference) if len(others) > 1 else None  # a single image has no other
         levels = {"headless": relevance_kl(evaluation.headless_maps, reference)}
@@ -102,7 +101,7 @@ class _Divergence(Meter):
             for rule in (rule for rule in _RULES if rule in evaluation.model.rules):
                 variants[f"rule={rule}"] = relevance_kl(evaluation.maps_by(rule), reference)
             details = {"random map": relevance_kl(self._random_maps(), reference)}
-        return Scores(relevance_kl(relevance, reference), chance, levels, variants, details, note)
+        return Scores(relevance_kl(relevance, reference), chance, levels, variants, details, evaluation.class_maps.note)
 
 
 LRP_KL = Metric(
@@ -111,7 +110,8 @@ LRP_KL = Metric(
     reference="[K] section 4.3.2, Eqs. 2-3", unit="nats",
     chance_is="the model's map of another image against the black box's map of this one",
     variants=("reverse", "positive", "softmax", "rule=neon", "rule=contrast", "rule=gxi", "rule=prp"),
-    cost="one attribution per explained image; the black box's and the headless maps are computed once",
+    cost="one attribution per explained image, and another for each variant of the rule; the black box's maps and the "
+    "headless ones are computed once",
     note="Kullback-Leibler divergence of the model's class map from the black box's LRP map. Headless is that of the "
     "encoder's map, relevance on the embedding as it is: a score no smaller tells that the encoder is shared, not that "
     "the prototypes explain.",

@@ -67,7 +67,8 @@ RO_AUROC = Metric(
     meter=_Area, requires=_NEEDS, version=2, reference="[K] section 4.2.2, Fig. 3 and Table 4",
     chance_is="the same curve with pixels in random order under the same noise",
     variants=("most probable class", "all prototypes", "class map"),
-    cost="steps + 1 forward passes of the explained images, twice (once in random order), and one attribution",
+    cost="steps + 1 forward passes of the explained images, twice (once in random order); two more and one attribution "
+    "for their maps; for the variant of all prototypes, attributions and curves as many as a class has prototypes",
     note="Area under the curve of the decided class's probability while pixels give way to noise, the least "
     "relevant to its most similar prototype first. Its height depends on how probabilities come about: read it beside "
     "its chance level.",

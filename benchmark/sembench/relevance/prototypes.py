@@ -97,10 +97,14 @@ def contrast(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Ten
         rivals: Which of them are rivals, ``(B, P)``, boolean, at least one a row.
 
     Returns:
-        Shares ``(B, D)``, signed, summing to 1 per row; even where no channel contributes.
+        Shares ``(B, D)``, signed, summing to 1 per row; large where positive and negative parts nearly cancel, even
+        where no channel contributes.
 
     Note:
         The rule is [ours]: the epsilon rule of [LRP] on the difference that decides between two nearest prototypes.
+
+    References:
+        [LRP]; rivals as for `neon`.
 
     Examples:
         >>> z, p, rival = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 0.5]])
@@ -134,7 +138,7 @@ def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
         [[0.0, 0.5, 0.5]]
     """
     kept = torch.where(embeddings == 0, 0, shares.double())
-    return (kept / _stabilised(kept)).to(shares.dtype)
+    return epsilon_shares(kept).to(shares.dtype)
 
 
 def epsilon_shares(parts: Tensor) -> Tensor:
@@ -146,7 +150,7 @@ def epsilon_shares(parts: Tensor) -> Tensor:
         parts: Summands ``(B, K)``.
 
     Returns:
-        ``(B, K)``, of the parts' signs where the sum is positive, summing to 1 per row.
+        ``(B, K)``, of the parts' signs where the sum is positive, summing to 1 per row; 0 where every part is 0.
 
     Examples:
         >>> epsilon_shares(torch.tensor([[1.0, 3.0]])).tolist()
@@ -155,7 +159,8 @@ def epsilon_shares(parts: Tensor) -> Tensor:
     References:
         [LRP].
     """
-    return parts / _stabilised(parts)
+    exact = parts.double()
+    return (exact / _stabilised(exact)).to(parts.dtype)
 
 
 def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: Explained) -> Tensor:
@@ -163,7 +168,8 @@ def class_shares(weights: Tensor, similarities: Tensor, own: Tensor, explained: 
 
         share_j = w_j s_j / sum_k w_k s_k
 
-    This is the rule of `epsilon_shares`, the sum over the class's own prototypes.
+    This is the rule of `epsilon_shares`, with the sum over the class's own prototypes [ours]: what counts against a
+    class is not shown as its explanation.
 
     Args:
         weights: The layer's weights from each prototype to the image's target class, ``(B, P)``.
@@ -240,7 +246,7 @@ def onto_cells(features: Tensor, maps: Tensor, weights: Tensor, shares: Callable
 
 
 def _stabilised(parts: Tensor) -> Tensor:
-    """Row sums ``(B, 1)``, kept away from 0 relative to the size of their parts."""
+    """Row sums ``(B, 1)`` of float64, kept away from 0 relative to the size of their parts."""
     total = parts.sum(1, keepdim=True)
     floor = 1e-12 * parts.abs().sum(1, keepdim=True).clamp(min=1e-300)
     return torch.where(total.abs() < floor, floor, total)
