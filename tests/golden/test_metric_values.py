@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import scripted as script
+from sembench.evaluation.maps import Maps
 from sembench.evaluation.perturbation import relevance_order_curve
 from sembench.metrics.diversity import diversity
 from sembench.plugins.registry import METRICS
@@ -37,34 +38,43 @@ LABELS, CLASSES = integers(14, 3), torch.tensor([0, 1, 2, 2, 1, 0, 0])
 
 
 def curves():
-    """In relevance order and in another one, of the predicted class and of others; 25 pixels in 8 steps: a half."""
+    """In relevance order and at random, of the most probable and of other classes; in two more relevance orders.
+
+    25 pixels in 8 steps: a half.
+    """
     images, noise = numbers(3, 2, 5, 5), numbers(3, 2, 5, 5, salt=2)
     weights = numbers(50, 4, salt=3)
 
     def predict(batch):
         return (batch.flatten(1) @ weights).softmax(1)
 
-    orders = numbers(3, 5, 5, salt=4), numbers(3, 5, 5, salt=5)
-    return [
-        tuple(relevance_order_curve(predict, images, order, noise, steps=8, targets=targets) for order in orders)
-        for targets in (None, integers(3, 4, salt=6))
-    ]
+    def curve(salt, targets):
+        return relevance_order_curve(predict, images, numbers(3, 5, 5, salt=salt), noise, steps=8, targets=targets)
+
+    others = integers(3, 4, salt=6)
+    probable, decided = (tuple(curve(salt, targets) for salt in (4, 5)) for targets in (None, others))
+    return probable, decided, curve(7, others), curve(8, others)
 
 
 def evaluation(seed):
     """One evaluation of which everything is given that a metric may ask for; five attributes, the last one all have."""
-    ordered, decided = curves()
+    probable, decided, averaged, by_class = curves()
     return script.scripted_evaluation(
         script.Scripted(CLASSES, numbers(7, 5), similarities=4 * numbers(7, 7)),
         seed=seed,
         attributes=torch.cat([numbers(14, 4, salt=6) > 0.2, torch.ones(14, 1, dtype=torch.bool)], 1),
         reference_correct=integers(14, 2, salt=3).double(),
-        relevance=numbers(3, 5, 4),
+        class_maps=Maps(numbers(3, 5, 4), ""),
+        prototype_maps=Maps(numbers(3, 5, 5, salt=4), "stands in"),
+        headless_maps=numbers(3, 5, 4, salt=2),
+        maps_by=lambda self, rule: numbers(3, 5, 4, salt=3 + self.model.rules.index(rule)),
         reference_relevance=numbers(3, 5, 4, salt=1),
         other_images=torch.tensor([1, 2, 0]),
         sample=Batch(torch.zeros(3, 3, 5, 4), torch.zeros(3, dtype=torch.int64), torch.arange(3)),
-        relevance_order_curves=ordered,
-        decided_curves=decided,
+        relevance_order_curves=decided,
+        most_probable_curves=probable,
+        all_prototypes_curve=averaged,
+        class_map_curve=by_class,
         masked_probabilities=tuple(numbers(6, salt=salt).abs() for salt in (7, 8, 9)),
     )
 
@@ -81,6 +91,7 @@ def read(metric, seed):
     series = {"values": scores.values}
     if scores.chance is not None:
         series["chance"] = torch.as_tensor(scores.chance, dtype=torch.float64).reshape(-1)
+    series |= {f"level {key}": values for key, values in scores.levels.items()}
     series |= {f"variant {key}": values for key, values in scores.variants.items()}
     return series | {f"detail {key}": values for key, values in scores.details.items()}
 
@@ -160,8 +171,9 @@ if __name__ == "__main__":
 
     new = renewed(golden("metrics"), {name: measured(name) for name in NAMES})
     for name, facts in new.items():
-        passes = golden("metrics").get(name, {}).get("passes")
-        if passes is None:  # of a new metric: look whether it needs them all
+        known = golden("metrics").get(name, {})
+        passes = known.get("passes")
+        if known.get("version") != facts["version"]:  # look whether it needs them all
             work = workloads()[f"metric {name}"](Stage())
             counts = tally(work.run, work.network)
             passes = [counts.passes, counts.images]

@@ -55,7 +55,7 @@ class Looping(Meter):
     """LRP-KL one map at a time."""
 
     def scores(self):
-        pairs = zip(self.evaluation.relevance, self.evaluation.reference_relevance, strict=True)
+        pairs = zip(self.evaluation.class_maps.relevance, self.evaluation.reference_relevance, strict=True)
         return Scores(torch.cat([relevance_kl(a[None], b[None]) for a, b in pairs]))
 
 

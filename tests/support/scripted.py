@@ -16,6 +16,8 @@ from sembench.types import Batch, Explanation, Prototypes
 class Scripted(SelfExplainableModel):
     """A model without a network: prototypes, and their similarities to each other."""
 
+    rules = ("neon", "contrast", "gxi", "prp")
+
     def __init__(self, classes, vectors=None, similarities=None, points="image"):
         super().__init__()
         classes = torch.as_tensor(classes)

@@ -9,11 +9,13 @@ from dataclasses import replace
 import torch
 
 from sembench.backbones.backbone import Backbone, freeze
+from sembench.cost import PassCounter
 from sembench.data.dataset import make_dataset
 from sembench.evaluation.evaluation import Evaluation
 from sembench.evaluation.reference import Reference
 from sembench.explainers.explainer import SelfExplainableModel
 from sembench.metrics.scoring import run_passes
+from sembench.plugins.registry import METRICS
 from sembench.seeding import isolated
 from sembench.similarity import largest_per_class, similarity, sum_per_class
 from sembench.suites.suite import EvaluationSpec
@@ -149,3 +151,24 @@ def read_meters(evaluation, metrics):
     meters = {metric.name: metric.meter(evaluation) for metric in metrics}
     run_passes(evaluation, meters.values())
     return {name: meter.scores() for name, meter in meters.items()}
+
+
+def deciding(rule, kind=TinyModel):
+    """The kind of a model that decides by a rule, from the most probable classes."""
+
+    class Deciding(kind):
+        def forward(self, images):
+            said = super().forward(images)
+            return replace(said, decisions=rule(self.class_probabilities(said).argmax(1)))
+
+    return Deciding
+
+
+def count_passes(evaluation, names):
+    """Calls and images of the network while these metrics are read, the black box's share aside."""
+    assert evaluation.reference_relevance is not None
+    assert evaluation.headless_maps is not None
+    assert evaluation.reference_correct is not None
+    with PassCounter(evaluation.model) as counter:
+        read_meters(evaluation, [METRICS.get(name) for name in names])
+    return counter.passes, counter.images

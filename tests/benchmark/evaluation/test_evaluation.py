@@ -1,6 +1,5 @@
 """One pass a split, the same noise for everyone, and errors that name who broke a promise."""
 
-import dataclasses
 import math
 
 import pytest
@@ -12,7 +11,6 @@ from sembench.cost import PassCounter
 from sembench.data.dataset import Normalisation, Split
 from sembench.errors import ContractBroken
 from sembench.evaluation.evaluation import Evaluation
-from sembench.evaluation.perturbation import area_under_curve, relevance_order_curve
 from sembench.evaluation.reference import Reference, explained_sample
 from sembench.metrics.scoring import run_passes
 from sembench.plugins.registry import METRICS
@@ -182,21 +180,13 @@ def ceil(count, size):
     return math.ceil(count / size)
 
 
-def count_passes(evaluation, names, world):
-    """Calls and images of the network while these metrics are read, the black box's share aside."""
-    assert evaluation.reference_relevance is not None
-    assert evaluation.reference_correct is not None
-    with PassCounter(evaluation.model) as counter:
-        world.read_meters(evaluation, metrics(*names))
-    return counter.passes, counter.images
-
-
 @pytest.mark.parametrize("size", [1, 5, 100])
-def test_all_metrics_together_cost_a_pass_a_split_an_attribution_two_curves_and_three_for_masks(world, size):
-    passes, images = count_passes(world.make_evaluation(batch_size=size), METRIC_NAMES, world)
-    points = 2 * (4 + 1) + 3
-    assert images == 24 + 17 + 9 + points * 9
-    assert passes == ceil(24, size) + ceil(17, size) + ceil(9, size) + points * ceil(9, size)
+def test_all_metrics_together_cost_a_pass_a_split_and_what_the_explained_images_take(world, size):
+    """Both maps, of which one is chosen by a pass; a pass for decisions, two curves, two for masks."""
+    passes, images = world.count_passes(world.make_evaluation(batch_size=size), METRIC_NAMES)
+    each = 1 + 2 + 1 + 2 * (4 + 1) + 2
+    assert images == 24 + 17 + each * 9
+    assert passes == ceil(24, size) + ceil(17, size) + each * ceil(9, size)
 
 
 @pytest.mark.parametrize(
@@ -206,51 +196,16 @@ def test_all_metrics_together_cost_a_pass_a_split_an_attribution_two_curves_and_
         (["accuracy", "accuracy_gap"], 17),
         (["accuracy_train", "ghosting", "alignment_class", "alignment_out"], 24),
         (["lrp_kl"], 9),
-        (["ro_auroc"], 9 + 2 * 5 * 9),
-        (["ro_auroc", "ro_auroc_gain", "lrp_kl"], 9 + 2 * 5 * 9),
+        (["ro_auroc"], (1 + 2 + 2 * 5) * 9),
+        (["ro_auroc_gain"], (1 + 2 + 2 * 5) * 9),
+        (["ro_auroc", "ro_auroc_gain", "lrp_kl"], (1 + 2 + 2 * 5 + 1) * 9),
         (["average_drop", "average_increase"], 9 + 3 * 9),
         (["diversity"], 0),
         ([], 0),
     ],
 )
 def test_metrics_cost_what_they_share_and_nothing_else(world, names, expected):
-    assert count_passes(world.make_evaluation(), names, world)[1] == expected
-
-
-def deciding(world, rule):
-    """The kind of `TinyModel` that decides by a rule, from an explanation and the most probable classes."""
-
-    class Deciding(world.TinyModel):
-        def forward(self, images):
-            said = super().forward(images)
-            return dataclasses.replace(said, decisions=rule(self.class_probabilities(said).argmax(1)))
-
-    return Deciding
-
-
-def test_variants_cost_one_pass_of_the_explained_images_where_decisions_follow_probabilities(world):
-    kind = deciding(world, lambda probable: probable)
-    names = [name for name in METRIC_NAMES if not name.startswith("average")]  # they ask for decisions anyway
-    plain, rich = (count_passes(world.make_evaluation(kind, variants=v), names, world) for v in (False, True))
-    assert rich == (plain[0] + 2, plain[1] + 9)  # nine images in batches of five
-
-
-def test_the_decided_class_is_followed_where_it_is_not_the_most_probable_one(world):
-    evaluation = world.make_evaluation(deciding(world, torch.zeros_like), variants=True, batch_size=4)
-    images, noise = evaluation.sample.images, evaluation.reference.noise
-    others = evaluation.predict(images).argmax(1) != 0
-    assert 0 < int(others.sum()) < len(others)
-    orders = evaluation.relevance, evaluation.reference.random_order
-    for order, plain, decided in zip(orders, evaluation.relevance_order_curves, evaluation.decided_curves, strict=True):
-        zeros = torch.zeros(len(images), dtype=torch.int64)
-        expected = relevance_order_curve(evaluation.predict, images, order, noise, steps=4, targets=zeros)
-        torch.testing.assert_close(decided, expected)
-        assert torch.equal(decided[~others], plain[~others])
-        assert bool((decided[others] != plain[others]).any(1).all())
-    ordered, random = (area_under_curve(curve) for curve in evaluation.decided_curves)
-    scores, gain = (METRICS.get(name).meter(evaluation).scores() for name in ("ro_auroc", "ro_auroc_gain"))
-    assert torch.equal(scores.variants["decided class"], ordered)
-    assert torch.equal(gain.variants["decided class"], ordered - random)
+    assert world.count_passes(world.make_evaluation(), names)[1] == expected
 
 
 def test_what_the_black_box_costs_is_not_the_entrys(world):
@@ -294,7 +249,9 @@ def test_passes_are_run_without_gradients(world):
         parameter.requires_grad_(True)
     assert not evaluation.explain(evaluation.sample).class_scores.requires_grad
     assert not evaluation.predict(evaluation.sample.images).requires_grad
-    assert not evaluation.relevance.requires_grad
+    assert not evaluation.class_maps.relevance.requires_grad
+    assert not evaluation.prototype_maps.relevance.requires_grad
+    assert not evaluation.headless_maps.requires_grad
     assert not any(curve.requires_grad for curve in evaluation.relevance_order_curves)
 
 
@@ -302,8 +259,8 @@ def test_only_images_that_other_entries_ask_for_too_are_remembered(world):
     """Noised images in random order are everybody's; those in an entry's own order would fill the memory."""
 
     class Flipped(world.TinyModel):
-        def attribute(self, images, targets=None):
-            return super().attribute(images, targets).flip(2)
+        def attribute_prototypes(self, images, prototypes):
+            return super().attribute_prototypes(images, prototypes).flip(2)
 
     backbone = world.make_backbone()
     backbone.feature_cache = FeatureCache(10**9)
@@ -392,15 +349,33 @@ def test_probabilities_that_break_their_promise_are_named(world, change):
         evaluation.predict(evaluation.sample.images)
 
 
-@pytest.mark.parametrize("name", ["lrp_kl", "ro_auroc"])
+@pytest.mark.parametrize(
+    ("name", "part"), [("lrp_kl", "attribute"), ("lrp_kl", "attribute_by"), ("ro_auroc", "attribute_prototypes")]
+)
 @pytest.mark.parametrize("change", [with_nan, a_row_less, a_channel_more, a_pixel_less])
-def test_relevance_that_breaks_its_promise_is_named(world, name, change):
-    class Broken(world.TinyModel):
-        def attribute(self, images, targets=None):
-            return change(super().attribute(images, targets))
-
+def test_relevance_that_breaks_its_promise_is_named(world, name, part, change):
+    whole = getattr(world.TinyModel, part)
+    broken = type("Broken", (world.TinyModel,), {part: lambda self, *given: change(whole(self, *given))})
+    evaluation = world.make_evaluation(broken, name="the-culprit", variants=True)
     with pytest.raises(ContractBroken, match=r"the-culprit.*relevance"):
-        world.read_meters(world.make_evaluation(Broken, name="the-culprit"), metrics(name))
+        world.read_meters(evaluation, metrics(name))
+
+
+@pytest.mark.parametrize("change", [with_nan, a_row_less, a_channel_more, a_pixel_less])
+def test_a_map_of_any_prototype_that_breaks_its_promise_is_named(world, change):
+    evaluation = world.make_evaluation(name="the-culprit")
+    assert evaluation.prototype_maps.stand_in == ""
+    whole = evaluation.model.attribute_prototypes
+    evaluation.model.attribute_prototypes = lambda *given: change(whole(*given))
+    with pytest.raises(ContractBroken, match=r"the-culprit.*relevance"):
+        _ = evaluation.all_prototypes_curve
+
+
+@pytest.mark.parametrize("change", [with_nan, a_column_more, a_row_less])
+def test_similarities_that_a_map_is_chosen_by_are_checked_first(world, change):
+    evaluation = world.make_evaluation(breaking(world, "similarities", change), name="the-culprit")
+    with pytest.raises(ContractBroken, match=r"the-culprit.*similarities"):
+        world.read_meters(evaluation, metrics("ro_auroc"))
 
 
 @pytest.mark.parametrize("change", [with_nan, a_column_more, a_row_less, a_prototype_less])

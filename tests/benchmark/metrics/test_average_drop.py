@@ -71,8 +71,8 @@ def test_the_map_of_another_image_is_the_level_of_chance(world):
     clean, masked, other = (
         evaluation.predict(seen).gather(1, decided)[:, 0]
         for seen in (
-            images, mask(images, evaluation.relevance, black),
-            mask(images, evaluation.relevance[evaluation.other_images], black),
+            images, mask(images, evaluation.class_maps.relevance, black),
+            mask(images, evaluation.class_maps.relevance[evaluation.other_images], black),
         )
     )  # fmt: skip
     torch.testing.assert_close(found["average_drop"].values, average_drop(clean, masked))

@@ -3,7 +3,9 @@ import math
 import pytest
 import torch
 
+from sembench.evaluation.maps import NO_CLASS_MAP, Maps
 from sembench.metrics.lrp_kl import LRP_KL, relevance_kl
+from sembench.relevance.propagation import headless_relevance
 
 NORMALISATIONS = ["abs", "positive", "softmax"]
 
@@ -149,14 +151,49 @@ def test_relevance_that_is_not_finite_is_refused(position, value):
 def test_the_meter_compares_with_the_black_box_and_knows_its_chance_level(world):
     evaluation = world.make_evaluation()
     scores = world.read_meters(evaluation, [LRP_KL])["lrp_kl"]
-    maps, reference = evaluation.relevance, evaluation.reference_relevance
+    maps, reference = evaluation.class_maps.relevance, evaluation.reference_relevance
     torch.testing.assert_close(scores.values, relevance_kl(maps, reference))
     torch.testing.assert_close(scores.chance, relevance_kl(maps[evaluation.other_images], reference))
+    headless = headless_relevance(evaluation.reference.backbone, evaluation.sample.images)
+    assert scores.levels.keys() == {"headless"}
+    torch.testing.assert_close(scores.levels["headless"], relevance_kl(headless, reference), rtol=1e-3, atol=1e-6)
+    assert scores.note == ""
 
 
 def test_a_model_that_explains_as_the_black_box_does_scores_zero(world):
     evaluation = world.make_evaluation()
-    evaluation.relevance = evaluation.reference_relevance
+    evaluation.class_maps = Maps(evaluation.reference_relevance, "")
     scores = world.read_meters(evaluation, [LRP_KL])["lrp_kl"]
     assert scores.values.tolist() == [0] * 9
     assert bool((scores.chance > 0).all())
+
+
+def test_a_map_that_is_zero_everywhere_and_one_that_stands_in_are_said(world):
+    evaluation = world.make_evaluation()
+    maps = evaluation.class_maps.relevance.clone()
+    maps[[2, 5]] = 0
+    evaluation.class_maps = Maps(maps, NO_CLASS_MAP)
+    scores = world.read_meters(evaluation, [LRP_KL])["lrp_kl"]
+    assert scores.note == f"{NO_CLASS_MAP}; 2 of 9 maps are 0 everywhere"
+    assert bool(torch.isfinite(scores.values).all())
+
+
+def test_the_level_without_a_head_is_the_same_for_every_model_of_a_network(world):
+    levels = [
+        world.read_meters(world.make_evaluation(kind), [LRP_KL])["lrp_kl"].levels["headless"]
+        for kind in (world.TinyModel, world.TinyCellModel)
+    ]
+    assert torch.equal(*levels)
+
+
+def test_only_rules_that_the_model_has_are_variants(world):
+    class Ruled(world.TinyModel):
+        rules = ("prp", "a rule of its own", "neon")
+
+    evaluation = world.make_evaluation(Ruled, variants=True)
+    variants = world.read_meters(evaluation, [LRP_KL])["lrp_kl"].variants
+    assert list(variants) == ["reverse", "positive", "softmax", "rule=neon", "rule=prp"]
+    by_prp = Ruled(evaluation.reference.backbone, evaluation.dataset).attribute_by("prp", evaluation.sample.images)
+    torch.testing.assert_close(
+        variants["rule=prp"], relevance_kl(by_prp, evaluation.reference_relevance), rtol=1e-4, atol=1e-6
+    )

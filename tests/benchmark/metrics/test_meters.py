@@ -31,7 +31,8 @@ def scored(world):
 def series(scores: Scores):
     """All numbers of a score, by name."""
     chance = [] if scores.chance is None else [("chance", torch.as_tensor(scores.chance))]
-    return dict([("values", scores.values), *chance, *scores.variants.items(), *scores.details.items()])
+    more = [item for part in (scores.levels, scores.variants, scores.details) for item in part.items()]
+    return dict([("values", scores.values), *chance, *more])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,7 +41,7 @@ def test_there_is_one_finite_score_per_declared_unit(scored, kind, name):
     counts = {"test image": 17, "training image": 24, "explained image": 9, "prototype": 6, "attribute": 5}
     count = counts[METRICS.get(name).per]
     scores = scored(kind)[name]
-    for values in (scores.values, *scores.variants.values()):
+    for values in (scores.values, *scores.levels.values(), *scores.variants.values()):
         assert values.shape == (count,)
         assert bool(torch.isfinite(values).all())
 
@@ -50,7 +51,7 @@ def test_there_is_one_finite_score_per_declared_unit(scored, kind, name):
 def test_scores_and_chance_lie_in_the_declared_range(scored, kind, name):
     metric, scores = METRICS.get(name), scored(kind)[name]
     chance = [] if scores.chance is None else [torch.as_tensor(scores.chance)]
-    for values in (scores.values, *chance, *scores.variants.values()):
+    for values in (scores.values, *chance, *scores.levels.values(), *scores.variants.values()):
         assert metric.lower is None or float(values.min()) >= metric.lower
         assert metric.upper is None or float(values.max()) <= metric.upper
 

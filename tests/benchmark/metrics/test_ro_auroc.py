@@ -242,14 +242,16 @@ def test_both_curves_start_and_end_at_the_same_points(world):
     assert not torch.allclose(ordered[:, 1:-1], random[:, 1:-1])
 
 
-def test_the_curves_are_those_of_the_models_own_probabilities_and_maps(world):
+def test_the_curves_are_those_of_the_models_own_probabilities_decisions_and_prototype_maps(world):
     evaluation = world.make_evaluation(steps=6)
     with torch.no_grad():
+        targets = evaluation.model(evaluation.sample.images).predictions
         expected = relevance_order_curve(
             evaluation.model.probabilities,
             evaluation.sample.images,
-            evaluation.relevance,
+            evaluation.prototype_maps.relevance,
             evaluation.reference.noise,
             steps=6,
+            targets=targets,
         )
     torch.testing.assert_close(evaluation.relevance_order_curves[0], expected, rtol=1e-4, atol=1e-5)
