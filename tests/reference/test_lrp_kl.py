@@ -9,9 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from pixel_world import SIDE, ByHand, make_evaluation
+from sembench.evaluation.maps import Maps
 from sembench.metrics.lrp_kl import LRP_KL, relevance_kl
 from sembench.seeding import uniform_per_image
 from sembench.types import Batch
+from sembench_baselines.controls import Headless
+from sembench_baselines.kmex import RULES, KMEx
 
 COVERS = ("lrp_kl",)
 
@@ -60,8 +64,15 @@ def test_the_meter_agrees_with_the_sum_over_pixels_chance_and_variants_too(scrip
     relevance, reference = (torch.randn(5, 3, 4, generator=source, dtype=torch.float64) for _ in range(2))
     other = torch.tensor([2, 0, 1, 4, 3])
     sample = Batch(torch.zeros(5, 3, 3, 4), torch.zeros(5, dtype=torch.int64), torch.arange(5))
+    headless, *ruled = (torch.randn(5, 3, 4, generator=source, dtype=torch.float64) for _ in range(5))
+    by_rule = dict(zip(("neon", "contrast", "gxi", "prp"), ruled, strict=True))
     known = script.scripted_evaluation(
-        relevance=relevance, reference_relevance=reference, other_images=other, sample=sample
+        class_maps=Maps(relevance, "a stand-in"),
+        reference_relevance=reference,
+        headless_maps=headless,
+        maps_by=lambda self, rule: by_rule[rule],
+        other_images=other,
+        sample=sample,
     )
     scores = LRP_KL.meter(known).scores()
 
@@ -73,5 +84,50 @@ def test_the_meter_agrees_with_the_sum_over_pixels_chance_and_variants_too(scrip
     np.testing.assert_allclose(scores.variants["reverse"], each(relevance, reverse=True), rtol=1e-9)
     np.testing.assert_allclose(scores.variants["positive"], each(relevance, normalise="positive"), rtol=1e-9)
     np.testing.assert_allclose(scores.variants["softmax"], each(relevance, normalise="softmax"), rtol=1e-9)
+    np.testing.assert_allclose(scores.levels["headless"], each(headless), rtol=1e-9)
+    for rule, maps in by_rule.items():
+        np.testing.assert_allclose(scores.variants[f"rule={rule}"], each(maps), rtol=1e-9)
+    assert scores.note == "a stand-in"
     noise = uniform_per_image(0, "scripted", "random map", indices=torch.arange(5), shape=(3, 4))
     np.testing.assert_allclose(scores.details["random map"], each(noise), rtol=1e-9)
+
+
+def square(pixels):
+    return np.reshape(pixels, (SIDE, SIDE))
+
+
+@pytest.mark.parametrize("primary", RULES)
+def test_the_score_of_kmex_is_that_of_maps_made_pixel_by_pixel(primary):
+    """[K] 4.3.2: maps "for the prediction probabilities produced by the SEM and the black-box baseline"."""
+    evaluation = make_evaluation(KMEx(rule=primary))
+    seen = [ByHand(evaluation, image) for image in evaluation.sample.images]
+    reference = [square(image.black_box_map()) for image in seen]
+    by_rule = {rule: [square(image.class_map(rule)) for image in seen] for rule in RULES}
+    scores = LRP_KL.meter(evaluation).scores()
+
+    def each(maps, **options):
+        return [naive_kl(r, b, **options) for r, b in zip(maps, reference, strict=True)]
+
+    own = by_rule[primary]
+    expected = {
+        "reverse": each(own, reverse=True),
+        "positive": each(own, normalise="positive"),
+        "softmax": each(own, normalise="softmax"),
+        **{f"rule={rule}": each(maps) for rule, maps in by_rule.items()},
+    }
+    assert scores.variants.keys() == expected.keys()
+    for name, found in {"values": scores.values, **scores.variants}.items():
+        np.testing.assert_allclose(found, expected.get(name, each(own)), rtol=2e-3, atol=1e-5, err_msg=name)
+    others = [own[place] for place in evaluation.other_images.tolist()]
+    np.testing.assert_allclose(scores.chance, each(others), rtol=2e-3, atol=1e-5)
+    without = each([square(image.headless_map()) for image in seen])
+    np.testing.assert_allclose(scores.levels["headless"], without, rtol=2e-3, atol=1e-5)
+
+
+def test_the_score_of_the_control_headless_is_the_level_of_that_name():
+    scores = LRP_KL.meter(make_evaluation(Headless())).scores()
+    np.testing.assert_allclose(scores.values, scores.levels["headless"], rtol=1e-4, atol=1e-7)
+    assert set(scores.variants) == {"reverse", "positive", "softmax"}
+    kmex = LRP_KL.meter(make_evaluation()).scores()
+    assert torch.equal(kmex.levels["headless"], scores.levels["headless"])
+    assert not np.allclose(kmex.values, kmex.levels["headless"], rtol=0.05)

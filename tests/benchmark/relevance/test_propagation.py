@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from sembench.backbones.backbone import Backbone
-from sembench.relevance.propagation import black_box_relevance, propagate
+import pixel_world
+from sembench.backbones.backbone import Backbone, freeze
+from sembench.relevance.propagation import black_box_relevance, headless_relevance, propagate
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -249,3 +250,40 @@ def test_it_draws_from_no_global_generator(basic: Backbone, images):
     state = torch.get_rng_state()
     black_box_relevance(basic, images)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+# --- without a head --------------------------------------------------------------------------------------------------
+
+
+def test_the_map_without_a_head_is_known_where_each_pixel_is_a_cell():
+    """Two channels, of means 2 and 1: they have 2/3 and 1/3 of the relevance, and share it out by activation."""
+    conv = torch.nn.Conv2d(3, 2, 1, bias=False)
+    conv.weight.data = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])[:, :, None, None]
+    network = freeze(Backbone([torch.nn.Sequential(conv, torch.nn.ReLU())], torch.nn.Linear(2, 4)))
+    image = torch.tensor([[[[1.0, 3.0]], [[2.0, -5.0]], [[7.0, 7.0]]]])
+    found = headless_relevance(network, image)
+    assert found.flatten().tolist() == pytest.approx([2 / 3 * 1 / 4 + 1 / 3, 2 / 3 * 3 / 4], rel=1e-5)
+
+
+def test_the_map_without_a_head_is_made_pixel_by_pixel():
+    evaluation = pixel_world.make_evaluation()
+    found = headless_relevance(evaluation.reference.backbone, evaluation.sample.images)
+    for image, relevance in zip(evaluation.sample.images, found, strict=True):
+        by_hand = pixel_world.ByHand(evaluation, image).headless_map()
+        assert relevance.flatten().tolist() == pytest.approx(by_hand, rel=1e-4, abs=1e-6)
+
+
+def test_the_map_without_a_head_does_not_depend_on_the_classifier_and_sums_to_one_without_biases(backbone, images):
+    other = copy.deepcopy(backbone)
+    with torch.no_grad():
+        other.classifier.weight.neg_()
+    assert torch.equal(headless_relevance(other, images), headless_relevance(backbone, images))
+    total = headless_relevance(backbone, images, bias="zero").sum((1, 2))
+    torch.testing.assert_close(total, torch.ones(len(images)), rtol=1e-2, atol=0)
+
+
+def test_an_embedding_of_zeros_has_a_map_of_zeros_without_a_head():
+    conv = torch.nn.Conv2d(3, 2, 1, bias=False)
+    conv.weight.data.fill_(-1.0)
+    network = freeze(Backbone([torch.nn.Sequential(conv, torch.nn.ReLU())], torch.nn.Linear(2, 4)))
+    assert headless_relevance(network, torch.ones(2, 3, 4, 4)).tolist() == torch.zeros(2, 4, 4).tolist()

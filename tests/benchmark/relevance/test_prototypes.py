@@ -5,8 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
-from sembench.relevance.prototypes import gxi, neon, onto_active, prp
+from rules_by_hand import contrast_by_hand, neon_by_hand, onto_active_by_hand, prp_by_hand
+from sembench.relevance.prototypes import contrast, epsilon_shares, gxi, neon, onto_active, prp
 from sembench.seeding import generator
 from sembench.similarity import SIMILARITIES
 
@@ -41,11 +45,6 @@ def rivals(explained):
 
 
 # --- prp -------------------------------------------------------------------------------------------------------------
-
-
-def prp_by_hand(z, p):
-    weights = [1 / ((a - b) ** 4 + 1e-12) for a, b in zip(z, p, strict=True)]
-    return [weight / sum(weights) for weight in weights]
 
 
 @pytest.mark.parametrize("scale", [1, 1e-2, 1e-4, 100])
@@ -90,26 +89,9 @@ def test_prp_treats_every_row_alone(embeddings, others, explained):
 # --- neon ------------------------------------------------------------------------------------------------------------
 
 
-def neon_by_hand(z, p, rivals):
-    """Split every ``h_j`` over channels around the midpoint, then pool the rivals by a soft minimum."""
-    parts = []
-    for rival in rivals:
-        midpoints = [(a + b) / 2 for a, b in zip(p, rival, strict=True)]
-        parts.append([2 * (a - b) * (x - m) for a, b, x, m in zip(p, rival, z, midpoints, strict=True)])
-    heights = [sum(part) for part in parts]
-    stiffness = 1 / min(abs(height) for height in heights)
-    powers = [math.exp(-stiffness * (height - min(heights))) for height in heights]
-    weights = [power / sum(powers) for power in powers]
-    shares = [0.0] * len(z)
-    for weight, part, height in zip(weights, parts, heights, strict=True):
-        for channel, value in enumerate(part):
-            shares[channel] += weight * value / height
-    return shares
-
-
-def all_neon_by_hand(embeddings, prototypes, others, rivals):
+def all_by_hand(rule, embeddings, prototypes, others, rivals):
     return [
-        neon_by_hand(z, p, [row for row, rival in zip(others.tolist(), chosen, strict=True) if rival])
+        rule(z, p, [row for row, rival in zip(others.tolist(), chosen, strict=True) if rival])
         for z, p, chosen in zip(embeddings.tolist(), prototypes.tolist(), rivals.tolist(), strict=True)
     ]
 
@@ -117,13 +99,13 @@ def all_neon_by_hand(embeddings, prototypes, others, rivals):
 @pytest.mark.parametrize("scale", [1, 1e-3, 1e3])
 def test_neon_equals_the_midpoint_formula(embeddings, others, explained, rivals, scale):
     z, r = scale * embeddings, scale * others
-    expected = all_neon_by_hand(z, r[explained], r, rivals)
+    expected = all_by_hand(neon_by_hand, z, r[explained], r, rivals)
     np.testing.assert_allclose(neon(z, r[explained], r, rivals).numpy(), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_neon_equals_the_midpoint_formula_where_the_prototype_is_the_nearest(others, explained, rivals):
     z = others[explained] + 0.1 * normal("offset", ROWS, CHANNELS)
-    expected = all_neon_by_hand(z, others[explained], others, rivals)
+    expected = all_by_hand(neon_by_hand, z, others[explained], others, rivals)
     np.testing.assert_allclose(neon(z, others[explained], others, rivals).numpy(), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -161,7 +143,7 @@ def test_neon_ignores_prototypes_that_are_no_rivals(embeddings, others, explaine
 def test_identical_prototypes_in_the_own_class_do_neon_no_harm(embeddings, others, explained, rivals):
     collapsed = others.clone()
     collapsed[[1, 2]], collapsed[[4, 5]], collapsed[7] = others[0], others[3], others[6]
-    expected = all_neon_by_hand(embeddings, collapsed[explained], collapsed, rivals)
+    expected = all_by_hand(neon_by_hand, embeddings, collapsed[explained], collapsed, rivals)
     shares = neon(embeddings, collapsed[explained], collapsed, rivals)
     assert bool(torch.isfinite(shares).all())
     np.testing.assert_allclose(shares.numpy(), expected, rtol=1e-6, atol=1e-9)
@@ -170,6 +152,88 @@ def test_identical_prototypes_in_the_own_class_do_neon_no_harm(embeddings, other
 def test_neon_of_the_prototype_itself_is_finite_and_sums_to_one(others, explained, rivals):
     shares = neon(others[explained], others[explained], others, rivals)
     torch.testing.assert_close(shares.sum(1), torch.ones(ROWS, dtype=torch.float64))
+
+
+# --- contrast --------------------------------------------------------------------------------------------------------
+
+
+def test_contrast_between_two_prototypes_is_known():
+    z, p, rival = (torch.tensor([values]) for values in ([3.0, 1.0, 2.0], [2.0, 1.0, 0.0], [0.0, 2.0, 0.0]))
+    # <z, p - rival>: 3 * 2 + 1 * -1 + 2 * 0 = 5
+    found = contrast(z.double(), p.double(), rival.double(), torch.tensor([[True]]))
+    assert found[0].tolist() == pytest.approx([6 / 5, -1 / 5, 0], rel=1e-12, abs=1e-15)
+    # the rival's own shares: the same products with the other sign over a sum with the other sign
+    swapped = contrast(z.double(), rival.double(), p.double(), torch.tensor([[True]]))
+    assert swapped[0].tolist() == pytest.approx(found[0].tolist(), rel=1e-12, abs=1e-15)
+
+
+def test_contrast_takes_the_nearest_of_the_rivals_and_the_first_of_equally_near_ones():
+    z, p = torch.tensor([[2.0, 2.0]]), torch.tensor([[3.0, 3.0]])
+    others = torch.tensor([[2.0, 2.0], [2.0, 0.0], [0.0, 2.0], [2.0, 4.0]])  # at 0, 2, 2 and 2
+    shares = contrast(z, p, others, torch.tensor([[False, True, True, True]]))
+    assert shares[0].tolist() == pytest.approx([2 / 8, 6 / 8])  # against (2, 0)
+    shares = contrast(z, p, others, torch.tensor([[False, False, True, True]]))
+    assert shares[0].tolist() == pytest.approx([6 / 8, 2 / 8])  # against (0, 2)
+    assert contrast(z, p, others, torch.ones(1, 4, dtype=torch.bool))[0].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_contrast_is_even_where_no_channel_tells_the_two_apart():
+    z, rival = torch.tensor([[1.0, 2.0, 0.0, 5.0]]), torch.tensor([[3.0, 3.0, 3.0, 3.0]])
+    assert contrast(z, rival, rival, torch.tensor([[True]])).tolist() == [[0.25] * 4]
+    off = torch.tensor([[3.0, 3.0, 9.0, 3.0]])  # apart in a channel that is off
+    assert contrast(z, off, rival, torch.tensor([[True]])).tolist() == [[0.25] * 4]
+
+
+@pytest.mark.parametrize("scale", [1, 1e-3, 1e3])
+def test_contrast_equals_its_formula(embeddings, others, explained, rivals, scale):
+    z, r = scale * embeddings, scale * others
+    expected = all_by_hand(contrast_by_hand, z, r[explained], r, rivals)
+    np.testing.assert_allclose(contrast(z, r[explained], r, rivals).numpy(), expected, rtol=1e-9)
+
+
+def test_contrast_is_the_part_of_the_margin_that_grows_with_the_embedding(embeddings, others, explained, rivals):
+    """The margin ``|z - r|^2 - |z - p|^2`` at ``z`` minus that at the origin, a channel at a time."""
+    shares = contrast(embeddings, others[explained], others, rivals)
+    for z, p, row, found in zip(embeddings, others[explained], rivals, shares, strict=True):
+        own = others[row]
+        rival = own[(own - z).norm(dim=1).argmin()]
+        grown = (z - rival) ** 2 - (z - p) ** 2 - (rival**2 - p**2)
+        torch.testing.assert_close(found, grown / grown.sum())
+
+
+@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@given(
+    npst.arrays(np.float64, (4, 5), elements=st.integers(-6, 6).map(lambda k: k / 2)),
+    st.lists(st.booleans(), min_size=2, max_size=2).filter(any),
+)
+def test_contrast_shares_sum_to_one_whatever_the_vectors(vectors, chosen):
+    z, p, others = (torch.from_numpy(part) for part in (vectors[:1], vectors[1:2], vectors[2:]))
+    shares = contrast(z, p, others, torch.tensor([chosen]))
+    rival = min((r for r, take in zip(others, chosen, strict=True) if take), key=lambda r: (r - z[0]).norm().item())
+    parts = z[0] * (p[0] - rival)
+    if parts.sum() != 0 or not parts.any():  # parts that cancel to nothing have no shares
+        assert shares.sum().item() == pytest.approx(1, abs=1e-9)
+    assert bool(torch.isfinite(shares).all())
+
+
+def test_contrast_keeps_the_type_and_treats_every_row_alone(embeddings, others, explained, rivals):
+    single = contrast(embeddings.float(), others[explained].float(), others.float(), rivals)
+    assert single.dtype == torch.float32
+    together = contrast(embeddings, others[explained], others, rivals)
+    torch.testing.assert_close(single.double(), together, rtol=1e-3, atol=1e-3)
+    for row in range(ROWS):
+        one = slice(row, row + 1)
+        assert torch.equal(contrast(embeddings[one], others[explained][one], others, rivals[one])[0], together[row])
+
+
+# --- epsilon ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_parts_of_nothing_have_no_share_and_others_share_their_sum(dtype):
+    found = epsilon_shares(torch.tensor([[0.0, 0.0], [1.0, 3.0], [-1.0, 3.0]], dtype=dtype))
+    assert found.tolist() == [[0, 0], [0.25, 0.75], [-0.5, 1.5]]
+    assert found.dtype == dtype
 
 
 # --- gxi -------------------------------------------------------------------------------------------------------------
@@ -296,16 +360,15 @@ def test_channels_that_are_off_hand_their_share_to_those_that_are_on_in_proporti
     shares = prp(gated, others[explained])
     found = onto_active(shares, gated)
     for values, row, z in zip(found.tolist(), shares.tolist(), gated.tolist(), strict=True):
-        active = sum(share for share, activation in zip(row, z, strict=True) if activation != 0)
-        assert active < 1
-        expected = [share / active if activation != 0 else 0 for share, activation in zip(row, z, strict=True)]
-        np.testing.assert_allclose(values, expected, rtol=1e-9)
+        assert 0 in z
+        np.testing.assert_allclose(values, onto_active_by_hand(row, z), rtol=1e-9)
 
 
 def test_shares_still_sum_to_one_after_the_hand_over(gated, others, explained, rivals):
     ones = torch.ones(ROWS, dtype=torch.float64)
     p = others[explained]
-    for shares in (prp(gated, p), neon(gated, p, others, rivals), gxi(gated, p, rowwise("distance"))):
+    of_rivals = (rule(gated, p, others, rivals) for rule in (neon, contrast))
+    for shares in (prp(gated, p), gxi(gated, p, rowwise("distance")), *of_rivals):
         torch.testing.assert_close(onto_active(shares, gated).sum(1), ones)
 
 
