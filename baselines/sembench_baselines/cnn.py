@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from sembench.backbones.backbone import Backbone
+from sembench.relevance.propagation import propagate
 from sembench.types import Capability, Explanation, Prototypes, Trait
 from sembench_baselines.blackbox import BlackBox, BlackBoxModel
 
@@ -49,8 +52,16 @@ class CNNAsSEM(BlackBoxModel):
         return super().attribute(images, targets)
 
     def attribute_prototypes(self, images: Tensor, prototypes: Tensor) -> Tensor:
-        """The relevance of the prototype's class: each class has one prototype, and its score is the similarity."""
-        return self.attribute(images, prototypes)
+        """The prototype's relevance, 1, put on the logit of its class and carried down as the black box's.
+
+        A logit is the similarity to the class's one prototype, bias aside. Scaled by the class's probability the map
+        of an unlikely one would be 0 everywhere in single precision.
+        """
+
+        def relevance(logits: Tensor) -> Tensor:
+            return F.one_hot(prototypes, logits.shape[1]).to(logits.dtype)
+
+        return propagate(self.backbone, Backbone.forward, images, relevance, bias=self.bias)
 
 
 @dataclass(frozen=True)

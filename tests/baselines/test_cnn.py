@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from sembench.evaluation.maps import class_maps, prototype_maps
 from sembench.metrics.lrp_kl import relevance_kl
 from sembench.relevance.propagation import black_box_relevance
 from sembench_baselines.blackbox import BlackBox
@@ -104,6 +105,30 @@ def test_where_predictions_differ_it_explains_its_own_class(biased, train, sourc
     differ = predictions != 3
     assert bool(differ.any())
     assert not torch.equal(found[differ], black_box_relevance(biased, images)[differ])
+
+
+def test_its_prototype_map_is_the_class_map_of_the_prototype_s_class_but_for_the_scale(model, backbone, images):
+    chosen = torch.arange(len(images)) % backbone.n_classes
+    odds = backbone(images).softmax(1).detach()
+    own = black_box_relevance(backbone, images, chosen)
+    found = odds.gather(1, chosen[:, None])[:, :, None] * model.attribute_prototypes(images, chosen)
+    for one, other in zip(found, own, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * other.abs().max().item())
+    shown, decided = prototype_maps(model, images), class_maps(model, images)
+    assert relevance_kl(shown.relevance, decided.relevance).max() < 1e-9
+    assert shown.note == decided.note == ""
+
+
+def test_an_unlikely_prototype_has_a_map_too(backbone, train, source, images):
+    """Its class's probability is 0 in single precision: a map scaled by that would be 0 everywhere."""
+    network = copy.deepcopy(backbone)
+    with torch.no_grad():
+        network.classifier.weight.mul_(1e4)
+    model = CNN().fit(network, train, generator=source)
+    least = model(images).similarities.argmin(1)
+    assert not network(images).softmax(1).gather(1, least[:, None]).any()
+    found = model.attribute_prototypes(images, least)
+    assert bool((found.flatten(1) != 0).any(1).all())
 
 
 def test_targets_are_explained_as_asked(model, backbone, images):

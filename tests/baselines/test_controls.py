@@ -9,12 +9,14 @@ import pytest
 import torch
 from scipy import stats
 
-from sembench.errors import FitImpossible
+from sembench.errors import FitImpossible, NotOffered
 from sembench.metrics.diversity import diversity
 from sembench.metrics.ghosting import ghosting
+from sembench.metrics.lrp_kl import relevance_kl
+from sembench.relevance.propagation import black_box_relevance, headless_relevance
 from sembench.seeding import generator
-from sembench_baselines.controls import Chance, Collapsed, Shuffled, content_keys, uniform_from
-from sembench_baselines.kmex import KMEx
+from sembench_baselines.controls import Chance, Collapsed, Headless, Shuffled, content_keys, uniform_from
+from sembench_baselines.kmex import RULES, KMEx, KMExModel
 
 WORD = 2**64
 
@@ -43,12 +45,28 @@ def kmex(backbone, train):
 
 
 @pytest.fixture(scope="module")
+def headless(backbone, train):
+    return fit(Headless(), backbone, train)
+
+
+@pytest.fixture(scope="module")
 def shuffled(backbone, train):
     return fit(Shuffled(), backbone, train)
 
 
-def test_all_three_say_that_they_are_controls():
-    assert {recipe.kind for recipe in (Chance, Collapsed, Shuffled)} == {"control"}
+CONTROLS = (Chance, Collapsed, Shuffled, Headless)
+
+
+def test_all_of_them_say_that_they_are_controls():
+    assert {recipe.kind for recipe in CONTROLS} == {"control"}
+
+
+def test_controls_whose_maps_follow_no_rule_offer_none(chance, headless, collapsed, shuffled, images):
+    assert collapsed.rules == shuffled.rules == RULES
+    for model in (chance, headless):
+        assert model.rules == ()
+        with pytest.raises(NotOffered, match="has no rule 'prp'; its rules: none"):
+            model.attribute_by("prp", images)
 
 
 # --- random numbers from pixels --------------------------------------------------------------------------------------
@@ -260,7 +278,7 @@ def test_collapsed_may_have_more_copies_than_images(backbone, train):
     assert len(model.prototypes) == 1000
 
 
-@pytest.mark.parametrize("rule", ["prp", "neon", "gxi"])
+@pytest.mark.parametrize("rule", RULES)
 def test_collapsed_has_a_finite_map_under_every_rule(backbone, train, images, rule):
     model = fit(Collapsed(rule=rule), backbone, train)
     assert bool(torch.isfinite(model.attribute(images[:3])).all())
@@ -313,7 +331,7 @@ def test_the_map_of_shuffled_does_not_depend_on_targets_or_the_batch(shuffled, i
     assert torch.equal(shuffled.attribute(images, torch.zeros(len(images), dtype=torch.int64)), together)
     for index in (0, 7, 19):
         alone = shuffled.attribute(images[index : index + 1])[0]
-        # prp divides by the fourth power of a difference, which magnifies rounding where that is small
+        # rules divide by differences, which magnifies rounding where these are small
         torch.testing.assert_close(alone, together[index], rtol=1e-2, atol=1e-2 * alone.abs().max().item())
 
 
@@ -331,3 +349,47 @@ def test_relevance_of_shuffled_conserves_the_probability_of_the_bank_s_image(bac
     seeds = model.class_probabilities(explanation).gather(1, explanation.predictions[:, None])[:, 0]
     for total in model.attribute(images[:5]).sum((1, 2)).tolist():
         assert min(math.fabs(total - seed) for seed in seeds.tolist()) < 5e-3
+
+
+def test_shuffled_shows_the_maps_of_the_same_other_image_under_every_rule_and_for_every_prototype(shuffled, images):
+    others = shuffled._others(images)
+    kmex = KMExModel(shuffled.backbone, shuffled.prototypes, KMEx())
+    for rule in RULES:
+        assert torch.equal(shuffled.attribute_by(rule, images), kmex.attribute_by(rule, others))
+    first = torch.zeros(len(images), dtype=torch.int64)
+    assert torch.equal(shuffled.attribute_prototypes(images, first), kmex.attribute_prototypes(others, first))
+
+
+# --- headless --------------------------------------------------------------------------------------------------------
+
+
+def test_headless_decides_as_kmex_does(headless, kmex, images):
+    assert torch.equal(headless.prototypes.vectors, kmex.prototypes.vectors)
+    assert torch.equal(headless.prototype_similarities(), kmex.prototype_similarities())
+    with torch.no_grad():
+        assert torch.equal(headless(images).similarities, kmex(images).similarities)
+        assert torch.equal(headless(images).predictions, kmex(images).predictions)
+        assert torch.equal(headless.probabilities(images), kmex.probabilities(images))
+
+
+def test_the_maps_of_headless_are_those_of_the_encoder_whatever_is_asked_for(headless, backbone, images):
+    encoder = headless_relevance(backbone, images)
+    close = {"rtol": 1e-3, "atol": 1e-5 * encoder.abs().max().item()}
+    for prototype in (0, 17, 49):
+        chosen = torch.full((len(images),), prototype)
+        torch.testing.assert_close(headless.attribute_prototypes(images, chosen), encoder, **close)
+    with torch.no_grad():
+        odds = headless.probabilities(images)
+    for shift in (0, 1):
+        targets = (headless(images).predictions + shift) % 10
+        seeds = odds.gather(1, targets[:, None])[:, :, None]
+        torch.testing.assert_close(headless.attribute(images, targets), seeds * encoder, **close)
+
+
+@pytest.mark.parametrize("bias", ["share", "zero"])
+def test_lrp_kl_of_headless_is_the_level_without_a_head(backbone, train, images, bias):
+    model = fit(Headless(bias=bias), backbone, train)
+    reference = black_box_relevance(backbone, images, bias=bias)
+    level = relevance_kl(headless_relevance(backbone, images, bias=bias), reference)
+    assert bool((level > 0).all())
+    torch.testing.assert_close(relevance_kl(model.attribute(images), reference), level, rtol=1e-3, atol=1e-7)

@@ -10,7 +10,7 @@ from sembench.plugins.registry import EXPLAINERS
 from sembench.running.cache import tensors_sha256
 from sembench.types import Capability, Explanation, Prototypes
 from sembench_baselines.conversion import ConvertedModel, KMExOf
-from sembench_baselines.kmex import KMEx
+from sembench_baselines.kmex import RULES, KMEx
 
 QUICK = {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 16}
 
@@ -27,6 +27,11 @@ def test_kmex_of_kmex_is_kmex(backbone, data):
     converted = KMExOf("kmex", KMEx(), KMEx()).convert(plain, data.train, generator=torch.Generator().manual_seed(5))
     assert torch.equal(converted.prototypes.vectors, same.prototypes.vectors)
     torch.testing.assert_close(converted.attribute(images), same.attribute(images), rtol=1e-4, atol=1e-6)
+    chosen = torch.arange(len(images))
+    pairs = [(model.attribute_by(rule, images) for model in (converted, same)) for rule in RULES]
+    pairs.append(model.attribute_prototypes(images, chosen) for model in (converted, same))
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * one.abs().max().item())
 
 
 def test_the_fitted_model_is_not_trained_again_nor_changed(backbone, data):

@@ -2,24 +2,28 @@
 
 import copy
 import dataclasses
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from torch import nn
 
+import rules_by_hand as by_hand
 from sembench.backbones.backbone import Backbone, freeze
 from sembench.data.dataset import Normalisation, Split
-from sembench.errors import FitImpossible, UnknownName
+from sembench.errors import FitImpossible, NotOffered, UnknownName
+from sembench.figures.overlay import difference
 from sembench.seeding import generator
 from sembench.similarity import SIMILARITIES
 from sembench.types import Prototypes
-from sembench_baselines.kmex import KMEx, KMExModel
+from sembench_baselines.kmex import RULES, KMEx, KMExModel
 
 OF_DISTANCE = ("distance", "squared", "exp", "log", "log2")
-RULES = ("prp", "neon", "gxi")
 EXPLAINED = ("nearest", "mean")
 
 
@@ -314,25 +318,113 @@ def test_the_mean_over_prototypes_is_the_mean_of_their_relevances(model, images,
     expected = torch.zeros_like(embeddings)
     for row, target in enumerate(targets.tolist()):
         for index in (model.prototypes.classes == target).nonzero()[:, 0]:
-            one = model._channel_shares(embeddings[row : row + 1], index[None], targets[row : row + 1])
+            one = model._channel_shares(embeddings[row : row + 1], index[None], targets[row : row + 1], rule)
             expected[row] += seeds[row] * one[0] / 5
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5 * expected.abs().max().item())
 
 
-def test_the_nearest_prototype_of_the_class_takes_all_of_its_relevance(model, backbone, images):
+RULES_BY_HAND = {
+    "neon": by_hand.neon_by_hand,
+    "contrast": by_hand.contrast_by_hand,
+    "gxi": lambda z, p, rivals: by_hand.gxi_of_distance_by_hand(z, p),
+    "prp": lambda z, p, rivals: by_hand.prp_by_hand(z, p),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("shift", [0, 1])
+def test_the_nearest_prototype_of_the_class_takes_all_of_its_relevance(model, backbone, images, rule, shift):
     with torch.no_grad():
         embeddings = backbone.embed(images)
         explanation = model.explain(embeddings)
-    targets = (explanation.predictions + 1) % 10
-    found = model.head_relevance(embeddings, targets)
+    targets = (explanation.predictions + shift) % 10
+    found = as_recipe(model, rule=rule).head_relevance(embeddings, targets)
     seeds = seed_by_hand(model, embeddings, targets)
-    for row, (z, target) in enumerate(zip(embeddings.double().numpy(), targets.tolist(), strict=True)):
-        own = (model.prototypes.classes == target).nonzero()[:, 0].tolist()
-        centres = model.prototypes.vectors.double().numpy()
-        nearest = min(own, key=lambda j: np.linalg.norm(z - centres[j]))
-        weights = np.where(z == 0, 0, 1 / ((z - centres[nearest]) ** 4 + 1e-12))
-        expected = seeds[row].item() * weights / weights.sum()
-        np.testing.assert_allclose(found[row].numpy(), expected, rtol=1e-3, atol=1e-7)
+    centres, classes = model.prototypes.vectors.tolist(), model.prototypes.classes.tolist()
+    for row, (z, target) in enumerate(zip(embeddings.tolist(), targets.tolist(), strict=True)):
+        own = [centre for centre, label in zip(centres, classes, strict=True) if label == target]
+        rivals = [centre for centre, label in zip(centres, classes, strict=True) if label != target]
+        parts = RULES_BY_HAND[rule](z, min(own, key=lambda centre, z=z: math.dist(z, centre)), rivals)
+        expected = seeds[row].item() * np.array(by_hand.onto_active_by_hand(parts, z))
+        largest = np.abs(expected).max()  # signed rules divide by what is left of large numbers
+        np.testing.assert_allclose(found[row].numpy(), expected, rtol=1e-3, atol=1e-4 * largest)
+
+
+# --- the two maps ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_asked_for_gives_the_map_of_the_model_fitted_with_it(model, few, rule):
+    for primary in RULES:
+        asked = as_recipe(model, rule=primary).attribute_by(rule, few)
+        assert torch.equal(asked, as_recipe(model, rule=rule).attribute(few))
+
+
+def test_every_rule_has_a_class_map_of_its_own_and_one_map_of_prototypes(model, few):
+    with torch.no_grad():
+        explanation = model(few)
+    nearest = explanation.similarities.argmax(1)
+    class_maps = [as_recipe(model, rule=rule).attribute(few) for rule in RULES]
+    for one, other in itertools.combinations(class_maps, 2):
+        assert not torch.allclose(one, other, rtol=0.01)
+    prototype_maps = [as_recipe(model, rule=rule).attribute_prototypes(few, nearest) for rule in RULES]
+    for other in prototype_maps[1:]:
+        assert torch.equal(other, prototype_maps[0])
+    # PRP's class map is that of the nearest prototype, which has the class's probability instead of 1
+    seeds = probability_of_the_prediction(model, few)[:, None, None]
+    by_prp = as_recipe(model, rule="prp").attribute(few)
+    torch.testing.assert_close(seeds * prototype_maps[0], by_prp, rtol=1e-3, atol=1e-4 * by_prp.abs().max().item())
+
+
+def test_the_relevance_of_a_prototype_is_prp_on_active_channels(model, images):
+    with torch.no_grad():
+        embeddings = model.embed(images)
+    chosen = torch.arange(len(images)) % len(model.prototypes)
+    found = as_recipe(model, rule="contrast").prototype_relevance(embeddings, chosen)
+    for row, (z, j) in enumerate(zip(embeddings.tolist(), chosen.tolist(), strict=True)):
+        parts = by_hand.prp_by_hand(z, model.prototypes.vectors[j].tolist())
+        np.testing.assert_allclose(found[row].numpy(), by_hand.onto_active_by_hand(parts, z), rtol=1e-3, atol=1e-7)
+
+
+def test_the_maps_of_two_prototypes_of_a_class_differ(model, few):
+    first, second = (torch.full((len(few),), index) for index in (0, 1))
+    one, other = (model.attribute_prototypes(few, chosen) for chosen in (first, second))
+    for a, b in zip(one, other, strict=True):
+        assert difference(a.numpy(), b.numpy()) > 1e-3
+
+
+def test_rules_that_a_head_does_not_have_are_refused_with_those_that_it_has(model, few):
+    assert model.rules == RULES == ("neon", "contrast", "gxi", "prp")
+    with pytest.raises(
+        NotOffered, match=r"KMExModel has no rule 'lrp'; its rules: \('neon', 'contrast', 'gxi', 'prp'\)"
+    ):
+        model.attribute_by("lrp", few)
+    of_cosine = as_recipe(model, similarity="cosine")
+    assert of_cosine.rules == ("neon", "contrast", "prp")
+    with pytest.raises(NotOffered, match="has no rule 'gxi'"):
+        of_cosine.attribute_by("gxi", few)
+
+
+@settings(max_examples=30, derandomize=True, deadline=None, database=None)
+@given(st.integers(0, 10**6), st.sampled_from(RULES), st.integers(1, 3), st.sampled_from([0.1, 1.0, 10.0]))
+def test_whatever_the_prototypes_a_map_without_biases_sums_to_the_probability_of_the_decision(seed, rule, count, scale):
+    """On a network of one pixel a cell, whose channels are off in some images."""
+    source = torch.Generator().manual_seed(seed)
+    network = nn.Sequential(nn.Conv2d(3, 5, 1, bias=False), nn.ReLU())
+    network[0].weight.data = torch.randn(5, 3, 1, 1, generator=source)
+    vectors = scale * torch.rand(2 * count, 5, generator=source)
+    prototypes = Prototypes(vectors.double(), torch.arange(2).repeat(count))
+    backbone = freeze(Backbone([network], nn.Linear(5, 2)).double())
+    model = KMExModel(backbone, prototypes, KMEx(rule=rule, bias="zero"))
+    images = scale * torch.randn(4, 3, 2, 2, generator=source).double()
+    embeddings = model.embed(images)
+    head = model.head_relevance(embeddings).abs().sum(1)
+    seeds = probability_of_the_prediction(model, images)
+    active = (embeddings != 0).any(1)
+    kept = (head < 1e3) & active  # where parts nearly cancel, the rules' stabilisers take more
+    total = model.attribute(images).sum((1, 2))
+    torch.testing.assert_close(total[kept], seeds[kept], rtol=0, atol=1e-2)
+    assert total[~active].tolist() == [0.0] * int((~active).sum())
 
 
 def test_no_relevance_is_put_on_channels_that_are_off(model, images):
@@ -478,7 +570,7 @@ def test_an_unknown_similarity_is_refused_with_near_matches():
     ("setting", "value", "accepted"),
     [
         ("flavour", "kmedoids", "kmeans, bisecting"),
-        ("rule", "lrp", "prp, neon, gxi"),
+        ("rule", "lrp", "neon, contrast, gxi, prp"),
         ("explained", "all", "nearest, mean"),
         ("bias", "keep", "share, zero"),
     ],
@@ -489,7 +581,7 @@ def test_an_unknown_setting_is_refused_with_what_is_accepted(setting, value, acc
 
 
 def test_the_recipe_s_fields_are_its_hyperparameters():
-    assert KMEx(rule="neon").hyperparameters() == {
+    assert KMEx().hyperparameters() == {
         "prototypes_per_class": 5,
         "flavour": "kmeans",
         "n_init": 1,
