@@ -1,4 +1,4 @@
-"""RO-AUROC, section 4.3 of [K], one image and one pixel at a time."""
+"""RO-AUROC, section 4.2.2 of [K], one image and one pixel at a time."""
 
 import itertools
 import math

@@ -40,7 +40,7 @@ def shows_class_maps(model: SelfExplainableModel) -> bool:
 
 
 def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
-    """The model's class map of the classes that it decides for.
+    """The model's class map, of the classes that its method explains by default: the decided ones, or [C]'s.
 
     Args:
         model: The fitted model.

@@ -73,7 +73,7 @@ def relevance_order_curve(
         [[1.0, 1.0, 1.0, 1.0, 0.0]]
 
     References:
-        [K] section 4.3 and Fig. 3.
+        [K] section 4.2.2 and Fig. 3.
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; at least 1 is needed.")
@@ -130,7 +130,7 @@ def area_under_curve(curve: Tensor) -> Tensor:
         [0.75]
 
     References:
-        [K] section 4.3 and Table 4.
+        [K] section 4.2.2 and Table 4.
     """
     if curve.ndim != 2 or curve.shape[1] < 2:
         raise ValueError(f"curve {tuple(curve.shape)} must be (N, S) with S of at least 2.")

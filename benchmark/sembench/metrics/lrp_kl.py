@@ -2,6 +2,9 @@
 
 Version 2 compares class maps whose relevance leaves a head of nearest prototypes by the rule ``neon``; version 1 used
 the prototype rule ``prp`` there.
+
+Variants: ``reverse``, ``positive`` and ``softmax`` as in `relevance_kl`; ``rule=...`` compares class maps under one of
+the rules of the model's head, where it has that rule.
 """
 
 from __future__ import annotations

@@ -138,7 +138,8 @@ def _meter(measure: Callable[[Tensor], Tensor]) -> type[Meter]:
         """Measures the maps of the explained images, and maps of noise as the level of chance."""
 
         def scores(self) -> Scores:
-            return Scores(measure(self.evaluation.class_maps.relevance), measure(self._random_maps()))
+            maps = self.evaluation.class_maps
+            return Scores(measure(maps.relevance), measure(self._random_maps()), note=maps.note)
 
     return MapMeter
 

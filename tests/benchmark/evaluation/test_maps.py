@@ -257,14 +257,13 @@ def test_all_prototypes_are_averaged_image_by_image_in_batches_of_any_size(kind,
 
 
 def test_a_stand_in_is_said_with_the_scores_of_every_measure_of_maps():
-    prototype = tiny_world.read_meters(
-        tiny_world.make_evaluation(without("attribute_prototypes")), metrics("lrp_kl", "ro_auroc", "ro_auroc_gain")
-    )
-    assert [prototype[name].note for name in ("lrp_kl", "ro_auroc", "ro_auroc_gain")] == ["", *[NO_PROTOTYPE_MAP] * 2]
-    whole = tiny_world.read_meters(
-        tiny_world.make_evaluation(without("attribute")), metrics("lrp_kl", "ro_auroc", "ro_auroc_gain")
-    )
-    assert [whole[name].note for name in ("lrp_kl", "ro_auroc", "ro_auroc_gain")] == [NO_CLASS_MAP, "", ""]
+    names = "lrp_kl", "sparseness", "ro_auroc", "ro_auroc_gain"
+    for lacking, notes in (
+        ("attribute_prototypes", ["", "", NO_PROTOTYPE_MAP, NO_PROTOTYPE_MAP]),
+        ("attribute", [NO_CLASS_MAP, NO_CLASS_MAP, "", ""]),
+    ):
+        scores = tiny_world.read_meters(tiny_world.make_evaluation(without(lacking)), metrics(*names))
+        assert [scores[name].note for name in names] == notes
 
 
 @pytest.mark.parametrize("kind", [tiny_world.TinyModel, Bare])

@@ -5,7 +5,7 @@ import torch
 
 from sembench.evaluation.maps import NO_CLASS_MAP, Maps
 from sembench.metrics.lrp_kl import LRP_KL, relevance_kl
-from sembench.relevance.propagation import headless_relevance
+from sembench.relevance.propagation import black_box_relevance, headless_relevance
 
 NORMALISATIONS = ["abs", "positive", "softmax"]
 
@@ -178,12 +178,18 @@ def test_a_map_that_is_zero_everywhere_and_one_that_stands_in_are_said(world):
     assert bool(torch.isfinite(scores.values).all())
 
 
-def test_the_level_without_a_head_is_the_same_for_every_model_of_a_network(world):
-    levels = [
-        world.read_meters(world.make_evaluation(kind), [LRP_KL])["lrp_kl"].levels["headless"]
-        for kind in (world.TinyModel, world.TinyCellModel)
-    ]
+@pytest.mark.parametrize("bias", ["share", "zero"])
+def test_the_level_without_a_head_is_the_same_for_every_model_of_a_network_and_a_setting(world, bias):
+    levels = []
+    for kind in (world.TinyModel, world.TinyCellModel):
+        evaluation = world.make_evaluation(type("Set", (kind,), {"bias": bias}))
+        levels.append(world.read_meters(evaluation, [LRP_KL])["lrp_kl"].levels["headless"])
     assert torch.equal(*levels)
+    backbone, images = evaluation.reference.backbone, evaluation.sample.images
+    reference, headless = (of(backbone, images, bias=bias) for of in (black_box_relevance, headless_relevance))
+    torch.testing.assert_close(levels[0], relevance_kl(headless, reference), rtol=1e-3, atol=1e-6)
+    other = headless_relevance(backbone, images, bias="zero" if bias == "share" else "share")
+    assert not torch.allclose(levels[0], relevance_kl(other, reference), rtol=0.01)
 
 
 def test_only_rules_that_the_model_has_are_variants(world):
