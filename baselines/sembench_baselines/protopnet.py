@@ -125,7 +125,7 @@ class ProtoPNetModel(SelfExplainableModel):
         """Relevance of the feature map ``(B, D, h, w)``: the target's probability, shared out by the head.
 
         Last layer: to the class's own prototypes by their share of the class score. Maximum: to the most similar cell.
-        Similarity: to the cell's channels by the prototype rule ``prp``.
+        Similarity: to the cell's channels by the prototype rule ``prp`` [ours: [K] section 4.3.2 names no rule].
         """
         maps = log_similarity(self.squared_distances(features))
         weights = prototype_relevance(self.last, maps.amax((2, 3)), self.classes, targets, self.recipe.explained)

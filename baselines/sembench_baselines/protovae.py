@@ -185,7 +185,7 @@ class ProtoVAEModel(SelfExplainableModel):
         """Relevance of the mean's dimensions ``(B, D)``: the target's probability, shared out by the head.
 
         Last layer: to the class's own prototypes by their share of the class score. Similarity: by the prototype rule
-        ``prp``.
+        ``prp`` [ours: [K] section 4.3.2 names no rule].
         """
         similarities = self.similarity(means, self.vectors)
         weights = prototype_relevance(self.last, similarities, self.classes, targets, self.recipe.explained)
