@@ -9,6 +9,7 @@ import numpy as np
 
 from sembench.results.result import Cost, Provenance, Result, digest
 from sembench.results.score import Measure, NotApplicable, Score, Scored
+from sembench_leaderboard.entries.versions import current_versions
 
 MEASURES = {
     "accuracy": ("Accuracy", "higher", 0, 1, "", "test image"),
@@ -25,11 +26,12 @@ MEASURES = {
 
 
 def measure(metric: str, **changes: Any) -> Measure:
-    """What a metric of the suite, or a third party's, declares."""
+    """What a metric of the suite, or a third party's, declares; in the version that sembench has."""
     default = (metric.title(), "higher", None, None, "", "explained image")
     title, direction, lower, upper, unit, per = MEASURES.get(metric, default)
     fields: dict[str, Any] = {
-        "title": title, "direction": direction, "lower": lower, "upper": upper, "unit": unit, "per": per, "version": 1,
+        "title": title, "direction": direction, "lower": lower, "upper": upper, "unit": unit, "per": per,
+        "version": current_versions().get(metric, 1),
         "reference": f"[K] on {title}", "chance_is": "what a guess would score", "note": f"How {title} is defined.",
     }  # fmt: skip
     return Measure(**(fields | changes))

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from sembench.results.result import Result
 from sembench.results.score import Scored
-from sembench_leaderboard.submission.declared import declared
+from sembench_leaderboard.entries.declared import declared
 from sembench_leaderboard.submission.problem import Wrong
 
 EXACT = 1e-9

@@ -12,8 +12,8 @@ from typing import Any
 from sembench.plugins.registry import METRICS
 from sembench.results.result import Result
 from sembench.results.score import Measure
+from sembench_leaderboard.entries.declared import declared
 from sembench_leaderboard.submission.arithmetic import disagreements
-from sembench_leaderboard.submission.declared import declared
 from sembench_leaderboard.submission.problem import Wrong
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from sembench.errors import SembenchError
 from sembench.results.result import Result, result_path
 from sembench.suites.suite import Suite
+from sembench_leaderboard.entries.declared import declared
 from sembench_leaderboard.submission import base as against
 from sembench_leaderboard.submission.completeness import incomplete
-from sembench_leaderboard.submission.declared import declared
 from sembench_leaderboard.submission.files import REPACK, UNMARK, File, survey
 from sembench_leaderboard.submission.problem import WHOLE, Problem, Verdict, limited
 from sembench_leaderboard.submission.records import Manifest, Mark

@@ -7,8 +7,8 @@ import pytest
 
 from places import RESULTS
 from sembench.results.result import Result
+from sembench_leaderboard.entries.declared import declared
 from sembench_leaderboard.submission.agreement import TOLERANCE, compare
-from sembench_leaderboard.submission.declared import declared
 from sembench_leaderboard.submission.verify import lines
 
 PATH = PurePosixPath("quick/digits/kmex/seed-0.json")

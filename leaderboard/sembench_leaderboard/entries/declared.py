@@ -31,11 +31,13 @@ class Declared:
         requires: By metric, the capabilities that it asks for; metrics of optional packages are left out, since they
             may not apply for want of the package.
         kinds: By explainer, what it counts as.
+        unread: By metric whose declaration cannot be read, or not all of it, where it stands.
     """
 
     measures: Mapping[str, Measure]
     requires: Mapping[str, tuple[str, ...]]
     kinds: Mapping[str, Kind]
+    unread: Mapping[str, str]
 
 
 class _Unreadable(LookupError):
@@ -44,8 +46,8 @@ class _Unreadable(LookupError):
 
 @lru_cache(maxsize=1)
 def declared() -> Declared:
-    """The declarations of all entry points that can be read."""
-    measures, requires, kinds = {}, {}, {}
+    """The declarations of all entry points that can be read, and the metrics whose declaration cannot."""
+    measures, requires, kinds, unread = {}, {}, {}, {}
     for name, point in METRICS.points().items():
         try:
             facts = _arguments(*_find(point.module, point.attr))
@@ -54,13 +56,13 @@ def declared() -> Declared:
             if "absent" not in facts:
                 requires[name] = tuple(sorted(_value(*facts["requires"])))
         except (_Unreadable, KeyError, TypeError, ValidationError):
-            continue
+            unread[name] = point.value
     for name, point in EXPLAINERS.points().items():
         try:
             kinds[name] = _kind(*_find(point.module, point.attr))
         except _Unreadable:
             continue
-    return Declared(measures, requires, kinds)
+    return Declared(measures, requires, kinds, unread)
 
 
 @cache

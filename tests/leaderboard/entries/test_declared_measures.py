@@ -10,7 +10,7 @@ from sembench.explainers.configuration import recipe
 from sembench.metrics.metric import Metric
 from sembench.metrics.scoring import measure_of
 from sembench.plugins.registry import EXPLAINERS, METRICS
-from sembench_leaderboard.submission.declared import declared
+from sembench_leaderboard.entries.declared import declared
 from units import own
 
 
@@ -84,11 +84,12 @@ def test_a_third_partys_declarations_are_read_without_running_them(third_party):
 
 def test_what_cannot_be_read_is_not_known(third_party):
     assert not {"computed", "absent"} & third_party.measures.keys()
+    assert third_party.unread == {name: f"third_party:{name.upper()}" for name in ("computed", "absent")}
     assert "strange" not in third_party.kinds
     assert {"accuracy", "lrp_kl"} <= third_party.measures.keys()
 
 
 def test_reading_loads_no_torch():
-    code = "import sys; from sembench_leaderboard.submission.declared import declared; declared(); print(*sys.modules)"
+    code = "import sys; from sembench_leaderboard.entries.declared import declared; declared(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "sembench.metrics.accuracy", "sembench_baselines.kmex"} & set(loaded)
