@@ -9,9 +9,10 @@ Note:
     The interval covers what would change with other seeds (of training, of initialisation) and with other units drawn
     like these. It does not cover other training data, other hyper-parameters, or another data set. With one seed it
     speaks of that one trained model only. With few seeds the share of the seeds is understated: the variance of a
-    bootstrap over S seeds is (S - 1) / S of what it should be, half of it with two seeds. Prototypes are treated as
-    draws from what the recipe would find, although one fit chooses them together. Overlapping intervals are no test of
-    a difference: entries are scored on the same images, so a paired comparison is sharper.
+    bootstrap over S seeds is (S - 1) / S of what it should be, half of it with two seeds; every interval that is
+    shown is `widened` for that. Prototypes are treated as draws from what the recipe would find, although one fit
+    chooses them together. Overlapping intervals are no test of a difference: entries are scored on the same images, so
+    a paired comparison is sharper.
 
 References:
     Davison and Hinkley: Bootstrap Methods and their Application, 1997, sections 3.8 (hierarchical data) and 5.3.1
@@ -107,7 +108,7 @@ def estimate(
 
 
 def widened(own: Estimate, by_seed: Array, names: Sequence[str]) -> Estimate:
-    """An estimate whose interval keeps its level with few seeds: for tests, where 95 % has to mean 95 %.
+    """An estimate whose interval keeps its level with few seeds, so that 95 % means 95 %.
 
     A bootstrap over S seeds has (S - 1) / S of their variance, and its limits lie where a normal distribution has them
     instead of Student's t. In every resample, the part that comes from the seeds drawn is enlarged by
@@ -130,6 +131,18 @@ def widening(seeds: int, level: float) -> float:
     return round(factor, _FACTOR)
 
 
-def bootstrap(runs: Sequence[Array], *, crossed: bool, names: Sequence[str], draws: int = DRAWS) -> Interval:
-    """The mean over seeds and the limits between which it lies in 95 % of the resamples, see `estimate`."""
-    return estimate(runs, crossed=crossed, names=names, draws=draws).interval()
+def bootstrap(
+    runs: Sequence[Array],
+    *,
+    crossed: bool,
+    names: Sequence[str],
+    lower: float | None = None,
+    upper: float | None = None,
+) -> Interval:
+    """The mean over seeds with its 95 % interval, `widened` for few seeds, within the range that a score can have.
+
+    Other arguments as those of `estimate`.
+    """
+    own = widened(estimate(runs, crossed=crossed, names=names), np.array([run.mean() for run in runs]), names)
+    low, high = -math.inf if lower is None else lower, math.inf if upper is None else upper
+    return replace(own, means=np.clip(own.means, low, high)).interval()

@@ -18,6 +18,11 @@ from sembench_leaderboard.statistics.resampling import grouped, on_grid
 NAMES = ("quick", "digits")
 
 
+def resampled(cells, **options):
+    """The interval before it is widened for few seeds."""
+    return estimate(cells, **options).interval()
+
+
 def naive(cells, *, crossed, draws, rng):
     """The hierarchical bootstrap, spelled out: seeds, then units, in a loop."""
     means = []
@@ -46,7 +51,7 @@ def many_values(rng, seeds, units):
 @pytest.mark.parametrize("units", [40, 3000])
 def test_one_seed_agrees_with_scipy(make, units):
     (cell,) = make(np.random.default_rng(1), 1, units)
-    ours = bootstrap([cell], crossed=True, names=NAMES, draws=4000)
+    ours = resampled([cell], crossed=True, names=NAMES, draws=4000)
     theirs = scipy_bootstrap(
         (cell,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0), batch=100
     ).confidence_interval
@@ -59,7 +64,7 @@ def test_one_seed_agrees_with_scipy(make, units):
 @pytest.mark.parametrize("units", [30, 1500])
 def test_several_seeds_agree_with_a_loop(make, units, crossed):
     cells = make(np.random.default_rng(2), 4, units)
-    ours = bootstrap(cells, crossed=crossed, names=NAMES, draws=4000)
+    ours = resampled(cells, crossed=crossed, names=NAMES, draws=4000)
     low, high = naive(cells, crossed=crossed, draws=4000, rng=np.random.default_rng(3))
     assert ours.value == pytest.approx(np.mean(cells))
     assert [ours.low, ours.high] == pytest.approx([low, high], abs=0.08 * (high - low))
@@ -68,7 +73,7 @@ def test_several_seeds_agree_with_a_loop(make, units, crossed):
 def test_nested_cells_of_different_sizes_agree_with_a_loop():
     rng = np.random.default_rng(4)
     cells = [rng.gamma(2, size=units) for units in (20, 60, 45)]
-    ours = bootstrap(cells, crossed=False, names=NAMES, draws=4000)
+    ours = resampled(cells, crossed=False, names=NAMES, draws=4000)
     low, high = naive(cells, crossed=False, draws=4000, rng=rng)
     assert ours.value == pytest.approx(np.mean([cell.mean() for cell in cells]))
     assert [ours.low, ours.high] == pytest.approx([low, high], abs=0.08 * (high - low))
@@ -78,12 +83,12 @@ def test_nested_cells_of_different_sizes_agree_with_a_loop():
 def test_the_ways_to_resample_agree(monkeypatch, crossed):
     """Shared weights, grouped units and units one by one give the same interval."""
     cells = few_values(np.random.default_rng(5), 3, 600)
-    shared = bootstrap(cells, crossed=crossed, names=NAMES, draws=3000)
+    shared = resampled(cells, crossed=crossed, names=NAMES, draws=3000)
     monkeypatch.setattr(resampling, "_SHARED", 0)
-    grouped = bootstrap(cells, crossed=crossed, names=NAMES, draws=3000)
+    grouped = resampled(cells, crossed=crossed, names=NAMES, draws=3000)
     monkeypatch.setattr(resampling, "grouped", lambda *_: None)
     monkeypatch.setattr(resampling, "_CHUNK", 600 * 7)
-    single = bootstrap(cells, crossed=crossed, names=NAMES, draws=3000)
+    single = resampled(cells, crossed=crossed, names=NAMES, draws=3000)
     width = single.high - single.low
     for other in (shared, grouped):
         assert [other.low, other.high] == pytest.approx([single.low, single.high], abs=0.08 * width)
@@ -97,7 +102,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(seeds):
         images = rng.normal(size=60)
         effects = rng.normal(scale=0.3, size=seeds) if seeds > 1 else [0.0]
         cells = [images + effect + rng.normal(scale=0.5, size=60) for effect in effects]
-        interval = bootstrap(cells, crossed=True, names=NAMES, draws=400)
+        interval = resampled(cells, crossed=True, names=NAMES, draws=400)
         hits += interval.low <= 0 <= interval.high
     assert 0.88 <= hits / trials <= 0.98
 
@@ -105,8 +110,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(seeds):
 def test_more_seeds_of_different_quality_widen_the_interval():
     rng = np.random.default_rng(7)
     right = (rng.random(2000) < 0.9).astype(float)
-    alike = bootstrap([right, right], crossed=True, names=NAMES)
-    apart = bootstrap([right, right * (rng.random(2000) < 0.8)], crossed=True, names=NAMES)
+    alike = resampled([right, right], crossed=True, names=NAMES)
+    apart = resampled([right, right * (rng.random(2000) < 0.8)], crossed=True, names=NAMES)
     assert apart.high - apart.low > 3 * (alike.high - alike.low)
 
 
@@ -114,16 +119,16 @@ def test_more_seeds_of_different_quality_widen_the_interval():
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-9, 100.0])
 def test_constants_give_zero_width(value, crossed):
     cells = [np.full(7, value)] * 3
-    assert bootstrap(cells, crossed=crossed, names=NAMES) == Interval(value, value, value)
+    assert resampled(cells, crossed=crossed, names=NAMES) == Interval(value, value, value)
 
 
 def test_the_same_names_give_the_same_interval_and_others_do_not():
     cells = many_values(np.random.default_rng(8), 2, 50)
-    first = bootstrap(cells, crossed=True, names=NAMES)
-    bootstrap(many_values(np.random.default_rng(9), 3, 70), crossed=False, names=("quick", "other"))
+    first = resampled(cells, crossed=True, names=NAMES)
+    resampled(many_values(np.random.default_rng(9), 3, 70), crossed=False, names=("quick", "other"))
     resampling._unit_counts.cache_clear()
-    assert bootstrap(cells, crossed=True, names=NAMES) == first
-    assert bootstrap(cells, crossed=True, names=("quick", "letters")) != first
+    assert resampled(cells, crossed=True, names=NAMES) == first
+    assert resampled(cells, crossed=True, names=("quick", "letters")) != first
 
 
 cells_of_any_kind = st.lists(
@@ -135,7 +140,7 @@ cells_of_any_kind = st.lists(
 @given(cells_of_any_kind)
 @settings(max_examples=60, deadline=None)
 def test_the_interval_holds_the_value_and_stays_within_the_scores(cells):
-    interval = bootstrap(cells, crossed=False, names=NAMES, draws=50)
+    interval = resampled(cells, crossed=False, names=NAMES, draws=50)
     lowest, highest = min(cell.min() for cell in cells), max(cell.max() for cell in cells)
     slack = 1e-9 * max(1.0, abs(lowest), abs(highest))
     assert lowest - slack <= interval.low <= interval.value <= interval.high <= highest + slack
@@ -146,7 +151,7 @@ def test_the_interval_holds_the_value_and_stays_within_the_scores(cells):
 )
 def test_cells_that_cannot_be_resampled(cells, crossed):
     with pytest.raises(ValueError, match=r"cannot resample seeds of \["):
-        bootstrap([np.array(cell) for cell in cells], crossed=crossed, names=NAMES)
+        resampled([np.array(cell) for cell in cells], crossed=crossed, names=NAMES)
 
 
 def test_groups_keep_the_mean_and_the_number_of_units():
@@ -230,3 +235,19 @@ print(hashlib.sha256(b"".join(np.ascontiguousarray(own).tobytes() for own in dra
         asked = os.environ | {"OPENBLAS_CORETYPE": kernel}
         found.add(subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, check=True).stdout)
     assert len(found) == 1
+
+
+def test_an_interval_that_is_shown_is_widened_and_stays_within_the_measures_range():
+    cells = [np.array([0.9, 1.0, 1.0]), np.array([0.7, 0.8, 0.9])]
+    own = widened(estimate(cells, crossed=True, names=NAMES), np.array([cell.mean() for cell in cells]), NAMES)
+    whole = bootstrap(cells, crossed=True, names=NAMES)
+    assert whole == own.interval()
+    assert whole.high - whole.low > 3 * (plain := resampled(cells, crossed=True, names=NAMES)).high - 3 * plain.low
+    assert whole.high > 1
+    within = bootstrap(cells, crossed=True, names=NAMES, lower=0, upper=1)
+    assert (within.value, within.low, within.high) == (whole.value, whole.low, 1.0)
+
+
+def test_one_seed_has_the_plain_interval():
+    cells = many_values(np.random.default_rng(10), 1, 30)
+    assert bootstrap(cells, crossed=True, names=NAMES) == resampled(cells, crossed=True, names=NAMES)
