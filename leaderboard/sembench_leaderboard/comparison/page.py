@@ -17,6 +17,7 @@ from sembench_leaderboard.comparison.suite import (
     suite_comparisons,
 )
 from sembench_leaderboard.entries.grouping import gathered
+from sembench_leaderboard.entries.versions import beside, told
 from sembench_leaderboard.statistics.ranks import ALPHA, Friedman, groups
 from sembench_leaderboard.tables import csv
 from sembench_leaderboard.tables.escape import markdown as escape
@@ -105,7 +106,8 @@ def statistics_files(results: Iterable[Result]) -> dict[str, bytes]:
 
 def page(suite: SuiteComparison) -> str:
     """The report of one suite as Markdown."""
-    parts = [f"# Statistics: suite {escape(suite.suite)}", HOW_TO_READ]
+    measures = {ranking.metric: ranking.measure for ranking in suite.rankings}
+    parts = [f"# Statistics: suite {escape(suite.suite)}", HOW_TO_READ, *told(measures)]
     for dataset in suite.datasets:
         parts.append(f"## {escape(dataset)}")
         for compared in suite.compared:
@@ -139,7 +141,8 @@ def _compared(compared: MetricComparison) -> list[str]:
     about = f"{measure.direction.capitalize()} is better; one score per {measure.per}" + (
         f"; seeds {over}." * bool(over) or "."
     )
-    return [f"### {escape(measure.title)}, {escape(compared.dataset)}", " ".join([about, *notes]), grid(rows, heads)]
+    about = " ".join([about, *notes, *beside(compared.metric, measure)])
+    return [f"### {escape(measure.title)}, {escape(compared.dataset)}", about, grid(rows, heads)]
 
 
 def _cells(difference: Difference | None, compared: MetricComparison) -> list[str]:
@@ -190,7 +193,7 @@ def _ranking(ranking: Ranking, test: Friedman) -> list[str]:
     parts = [
         f"### {escape(ranking.measure.title)}, ranks",
         grid(rows, ["Explainer", "Mean rank"]),
-        facts,
+        " ".join([facts, *beside(ranking.metric, ranking.measure)]),
         power(test),
     ]
     if alike:

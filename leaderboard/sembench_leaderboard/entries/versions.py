@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sembench.results.result import Result
 from sembench.results.score import Measure
 from sembench_leaderboard.entries.declared import declared
+from sembench_leaderboard.tables.escape import markdown as escape
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,17 @@ class OtherVersion:
     current: int
 
     @property
+    def short(self) -> str:
+        """Both versions, in plain text without a full stop, e.g. for a note below a table."""
+        word, now = ("old", "now") if self.version < self.current else ("newer", "here")
+        return f"{word}: version {self.version} of {self.title}; sembench {now} has version {self.current}"
+
+    @property
     def text(self) -> str:
-        """What a reader has to know, in one line of plain text without a full stop."""
+        """The same with what to do."""
         if self.version < self.current:
-            return (
-                f"old: version {self.version} of {self.title}; sembench now has version {self.current}, see "
-                "CHANGELOG.md; compute again with `sembench run --refresh`"
-            )
-        return (
-            f"newer: version {self.version} of {self.title}; this sembench has version {self.current}; install the "
-            "sembench that computed it"
-        )
+            return f"{self.short}, see CHANGELOG.md; compute again with sembench run --refresh"
+        return f"{self.short}; install the sembench that computed it"
 
 
 def current_versions() -> dict[str, int]:
@@ -46,6 +47,11 @@ def current_versions() -> dict[str, int]:
     A metric is left out where its declaration cannot be read, see `sembench_leaderboard.entries.declared`.
     """
     return {name: measure.version for name, measure in declared().measures.items()}
+
+
+def is_old(result: Result) -> bool:
+    """Whether a result holds a metric of an older version than sembench has."""
+    return any(own.version < own.current for own in other_versions(measures_of([result])).values())
 
 
 def measures_of(results: Iterable[Result]) -> dict[str, Measure]:
@@ -64,3 +70,19 @@ def other_versions(measures: Mapping[str, Measure]) -> dict[str, OtherVersion]:
         for name, measure in measures.items()
         if measure.version != current.get(name, measure.version)
     }
+
+
+def told(measures: Mapping[str, Measure]) -> list[str]:
+    """The metrics of other versions as a list in Markdown, at most one paragraph; none where all are current."""
+    lines = [f"- {_marked(own.text)}" for own in other_versions(measures).values()]
+    return ["\n".join(lines)] if lines else []
+
+
+def beside(metric: str, measure: Measure) -> list[str]:
+    """A sentence in Markdown for one metric, where sembench has another version of it."""
+    return [_marked(own.short) for own in other_versions({metric: measure}).values()]
+
+
+def _marked(text: str) -> str:
+    word, _, rest = text.partition(": ")
+    return f"**{word.capitalize()}**: {escape(rest)}."

@@ -8,7 +8,7 @@ from itertools import combinations
 from statistics import fmean
 
 from sembench.results.result import Result
-from sembench.results.score import Measure
+from sembench.results.score import Measure, Scored
 from sembench_leaderboard.comparison.difference import difference
 from sembench_leaderboard.entries.entry import Entry, aggregate, column
 from sembench_leaderboard.entries.grouping import gathered
@@ -18,6 +18,8 @@ from sembench_leaderboard.statistics.digits import comparable
 from sembench_leaderboard.statistics.ranks import kendall_tau_b, spearman
 
 MIN_METHODS = 3
+HEAD_RULE = "rule="
+"""Beginning of the variants that send relevance through a model's head by another rule; see `rules` of a model."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class DefinitionChange:
         methods: Labels of the plain entries.
         primary: Means over seeds, one per method.
         other: The same under the other definition.
-        changed: The methods whose number is another one; all of them where a metric varies.
+        changed: The methods that have the other definition; the others keep their primary number.
         clear: Pairs of methods that are in reversed order beyond doubt: under either definition the 95 % interval of
             their paired difference excludes 0.
     """
@@ -101,16 +103,23 @@ Runs = dict[str, list[Result]]
 def metric_changes(results: Sequence[Result]) -> list[DefinitionChange]:
     """Every variant of every metric on every data set of one suite; explainers only, no controls and no black box.
 
+    A rule of the head exists for the methods whose head has it; the others have one way only, and keep their primary
+    number. Where another variant is undefined for a method, the method has no place in the order.
+
     Raises:
         ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
     """
     changes, runs = [], _cells(results)
     for metric, dataset, entries in _groups(aggregate(results)):
         for variant in sorted({name for entry in entries for name in entry.variants}):
-            have = [(e.explainer, e.value, e.variants[variant]) for e in entries if variant in e.variants]
-            known = [(name, value, other) for name, value, other in have if value is not None]
+            changed = tuple(entry.explainer for entry in entries if variant in entry.variants)
+            known = [
+                (entry.explainer, entry.value, entry.variants.get(variant, entry.value))
+                for entry in entries
+                if entry.value is not None and (entry.explainer in changed or variant.startswith(HEAD_RULE))
+            ]
             names, primary, other = (tuple(column) for column in zip(*known, strict=True))
-            change = DefinitionChange(variant, dataset, metric, entries[0].measure, names, primary, other, names)
+            change = DefinitionChange(variant, dataset, metric, entries[0].measure, names, primary, other, changed)
             changes.append(_with_clear(change, runs[dataset], {}, variant))
     return changes
 
@@ -157,14 +166,27 @@ def _cells(results: Iterable[Result]) -> dict[str, Runs]:
 
 def _with_clear(change: DefinitionChange, runs: Runs, instead: Mapping[str, str], variant: str) -> DefinitionChange:
     """The change with those of its swaps that the intervals of the paired differences leave no doubt about."""
+    having = {label: _having(change.metric, variant, own) for label, own in runs.items()} if variant else runs
 
     def clear(pair: tuple[str, str]) -> bool:
         first, second = (instead.get(label, label) for label in pair)
         before = difference(change.metric, runs[pair[0]], runs[pair[1]])
-        after = difference(change.metric, runs[first], runs[second], variant)
+        after = difference(change.metric, having[first], having[second], variant)
         return _excludes_zero(before) and _excludes_zero(after)
 
     return replace(change, clear=tuple(pair for pair in change.swaps if clear(pair)))
+
+
+def _having(metric: str, variant: str, runs: Sequence[Result]) -> list[Result]:
+    """The runs, with the primary scores of the metric in place of a variant that they lack."""
+    found = []
+    for run in runs:
+        score = run.scores.get(metric)
+        if isinstance(score, Scored) and variant not in score.variants:
+            score = score.model_copy(update={"variants": {variant: score.values}})
+            run = run.model_copy(update={"scores": {metric: score}})
+        found.append(run)
+    return found
 
 
 def _excludes_zero(estimate: Estimate | None) -> bool:

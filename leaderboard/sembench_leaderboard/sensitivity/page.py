@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
 
 from sembench.results.result import Result
 from sembench.results.score import Measure
 from sembench_leaderboard.entries.grouping import by_suite
+from sembench_leaderboard.entries.versions import beside, measures_of, told
 from sembench_leaderboard.sensitivity.change import MIN_METHODS, DefinitionChange, entry_changes, metric_changes
 from sembench_leaderboard.statistics.digits import comparable
 from sembench_leaderboard.tables import csv, numbers
@@ -54,6 +55,10 @@ allow for ties; `—` where a definition puts no two methods apart.
 equal swap easily; a swap is *clear*, and listed below its table, where the 95 % interval of the paired difference \
 excludes 0 under both definitions (over images, prototypes and seeds, as in the report on claims).
 - *First place*: the best method, and under the variant if it is another one; several names are ties.
+- The rule by which a head shares out relevance decides LRP-KL wherever the last feature map has more than one cell; \
+a map of one cell hides it. `rule=` variants exist for methods whose head has such rules; the others have one way only \
+and keep their primary number.
+- A variant has no chance level and no further level of its own: those on the board belong to the primary definition.
 - What agrees to 7 decimals is a tie: networks compute in float32. Of fewer than {MIN_METHODS} methods no \
 correlation and no swapped pairs are given: two agree or disagree, no more.
 - Means over data sets weigh them equally; data sets where a correlation is not defined are left out of its mean."""
@@ -78,14 +83,22 @@ def sensitivity_files(results: Iterable[Result]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for suite, own in by_suite(results).items():
         metrics, entries = metric_changes(own), entry_changes(own)
-        texts = {"md": page(suite, metrics, entries), "csv": to_csv(suite, {"metric": metrics, "entry": entries})}
+        texts = {
+            "md": page(suite, metrics, entries, measures_of(own)),
+            "csv": to_csv(suite, {"metric": metrics, "entry": entries}),
+        }
         files |= {f"{suite}/sensitivity.{form}": text.encode() for form, text in texts.items()}
     return files
 
 
-def page(suite: str, metrics: Sequence[DefinitionChange], entries: Sequence[DefinitionChange]) -> str:
-    """The report of one suite as Markdown."""
-    parts = [f"# Sensitivity to definitions: suite {escape(suite)}", _HOW_TO_READ]
+def page(
+    suite: str,
+    metrics: Sequence[DefinitionChange],
+    entries: Sequence[DefinitionChange],
+    measures: Mapping[str, Measure],
+) -> str:
+    """The report of one suite, whose metrics have these measures, as Markdown."""
+    parts = [f"# Sensitivity to definitions: suite {escape(suite)}", _HOW_TO_READ, *told(measures)]
     parts += ["## Variants of the metrics", _METRICS if metrics else _NO_METRICS, *_sections(metrics)]
     parts += ["## Variants of the entries", _ENTRIES if entries else _NO_ENTRIES, *_sections(entries)]
     return "\n\n".join(parts) + "\n"
@@ -100,6 +113,7 @@ def _sections(changes: Sequence[DefinitionChange]) -> list[str]:
         measure, idle = own[0].measure, sorted({change.variant for change in own} - effective, key=_natural)
         unit = "points" if numbers.in_percent(measure) else measure.unit
         parts.append(f"### {escape(measure.title)}{f', {escape(unit)}' if unit else ''}")
+        parts += beside(own[0].metric, measure)
         own = [change for change in own if change.variant in effective]
         parts += [_table(own), *_clear_swaps(own)] if own else []
         parts += [f"Without any effect: {', '.join(map(escape, idle))}."] if idle else []

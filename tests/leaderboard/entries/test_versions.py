@@ -28,10 +28,10 @@ def test_an_older_and_a_newer_version_are_named_and_the_same_one_is_not(monkeypa
     assert {name: (own.version, own.current) for name, own in found.items()} == {"lrp_kl": (1, 2), "ro_auroc": (3, 2)}
     assert found["lrp_kl"].text == (
         "old: version 1 of LRP-KL; sembench now has version 2, see CHANGELOG.md; compute again with "
-        "`sembench run --refresh`"
+        "sembench run --refresh"
     )
     assert found["ro_auroc"].text == (
-        "newer: version 3 of RO-AUROC; this sembench has version 2; install the sembench that computed it"
+        "newer: version 3 of RO-AUROC; sembench here has version 2; install the sembench that computed it"
     )
 
 

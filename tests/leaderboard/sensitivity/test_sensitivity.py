@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from sembench.results.result import write_result
+from sembench_leaderboard.entries import versions
 from sembench_leaderboard.sensitivity.change import entry_changes, metric_changes
 from sembench_leaderboard.sensitivity.page import FIELDS, sensitivity_files
 
@@ -36,6 +37,49 @@ def test_a_metrics_variant(varied):
     assert digits.pairs == 6
     assert digits.tau == pytest.approx((3 - 2) / 30**0.5)  # a<b, a<d, c<d; a>c, b>c; b and d tie
     assert digits.firsts == (("a",), ("c",))
+
+
+def test_methods_without_the_rules_of_a_head_keep_their_number(build):
+    """`a` and `b` have a rule, `c` and `d` have none: the rule moves `a` behind `c`, beyond doubt."""
+    primary, rule = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}, {"a": 0.35, "b": 0.15}
+
+    def cell(name, seed):
+        variants = {"reverse": (0.5, 0.5)} | (
+            {"rule=prp": (rule[name] - 0.01, rule[name] + 0.01)} if name in rule else {}
+        )
+        score = build.scored("lrp_kl", [primary[name] - 0.01, primary[name] + 0.01], variants=variants)
+        return build.result({"lrp_kl": score}, explainer=name, seed=seed)
+
+    reverse, prp = metric_changes([cell(name, seed) for name in primary for seed in (0, 1)])
+    assert (reverse.variant, reverse.changed) == ("reverse", ("a", "b", "c", "d"))
+    assert (prp.variant, prp.methods, prp.changed) == ("rule=prp", ("a", "b", "c", "d"), ("a", "b"))
+    assert prp.other == pytest.approx((0.35, 0.15, 0.3, 0.4))
+    assert prp.changes == pytest.approx((0.25, -0.05))
+    assert prp.swaps == prp.clear == (("a", "b"), ("a", "c"))
+    assert prp.firsts == (("a",), ("b",))
+
+
+def test_a_method_for_which_a_variant_is_undefined_has_no_place_in_its_order(build):
+    cells = [
+        build.result({"diversity": build.scored("diversity", [v], variants=own)}, explainer=name)
+        for name, v, own in (("a", 0.1, {"within class": (0.2,)}), ("b", 0.2, {"within class": (0.1,)}), ("c", 0.3, {}))
+    ]
+    (change,) = metric_changes(cells)
+    assert change.methods == change.changed == ("a", "b")
+
+
+def test_the_page_says_what_a_rule_decides_and_that_a_variant_has_no_level_of_its_own(varied):
+    text = " ".join(sensitivity_files(varied)["quick/sensitivity.md"].decode().split())
+    assert "decides LRP-KL wherever the last feature map has more than one cell" in text
+    assert "A variant has no chance level and no further level of its own" in text
+
+
+def test_numbers_of_an_older_version_are_marked(varied, monkeypatch):
+    monkeypatch.setattr(
+        versions, "current_versions", lambda: {"lrp_kl": varied[0].scores["lrp_kl"].measure.version + 1}
+    )
+    text = sensitivity_files(varied)["quick/sensitivity.md"].decode()
+    assert text.count("**Old**: version") == 2  # above, and where the numbers stand
 
 
 def test_ties_share_the_first_place(build):
