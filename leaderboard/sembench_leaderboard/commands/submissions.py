@@ -39,6 +39,8 @@ def validate(
         with writing(summary), summary.open("a", encoding="utf-8") as opened:
             opened.write(verdict.markdown())
     _refuse(verdict, folder)
+    for note in verdict.notes:
+        typer.echo(note)
     typer.echo(f"{folder}: {len(verdict.results)} results of {len(verdict.entries)} entries, no problems found")
     if base is not None and not whole:
         typer.echo(f"Other entries of {base} may be missing here; --whole asks for all of them.")
@@ -86,7 +88,7 @@ def submit(
         compute(pending, runs, runs / "cache", data_root, device, total=len(planned))
     for path in pack(planned, runs, out):
         typer.echo(path)
-    _refuse(validate(out, suites=[asked]), out)
+    _refuse(validate(out, suites=[asked], new=True), out)
     typer.echo(f"Ready: add the files of {out} to leaderboard/results in a pull request.")
 
 
@@ -114,7 +116,10 @@ def verify(
     load_plugins(plugin)
     verdict = validate(folder, suites=[load_suite(name) for name in suite])
     _refuse(verdict, folder)
-    chosen = choose(verdict.results, count=runs, seed=seed, named=run)
+    for note in verdict.notes:
+        typer.echo(note)
+    current = [path for path in verdict.results if path not in verdict.old]  # the old ones would not come out again
+    chosen = choose(verdict.results if run else current, count=runs, seed=seed, named=run)
     typer.echo(f"{len(chosen)} of {len(verdict.results)} runs, " + ("as named" if run else f"drawn with seed {seed}"))
     found = verify(verdict.results, chosen, lambda asked, fresh: _computed(asked, fresh, data_root, device))
     for path, agreement in found.agreements.items():

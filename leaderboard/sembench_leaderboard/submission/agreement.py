@@ -132,6 +132,11 @@ def _score(name: str, theirs: Score | None, ours: Score | None, *, same: bool) -
     if not isinstance(theirs, Scored) or not isinstance(ours, Scored):
         said = [getattr(score, "status", "missing") for score in (theirs, ours)]
         return (f"is {said[0]}, recomputed it is {said[1]}" if said[0] != said[1] else None), None
+    if theirs.measure.version != ours.measure.version:
+        both = f"{theirs.measure.version}, recomputed version {ours.measure.version}"
+        return f"is of version {both}: the two cannot be compared", None
+    if theirs.note != ours.note:
+        return f"says {theirs.note!r}, recomputed {ours.note!r}", None
     if len(theirs.values) != len(ours.values):
         return f"holds {len(theirs.values)} values, recomputed {len(ours.values)}", None
     mine, given = _series(ours, details=same), _series(theirs, details=same)
@@ -156,7 +161,8 @@ def _score(name: str, theirs: Score | None, ours: Score | None, *, same: bool) -
 def _series(score: Scored, *, details: bool) -> dict[str, tuple[float, ...]]:
     """Every series of numbers that a score holds, by name."""
     chance = score.chance if isinstance(score.chance, tuple) else () if score.chance is None else (score.chance,)
-    others = {f"variant {name}": values for name, values in score.variants.items()}
+    others = {f"level {name}": values for name, values in score.levels.items()}
+    others |= {f"variant {name}": values for name, values in score.variants.items()}
     if details:
         others |= {f"details {name}": values for name, values in score.details.items()}
     return {"values": score.values, "chance level": chance, **others}

@@ -134,7 +134,12 @@ def _differing(field: str, values: Sequence[float], expected: Sequence[float], w
 
 def _applicable_together(result: Result) -> Iterator[Wrong]:
     """A metric that does not apply says why, and asks for more than those that do."""
-    needs = declared().requires
+    known = declared()
+    needs = {
+        name: asked
+        for name, asked in known.requires.items()
+        if name in result.scores and result.scores[name].measure.version == known.measures[name].version
+    }
     offered = {
         need for name, score in result.scores.items() if isinstance(score, Scored) for need in needs.get(name, ())
     }

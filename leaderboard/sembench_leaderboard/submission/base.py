@@ -62,7 +62,7 @@ def dropped(submitted: Sequence[File], base: Sequence[File], *, whole: bool) -> 
 def _difference(before: object, after: object) -> str:
     if isinstance(before, Scored) and isinstance(after, Scored):
         if before.values == after.values:
-            return "chance level, variants, details or meaning differ from the base; the values are the same"
+            return "levels, variants, details, note or meaning differ from the base; the values are the same"
         pairs = zip(before.values, after.values, strict=False)
         count = sum(a != b for a, b in pairs) + abs(len(before.values) - len(after.values))
         means = f"{fmean(before.values):.6g} in the base, {fmean(after.values):.6g} here"

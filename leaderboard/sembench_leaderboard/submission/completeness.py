@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sembench.errors import SembenchError
 from sembench.results.result import Result, digest
 from sembench.suites.plan import plan
-from sembench.suites.suite import Suite, load_suite
+from sembench.suites.suite import Suite
+from sembench_leaderboard.entries.settings import known_suite
 from sembench_leaderboard.submission.problem import Problem, Results, Wrong
 
 
@@ -22,20 +22,13 @@ def incomplete(results: Results, suites: Mapping[str, Suite], there: Collection[
     for path, result in results.items():
         claimed.setdefault((result.suite, result.explainer), {})[path] = result
     for (name, entry), own in claimed.items():
-        suite = suites.get(name) or _known(name)
+        suite = suites.get(name) or known_suite(name)
         if suite is None:
             remedy = "Name its file with --suite, or submit results of a suite that comes with sembench."
             yield Problem(str(next(iter(own))), "suite", f"no suite {name!r} comes with sembench", remedy)
         else:
             yield from _entry(suite, entry, own, there)
             yield from _applicability(own)
-
-
-def _known(name: str) -> Suite | None:
-    try:
-        return None if name.endswith(".toml") or "/" in name else load_suite(name)
-    except SembenchError:
-        return None
 
 
 def _applicability(own: Results) -> Iterator[Problem]:

@@ -78,11 +78,16 @@ class Verdict:
         problems: Reasons to refuse the submission; none where it may be accepted.
         results: The results that keep the schema, by path.
         accepted: Entries of the base, ``suite/entry``.
+        old: Results that were accepted when their metrics had older versions. They stay so, and are not held against
+            the metrics and suites of today; a new result has to be of the current versions.
+        notes: What a reader should know although it is no reason to refuse anything, a line each.
     """
 
     problems: tuple[Problem, ...]
     results: Results
     accepted: frozenset[str] = frozenset()
+    old: frozenset[PurePosixPath] = frozenset()
+    notes: tuple[str, ...] = ()
 
     @property
     def entries(self) -> list[str]:
@@ -96,6 +101,8 @@ class Verdict:
         new = [entry for entry in self.entries if entry not in self.accepted]
         if self.accepted and new:
             lines.append("New: " + ", ".join(markdown(shown(entry)) for entry in new) + ".")
+        if self.notes:
+            lines += ["", *(f"- {markdown(note)}" for note in self.notes)]
         if self.problems:
             lines += ["", "| file | field | problem | what to do |", "|---|---|---|---|"]
         for one in self.problems[:MOST]:

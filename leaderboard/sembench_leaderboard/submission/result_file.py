@@ -18,34 +18,43 @@ from sembench_leaderboard.submission.problem import Wrong
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 10**9
+_WORDING = frozenset({"title", "reference", "chance_is", "note"})
 _PACKAGES = ("torch", "numpy", "zennit", "scikit-learn")
 
 
-def claims(path: PurePosixPath, result: Result, measures: Mapping[str, Measure]) -> Iterator[Wrong]:
-    """Claims of a result that cannot be true; ``measures`` holds what known metrics mean."""
+def claims(
+    path: PurePosixPath, result: Result, measures: Mapping[str, Measure], *, accepted: bool = False
+) -> Iterator[Wrong]:
+    """Claims of a result that cannot be true; ``measures`` holds what known metrics mean.
+
+    A result that was ``accepted`` before may be of an older sembench: its metrics may have older versions, and other
+    words for the same version.
+    """
     place = (result.suite, result.dataset, result.explainer, f"seed-{result.seed}.json")
     for field, claimed, lies in zip(("suite", "dataset", "explainer", "seed"), place, path.parts, strict=True):
         if claimed != lies:
             text = f"the file lies under {lies!r}, but holds {claimed!r}"
             yield Wrong(field, text, f"Move it to {'/'.join(place)}.")
-    yield from _measures(result, measures)
+    yield from _measures(result, measures, accepted=accepted)
     yield from _asked(result)
-    yield from _provenance(result)
+    yield from _provenance(result, accepted=accepted)
     yield from _costs(result)
     yield from disagreements(result)
 
 
-def _measures(result: Result, measures: Mapping[str, Measure]) -> Iterator[Wrong]:
+def _measures(result: Result, measures: Mapping[str, Measure], *, accepted: bool) -> Iterator[Wrong]:
     """A metric means what this version of sembench says, not what the file says."""
     for name, score in result.scores.items():
         known = measures.get(name)
         if known is None and name in METRICS.names():
-            continue  # it is declared in a way that cannot be read without running it
+            continue  # it is declared in a way that cannot be read without running it; the verdict names it
         if known is None:
             remedy = "Leave it out of the suite, or submit the metric first; its name stands in no registry here."
             yield Wrong(f"scores.{name}", "is no metric of this version of sembench", remedy)
             continue
-        for field in Measure.model_fields:
+        if accepted and score.measure.version < known.version:
+            continue
+        for field in Measure.model_fields.keys() - (_WORDING if accepted else ()):
             mine, theirs = getattr(known, field), getattr(score.measure, field)
             if mine != theirs:
                 text = f"is {theirs!r}, but this version of sembench has {mine!r}"
@@ -89,14 +98,14 @@ def _table(settings: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _provenance(result: Result) -> Iterator[Wrong]:
+def _provenance(result: Result, *, accepted: bool) -> Iterator[Wrong]:
     """Everything that a repetition needs is there, and can be true."""
     origin = result.provenance
     for field in ("dataset_sha256", "backbone_sha256", "model_sha256"):
         if not _SHA256.fullmatch(getattr(origin, field)):
             yield Wrong(f"provenance.{field}", "is no SHA-256 in lower-case hexadecimal")
     here = version("sembench")
-    if origin.sembench != here:
+    if origin.sembench != here and not accepted:
         text = f"is {origin.sembench!r}, this is version {here!r}"
         yield Wrong("provenance.sembench", text, f"Compute the run again with sembench {here}.")
     for part in ("instrument", "explainer", "dataset", "backbone", *(f"metric {name}" for name in result.scores)):

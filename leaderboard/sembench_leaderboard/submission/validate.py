@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from sembench.errors import SembenchError
 from sembench.results.result import Result, result_path
+from sembench.results.score import Measure
 from sembench.suites.suite import Suite
 from sembench_leaderboard.entries.declared import declared
+from sembench_leaderboard.entries.grouping import by_suite
+from sembench_leaderboard.entries.versions import is_old, measures_of, other_versions
 from sembench_leaderboard.submission import base as against
 from sembench_leaderboard.submission.completeness import incomplete
 from sembench_leaderboard.submission.files import REPACK, UNMARK, File, survey
-from sembench_leaderboard.submission.problem import WHOLE, Problem, Verdict, limited
+from sembench_leaderboard.submission.problem import WHOLE, Problem, Results, Verdict, limited, shown
 from sembench_leaderboard.submission.records import Manifest, Mark
 from sembench_leaderboard.submission.result_file import claims, created
 
@@ -26,6 +29,7 @@ def validate(
     suites: Sequence[Suite] = (),
     whole: bool = False,
     allow_changes: bool = False,
+    new: bool = False,
 ) -> Verdict:
     """Looks for every reason to refuse a folder of results.
 
@@ -36,6 +40,8 @@ def validate(
         whole: The folder is to take the base's place, so that every result, manifest and mark of the base has to be
             in it; otherwise only those of entries that the folder holds.
         allow_changes: Accept altered and dropped results, manifests and marks of verification: for maintainers.
+        new: Nothing in the folder was accepted before. Otherwise every result that the base holds as it is here was;
+            without a base, every one.
 
     Raises:
         SembenchError: If a folder is not there, the base itself cannot be read, or ``whole`` is given without a base.
@@ -47,28 +53,63 @@ def validate(
     known = {name: score.measure for result in before.values() for name, score in result.scores.items()}
     measures = {**known, **declared().measures}
     files, problems = survey(_folder(root))
-    results = _results(files)
-    for path, result in _results(files).items():
-        problems += limited(path, list(claims(path, result, measures)))
-        if Path(path) != result_path(Path(), result.suite, result.dataset, result.explainer, result.seed):
-            del results[path]
-    together = {path: result for path, result in before.items() if path not in results} | results
-    problems += incomplete(results, {suite.name: suite for suite in suites}, {file.path for file in files})
-    problems += against.contradicting(results, together)
-    problems += against.duplicates(results, together)
-    problems += against.taken(results, before)
-    problems += against.other_black_boxes(results, together)
+    every = _results(files)
+    stood = {} if new else every if base is None else before
+    settled = {path for path, result in every.items() if stood.get(path) == result}
+    for path, result in every.items():
+        problems += limited(path, list(claims(path, result, measures, accepted=path in settled)))
+    results = {path: result for path, result in every.items() if Path(path) == _place(result)}
+    old = frozenset(path for path in settled & results.keys() if is_old(results[path]))
+    current = {path: result for path, result in results.items() if path not in old}
+    problems += incomplete(current, {suite.name: suite for suite in suites}, {file.path for file in files})
+    problems += _together(results, before)
     problems += _beside(files, None if base is None or allow_changes else {file.path: file.sha256 for file in there})
-    if base is not None:
-        problems += against.without_manifest(results, files, before)
+    problems += [] if base is None else against.without_manifest(results, files, before)
     if not allow_changes:
         problems += against.changed(results, before)
         problems += against.dropped(files, there, whole=whole)
+    problems += _without_results(files)
+    accepted = frozenset("/".join(file.entry) for file in there if file.role == "result")
+    notes = (*_of_old_versions(results, old), *_not_read(results, measures))
+    return Verdict(tuple(sorted(set(problems))), results, accepted, old, notes)
+
+
+def _without_results(files: Sequence[File]) -> Iterator[Problem]:
+    """The problem of a folder that holds no results."""
     if not any(file.role == "result" for file in files):
         text = "holds no result at <suite>/<data set>/<entry>/seed-<n>.json"
-        problems.append(Problem(".", "number of files", text, "Name the folder that `sembench submit` wrote."))
-    accepted = frozenset("/".join(file.entry) for file in there if file.role == "result")
-    return Verdict(tuple(sorted(set(problems))), results, accepted)
+        yield Problem(".", "number of files", text, "Name the folder that `sembench submit` wrote.")
+
+
+def _place(result: Result) -> Path:
+    """Where a result has to lie below its folder."""
+    return result_path(Path(), result.suite, result.dataset, result.explainer, result.seed)
+
+
+def _together(results: Results, before: Results) -> Iterator[Problem]:
+    """Contradictions within a submission, and with the base."""
+    together = {path: result for path, result in before.items() if path not in results} | dict(results)
+    yield from against.contradicting(results, together)
+    yield from against.duplicates(results, together)
+    yield from against.taken(results, before)
+    yield from against.other_black_boxes(results, together)
+
+
+def _of_old_versions(results: Results, old: Collection[PurePosixPath]) -> Iterator[str]:
+    """A line for each metric of an older version in each suite."""
+    for suite, own in by_suite(results[path] for path in old).items():
+        for other in other_versions(measures_of(own)).values():
+            yield f"{shown(suite)}: {shown(other.text)} ({len(own)} results, accepted before)"
+
+
+def _not_read(results: Results, known: Mapping[str, Measure]) -> Iterator[str]:
+    """A line for each metric that results hold, and of which nothing, or not all, is known without running its code."""
+    for name, where in declared().unread.items():
+        count = sum(name in result.scores for result in results.values())
+        if count:
+            what = "whether it applies" if name in known else "what its numbers mean"
+            text = f"metric {name}: its declaration at {where} cannot be read without running it"
+            yield f"{text}; {what} is not checked in {count} results"
 
 
 def _folder(path: Path) -> Path:

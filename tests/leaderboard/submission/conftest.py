@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from places import RESULTS
+import committed
 from sembench.results.result import digest
 from sembench_leaderboard.submission.records import write_manifest
 
@@ -19,13 +18,13 @@ class Submission:
     def __init__(self, root: Path, base: Path) -> None:
         self.root, self.base = root, base
         (root / "quick/digits/mine").mkdir(parents=True)
-        for path in (RESULTS / "quick/digits/kmex").glob("seed-*.json"):
-            content = json.loads(path.read_text())
+        for name in ("seed-0.json", "seed-1.json"):
+            content = committed.content(f"quick/digits/kmex/{name}")
             content["explainer"] = "mine"
             content["settings"]["explainer"] = {"name": "mine", "parameters": {"prototypes_per_class": 5}}
             content["identity"] = digest(content["settings"])
             content["scores"]["diversity"]["values"][0] /= 2
-            self.path(path.name).write_text(json.dumps(content))
+            self.path(name).write_text(json.dumps(content))
         self.pack()
 
     def path(self, name: str = "seed-0.json") -> Path:
@@ -59,7 +58,7 @@ def base(tmp_path):
     """Some committed results of two suites, as a base that a test may change."""
     for place, entries in ACCEPTED.items():
         for entry in entries:
-            shutil.copytree(RESULTS / place / entry, tmp_path / "base" / place / entry)
+            committed.copy(f"{place}/{entry}", tmp_path / "base")
     return tmp_path / "base"
 
 

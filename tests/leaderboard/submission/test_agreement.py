@@ -261,3 +261,27 @@ def test_what_is_not_a_score_has_to_be_the_same(changed, change, field):
 
 def test_every_metric_of_the_quick_suite_has_a_tolerance_of_its_own(changed):
     assert set(changed().scores) <= set(TOLERANCE) <= set(declared().measures)
+
+
+def test_another_version_of_a_metric_cannot_be_compared(changed):
+    (wrong,) = compare(
+        changed(lambda content: content["scores"]["lrp_kl"]["measure"].update(version=1)),
+        changed(lambda content: content["scores"]["lrp_kl"]["measure"].update(version=2)),
+    ).wrong
+    assert (wrong.field, wrong.text) == (
+        "scores.lrp_kl", "is of version 1, recomputed version 2: the two cannot be compared",
+    )  # fmt: skip
+
+
+def test_levels_and_the_note_of_an_entry_are_compared(changed):
+    def with_level(value, note=""):
+        def change(content):
+            score = content["scores"]["lrp_kl"]
+            score |= {"levels": {"headless": [value] * len(score["values"])}, "note": note}
+
+        return changed(change)
+
+    assert compare(with_level(0.1), with_level(0.1)).wrong == ()
+    (level,), (note,) = (compare(with_level(0.1), other).wrong for other in (with_level(0.2), with_level(0.1, "odd")))
+    assert level.text.startswith("100 values differ, by up to 0.1")
+    assert note.text == "says '', recomputed 'odd'"

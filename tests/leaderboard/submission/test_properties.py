@@ -1,7 +1,6 @@
 """Any bytes in a submission are read without harm: refused with a reason, never an accident."""
 
 import json
-import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -10,15 +9,15 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from places import RESULTS
+import committed
 from sembench.errors import ResultDamaged
 from sembench.results.result import digest, read_result
 from sembench_leaderboard.submission.records import Recomputed, write_manifest, write_marks
 from sembench_leaderboard.submission.strict_json import MAX_DEPTH, parse
 from sembench_leaderboard.submission.validate import validate
 
-SOURCE = RESULTS / "quick/digits/kmex/seed-0.json"
-CONTENT = json.loads(SOURCE.read_text())
+CONTENT = committed.content("quick/digits/kmex/seed-0.json")
+WHOLE = json.dumps(CONTENT).encode()
 
 KEYS = st.from_regex(r"[A-Za-z][A-Za-z0-9_ ]{0,9}", fullmatch=True)
 PLAIN = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9) | KEYS
@@ -40,7 +39,7 @@ def base(tmp_path_factory):
     """The committed results of two entries: every example reads all of them."""
     folder = tmp_path_factory.mktemp("base")
     for entry in ("kmex", "flint"):
-        shutil.copytree(RESULTS / "quick/digits" / entry, folder / "quick/digits" / entry)
+        committed.copy(f"quick/digits/{entry}", folder)
     return folder
 
 
@@ -48,7 +47,7 @@ def base(tmp_path_factory):
 def entry(data):
     """A folder with kmex's results, the first of which holds these bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(SOURCE.parent, Path(folder, "quick/digits/kmex"))
+        committed.copy("quick/digits/kmex", Path(folder))
         path = Path(folder, "quick/digits/kmex/seed-0.json")
         path.write_bytes(data)
         yield Path(folder), path
@@ -99,10 +98,9 @@ def test_any_file_in_place_of_a_result_is_refused(data):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, SOURCE.stat().st_size - 1), st.binary(min_size=1, max_size=3))
+@given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=3))
 def test_a_file_damaged_anywhere_is_read_or_refused(place, data):
-    whole = SOURCE.read_bytes()
-    with entry(whole[:place] + data + whole[place + len(data) :]) as (folder, path):
+    with entry(WHOLE[:place] + data + WHOLE[place + len(data) :]) as (folder, path):
         validate(folder)
         with suppress(ResultDamaged):
             read_result(path)
@@ -111,7 +109,7 @@ def test_a_file_damaged_anywhere_is_read_or_refused(place, data):
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from(LEAVES), VALUES)
 def test_no_field_can_be_changed_unseen_beside_the_base(base, leaf, value):
-    content = json.loads(SOURCE.read_text())
+    content = json.loads(WHOLE)
     parent = content
     for key in leaf[:-1]:
         parent = parent[key]
@@ -139,7 +137,7 @@ def alike(value):
 @given(st.sampled_from(LEAVES), st.data())
 def test_a_likely_value_in_any_field_is_no_accident(leaf, data):
     """Signed again, so that the checks of settings are reached; without a base, so that they alone have to answer."""
-    content = json.loads(SOURCE.read_text())
+    content = json.loads(WHOLE)
     parent = content
     for key in leaf[:-1]:
         parent = parent[key]
@@ -156,7 +154,7 @@ def test_a_likely_value_in_any_field_is_no_accident(leaf, data):
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["manifests", "verified"]), st.data())
 def test_no_manifest_or_mark_is_an_accident(place, data):
-    with entry(SOURCE.read_bytes()) as (folder, _):
+    with entry(WHOLE) as (folder, _):
         written = write_manifest(folder, "quick", "kmex", "sembench_baselines.kmex:KMEx (sembench)")
         if place == "verified":
             told = {"created": "2026-01-01T00:00:00+00:00", "device": "cpu", "processor": "x", "torch": "2"}
@@ -176,7 +174,7 @@ def test_no_manifest_or_mark_is_an_accident(place, data):
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from([n for n, s in CONTENT["scores"].items() if "values" in s]), st.data())
 def test_every_changed_score_is_named(base, metric, data):
-    content = json.loads(SOURCE.read_text())
+    content = json.loads(WHOLE)
     values = content["scores"][metric]["values"]
     index = data.draw(st.integers(0, len(values) - 1))
     values[index] = 0.5 if values[index] != 0.5 else 0.25
@@ -188,7 +186,7 @@ def test_every_changed_score_is_named(base, metric, data):
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_a_file_of_any_name_is_refused_or_a_result(name):
-    with entry(SOURCE.read_bytes()) as (folder, _):
+    with entry(WHOLE) as (folder, _):
         path = folder / "quick/digits/kmex" / name
         if path.exists():  # "." and ".." among them
             return

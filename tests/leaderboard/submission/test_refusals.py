@@ -4,13 +4,18 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import sembench_leaderboard.submission.validate as validator
 from places import ROOT
 from sembench.errors import SembenchError
+from sembench.plugins.registry import METRICS
+from sembench.results.result import digest
 from sembench.suites.suite import load_suite
+from sembench_leaderboard.entries.declared import declared
 from sembench_leaderboard.submission import files as tree
 from sembench_leaderboard.submission.records import Recomputed, write_manifest, write_marks
 from sembench_leaderboard.submission.validate import validate
@@ -338,7 +343,10 @@ CASES = {
         put("provenance", "sembench", value="0.0.9"), MINE, "provenance.sembench", "'0.0.9', this is version",
     ),
     "another version of a metric": (
-        scores("lrp_kl", lambda s: s["measure"].update(version=2)), MINE, "scores.lrp_kl.measure.version", "is 2",
+        scores("lrp_kl", lambda s: s["measure"].update(version=99)), MINE, "scores.lrp_kl.measure.version", "is 99",
+    ),
+    "an older version of a metric": (
+        scores("lrp_kl", lambda s: s["measure"].update(version=0)), MINE, "scores.lrp_kl.measure.version", "is 0",
     ),
     "a flipped direction": (
         scores("lrp_kl", lambda s: s["measure"].update(direction="higher")),
@@ -661,3 +669,101 @@ def test_a_maintainer_may_change_results(submission):
     an_accepted_entry(better_faithfulness)(submission)
     verdict = validate(submission.root, base=submission.base, allow_changes=True)
     assert verdict.problems == ()
+
+
+def aged(folder, entry="quick/digits/kmex"):
+    """Makes an entry's results those of an older sembench: LRP-KL had another version and words, settings differed."""
+    for path in (folder / entry).glob("seed-*.json"):
+        content = json.loads(path.read_text())
+        content["scores"]["lrp_kl"]["measure"] |= {"version": 0, "note": "as it was", "reference": "elsewhere"}
+        content["scores"]["ghosting"]["measure"]["note"] = "in other words"
+        content["provenance"]["sembench"] = "0.0.9"
+        content["settings"]["evaluation"]["batch_size"] = 99
+        content["identity"] = digest(content["settings"])
+        path.write_text(json.dumps(content))
+
+
+def test_accepted_results_of_an_older_version_stay_and_are_called_old(base):
+    aged(base)
+    shutil.rmtree(base / "birds")
+    for entry in ("b4", "flint", "protopnet"):
+        shutil.rmtree(base / "quick/digits" / entry)
+    verdict = validate(base)
+    assert verdict.problems == ()
+    (note,) = verdict.notes
+    current = METRICS.get("lrp_kl").version
+    assert note.startswith(f"quick: old: version 0 of LRP-KL; sembench now has version {current}, see CHANGELOG.md")
+    assert note.endswith("(2 results, accepted before)")
+    assert {path.name for path in verdict.old} == {"seed-0.json", "seed-1.json"}
+    assert note.replace("-", "") in verdict.markdown().replace("\\", "").replace("-", "")
+
+
+def test_accepted_results_keep_their_words_and_their_sembench_but_no_other_range(base):
+    shutil.rmtree(base / "birds")
+
+    def edit(change):
+        path = base / KMEX
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    edit(lambda content: content["scores"]["ghosting"]["measure"].update(reference="elsewhere"))
+    edit(lambda content: content["provenance"].update(sembench="0.0.9"))
+    found = validate(base)
+    assert {problem.field for problem in found.problems} <= {
+        "scores.ghosting.measure.reference"
+    }  # two words in a suite
+    assert found.old == frozenset()
+    edit(lambda content: content["scores"]["ghosting"]["measure"].update(upper=2.0))
+    assert "scores.ghosting.measure.upper" in {problem.field for problem in validate(base).problems}
+
+
+def test_an_old_result_in_a_wrong_place_is_refused(base):
+    aged(base)
+    shutil.rmtree(base / "birds")
+    (base / "quick/digits/kmex").rename(base / "quick/digits/other")
+    fields = {problem.field for problem in validate(base).problems if "digits/other" in problem.file}
+    assert "explainer" in fields
+
+
+def test_the_same_results_are_refused_where_they_are_new(submission):
+    aged(submission.root, "quick/digits/mine")
+    submission.pack()
+    for found in (validate(submission.root, base=submission.base), validate(submission.root, new=True)):
+        refused = {problem.field for problem in found.problems if problem.file == MINE}
+        assert {"scores.lrp_kl.measure.version", "settings.evaluation.batch_size", "provenance.sembench"} <= refused
+        assert (found.old, found.notes) == (frozenset(), ())
+
+
+def test_an_old_result_that_was_changed_is_accepted_no_more(submission):
+    aged(submission.base)
+    shutil.copytree(submission.base / "quick/digits/kmex", submission.root / "quick/digits/kmex")
+    shutil.rmtree(submission.root / "quick/digits/mine")
+    shutil.rmtree(submission.root / "manifests")
+    for entry in ("b4", "flint", "protopnet"):
+        shutil.rmtree(submission.base / "quick/digits" / entry)
+    assert validate(submission.root, base=submission.base).problems == ()
+    better_faithfulness(submission.root / KMEX)
+    fields = {problem.field for problem in validate(submission.root, base=submission.base).problems}
+    assert {"scores.lrp_kl", "scores.lrp_kl.measure.version"} <= fields
+
+
+def test_a_new_entry_beside_old_ones_is_refused_with_what_to_do(submission):
+    for entry in ("kmex", "b4", "flint", "protopnet"):
+        aged(submission.base, f"quick/digits/{entry}")
+    problems = validate(submission.root, base=submission.base).problems
+    (mixed,) = (one for one in problems if one.file == MINE and one.field == "scores.lrp_kl.measure.version")
+    assert "mixed versions of metric 'lrp_kl'" in mixed.text
+    assert "Compute the older one again with `sembench run --refresh`" in mixed.remedy
+
+
+def test_a_metric_whose_declaration_cannot_be_read_is_named(submission, monkeypatch):
+    unread = replace(declared(), unread={"beauty": "theirs:BEAUTY", "absent": "theirs:ABSENT"})
+    monkeypatch.setattr(validator, "declared", lambda: unread)
+    monkeypatch.setattr(METRICS, "names", lambda: [*unread.measures, "beauty", "absent"])
+    submission.edit(lambda content: content["scores"].update(beauty=content["scores"]["accuracy"]))
+    (note,) = validate(submission.root, base=submission.base).notes
+    assert note == (
+        "metric beauty: its declaration at theirs:BEAUTY cannot be read without running it; what its numbers mean is "
+        "not checked in 1 results"
+    )

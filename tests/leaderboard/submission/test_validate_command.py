@@ -1,6 +1,7 @@
 """`sembench validate`: offline, without torch."""
 
 import builtins
+import json
 import os
 import pickle
 import socket
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sembench_leaderboard.submission.validate as validator
+from places import ROOT
 from sembench.cli.main import app
 from sembench.errors import SembenchError
 
@@ -69,3 +71,15 @@ def test_a_part_of_the_base_is_accepted_and_said_to_be_a_part(submission):
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(SembenchError, match="is no folder"):
         validate(tmp_path / "nothing")
+
+
+def test_accepted_results_of_an_older_version_are_named_once_for_each_metric_and_suite(base):
+    for path in (base / "quick/digits").glob("*/seed-*.json"):
+        content = json.loads(path.read_text())
+        content["scores"]["lrp_kl"]["measure"]["version"] = 0
+        path.write_text(json.dumps(content))
+    done = validate(base, "--suite", ROOT / "leaderboard/suites/birds.toml")
+    assert done.exit_code == 0, done.stderr
+    (note,) = (line for line in done.stdout.splitlines() if " old: " in line)
+    assert note.startswith("quick: old: version 0 of LRP-KL; ")
+    assert note.endswith("(8 results, accepted before)")
