@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from statistics import fmean
 
@@ -10,6 +11,7 @@ from sembench.results.result import Kind, Result
 from sembench.results.score import Measure
 from sembench_leaderboard.entries.entry import KINDS, Entry, column
 from sembench_leaderboard.entries.grouping import gathered
+from sembench_leaderboard.entries.versions import other_versions
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.table import COMPARED, NOTHING, SECTIONS, Cell, Column, Kinds, Row, Table
 
@@ -18,7 +20,7 @@ def score_tables(entries: Sequence[Entry], kinds: Kinds) -> list[Table]:
     """The scores of one data set: a table for predictions, for explanations and for prototypes.
 
     A chance level that is the same for all entries is a row; one that was measured for each entry is a column beside
-    its score. Columns are the same whatever kinds of entries are shown.
+    its score. Every further level has a column. Columns are the same whatever kinds of entries are shown.
     """
     measures = {e.metric: e.measure for e in sorted(entries, key=lambda e: column(e.metric))}
     tables = []
@@ -32,56 +34,84 @@ def score_tables(entries: Sequence[Entry], kinds: Kinds) -> list[Table]:
 def _score_table(section: str, metrics: Sequence[str], entries: Sequence[Entry], kinds: Kinds) -> Table:
     chances = {m: {e.chance for e in entries if e.metric == m and e.value is not None} for m in metrics}
     measures = {e.metric: e.measure for e in entries}
-    columns: list[Column] = []
-    for metric in metrics:
-        columns += [head(measures[metric]), *([Column("by chance")] if len(chances[metric]) > 1 else [])]
+    beside = {m: (("by chance",) if len(chances[m]) > 1 else ()) + levels(entries, m) for m in metrics}
     notes: list[str] = []
+    columns: list[Column] = []
+    for metric, own_head in zip(metrics, heads({m: measures[m] for m in metrics}, notes), strict=True):
+        columns += [own_head, *map(Column, beside[metric])]
     rows = []
     for label, own in by_row(entries, kinds).items():
-        cells: list[Cell] = []
-        for metric in metrics:
-            cells += _cells(own.get(metric), notes, beside=len(chances[metric]) > 1)
+        cells = [cell for metric in metrics for cell in _cells(own.get(metric), beside[metric], notes)]
         rows.append(Row(label, tuple(cells)))
     same = {metric: next(iter(found)) for metric, found in chances.items() if len(found) == 1}
     if any(level is not None for level in same.values()):
         cells = []
         for metric in metrics:
-            level = same.get(metric)
-            if len(chances[metric]) > 1:
-                cells += [Cell(""), Cell("")]
-            else:
-                cells.append(Cell(NOTHING if level is None else numbers.alone(level, measures[metric])))
+            cells.append(Cell("") if len(chances[metric]) > 1 else _level(same.get(metric), measures[metric]))
+            cells += [Cell("")] * len(beside[metric])
         rows.append(Row("by chance", tuple(cells), aside=True))
     return Table(section, tuple(columns), tuple(rows), tuple(notes))
 
 
-def _cells(entry: Entry | None, notes: list[str], *, beside: bool) -> list[Cell]:
-    """The cell of a score, and of its chance level where that stands beside it."""
+LEVELS = {
+    "headless": "the map without the head: relevance put on the embedding as it is, whatever the prototype; a small "
+    "LRP-KL beside it tells that the encoder is shared, not that the prototype explains"
+}
+"""What levels beside chance are, by name; others stand in the definitions of their metrics."""
+
+
+def levels(entries: Iterable[Entry], metric: str | None = None) -> tuple[str, ...]:
+    """Names of the levels beside chance that entries have under a metric, or under any, sorted."""
+    return tuple(sorted({name for entry in entries if metric in (None, entry.metric) for name in entry.levels}))
+
+
+def legend(entries: Iterable[Entry]) -> dict[str, str]:
+    """What each level that is shown beside chance stands for, in words, by name."""
+    return {name: LEVELS.get(name, "see the definition of its metric") for name in levels(entries)}
+
+
+def _cells(entry: Entry | None, beside: Sequence[str], notes: list[str]) -> list[Cell]:
+    """The cell of a score, and of the levels that stand beside it: chance, or a further one by name."""
     cell = score_cell(entry, notes)
-    if not beside:
-        return [cell]
-    if entry is None:
-        return [cell, Cell(NOTHING)]
-    if entry.value is None:
-        return [cell, Cell("")]
-    return [cell, Cell(NOTHING if entry.chance is None else numbers.alone(entry.chance, entry.measure))]
+    if entry is None or entry.value is None:
+        return [cell, *[Cell(NOTHING if entry is None else "")] * len(beside)]
+    known = {"by chance": entry.chance, **entry.levels}
+    return [cell, *(_level(known.get(name), entry.measure) for name in beside)]
+
+
+def _level(level: float | None, measure: Measure) -> Cell:
+    return Cell(NOTHING if level is None else numbers.alone(level, measure))
 
 
 def score_cell(entry: Entry | None, notes: list[str]) -> Cell:
-    """Mean and interval of a score; why there is none goes to the notes, once."""
+    """Mean and interval of a score; what is particular to it, or why there is none, goes to the notes, once."""
     if entry is None:
         return Cell(NOTHING)
     if entry.value is None or entry.low is None or entry.high is None:
-        reason = entry.reason or ""
-        if reason not in notes:
-            notes.append(reason)
-        return Cell("n/a", notes.index(reason))
-    return Cell(numbers.with_interval(entry.value, entry.low, entry.high, entry.measure))
+        return Cell("n/a", _noted(entry.reason or "", notes))
+    text = numbers.with_interval(entry.value, entry.low, entry.high, entry.measure)
+    return Cell(text, _noted(entry.note, notes) if entry.note else None)
 
 
-def head(measure: Measure) -> Column:
-    """Head of a measure's column."""
-    return Column(measure.title, measure.direction, numbers.unit(measure))
+def heads(measures: Mapping[str, Measure], notes: list[str]) -> list[Column]:
+    """Heads of the columns of metrics; that one is of another version than sembench has goes to the notes."""
+    others = other_versions(measures)
+    return [
+        Column(
+            measure.title,
+            measure.direction,
+            numbers.unit(measure),
+            _noted(others[metric].short, notes) if metric in others else None,
+        )
+        for metric, measure in measures.items()
+    ]
+
+
+def _noted(text: str, notes: list[str]) -> int:
+    """Index of a text among the notes, which it joins where it is new."""
+    if text not in notes:
+        notes.append(text)
+    return notes.index(text)
 
 
 def name(explainer: str, kind: Kind) -> str:
@@ -158,15 +188,15 @@ def overview_tables(entries: Sequence[Entry]) -> list[Table]:
 
 def _table(entries: Sequence[Entry], datasets: Sequence[str]) -> Table:
     """The table of one measure."""
-    title = head(entries[0].measure)
     notes: list[str] = []
+    (title,) = heads({entries[0].metric: entries[0].measure}, notes)
     rows = []
     for kind in COMPARED:
         for explainer in sorted({entry.explainer for entry in entries if entry.kind == kind}):
             own = {entry.dataset: entry for entry in entries if entry.explainer == explainer}
             cells = tuple(score_cell(own.get(dataset), notes) for dataset in datasets)
             rows.append(Row(name(explainer, kind), cells))
-    columns = tuple(Column(dataset, title.direction, title.unit) for dataset in datasets)
+    columns = tuple(replace(title, title=dataset) for dataset in datasets)
     return Table(title.title, columns, tuple(rows), tuple(notes))
 
 
@@ -188,8 +218,9 @@ def variant_tables(entries: Sequence[Entry]) -> list[Table]:
             rows.append(Row(label, tuple(cells)))
         kept = (Cell(_pairs_kept(scored, name)) for name in names)
         rows.append(Row("pairs in the same order", (Cell(""), *kept), aside=True))
-        columns = (head(measure), *(Column(name) for name in names))
-        tables.append(Table(measure.title, columns, tuple(rows)))
+        notes: list[str] = []
+        columns = (*heads({metric: measure}, notes), *map(Column, names))
+        tables.append(Table(measure.title, columns, tuple(rows), tuple(notes)))
     return tables
 
 

@@ -30,6 +30,7 @@ def facts(results: Sequence[Result]) -> list[tuple[str, str]]:
         *_exceptions(results),
         ("Licence of the data", _each(results, _licence)),
         ("Computed with", _each(results, lambda r: f"sembench {r.provenance.sembench}, {r.provenance.device}")),
+        *_other_sources(results),
     ]
 
 
@@ -96,6 +97,17 @@ def _exceptions(results: Sequence[Result]) -> list[tuple[str, str]]:
     """Promises that entries declare not to keep, each with its reason."""
     declared = {(r.explainer, check, why) for r in results for check, why in r.provenance.exceptions.items()}
     return [("Declared exception", f"{entry}: {check}: {why}") for entry, check, why in sorted(declared)]
+
+
+def _other_sources(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Entries whose seeds were computed by different source code: a changed method has no version, a metric has one."""
+    known: dict[str, set[str]] = {}
+    for result in results:
+        known.setdefault(result.explainer, set()).add(result.provenance.sources.get("explainer", ""))
+    mixed = sorted(entry for entry, hashes in known.items() if len(hashes) > 1)
+    who = "all entries" if len(mixed) == len(known) > 1 else ", ".join(mixed)
+    text = "their seeds were computed by different versions of the method's source code, its documentation included"
+    return [("Source code", f"{who}: {text}")] if mixed else []
 
 
 def _plain(key: str, recipe: dict[str, Any]) -> str:

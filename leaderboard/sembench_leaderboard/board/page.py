@@ -7,9 +7,18 @@ from types import MappingProxyType
 
 from sembench.results.result import Result
 from sembench.results.score import Measure
-from sembench_leaderboard.board.contents import EXPLANATION, cost_table, overview_tables, score_tables, variant_tables
+from sembench_leaderboard.board.contents import (
+    EXPLANATION,
+    cost_table,
+    legend,
+    overview_tables,
+    score_tables,
+    variant_tables,
+)
 from sembench_leaderboard.board.facts import facts
 from sembench_leaderboard.entries.entry import Entry, column
+from sembench_leaderboard.entries.settings import altered
+from sembench_leaderboard.entries.versions import other_versions, told
 from sembench_leaderboard.tables import latex, numbers
 from sembench_leaderboard.tables.escape import latex as escape_latex
 from sembench_leaderboard.tables.escape import markdown as escape
@@ -18,8 +27,10 @@ from sembench_leaderboard.tables.table import COMPARED, CONTROLS, Table
 
 _HOW_TO_READ = """\
 - A cell reads `value [low, high]`: the mean over seeds and images (or prototypes), and its 95 % bootstrap interval, \
-which covers other seeds and other images, but no other training data and no other data set. Do not read overlapping \
-intervals as a test: all entries are scored on the same images.
+which covers other seeds and other images, but no other training data and no other data set. It is widened for few \
+seeds, as those of claims and statistics are (9.2 times with two seeds, 2.7 with three, 1.6 with five), and cut at the \
+ends of the measure's range; that of one seed speaks of one trained model. Do not read overlapping intervals as a \
+test: all entries are scored on the same images.
 - ↑ higher is better, ↓ lower is better. What each column means stands at the end.
 - *By chance* is what a method that knows nothing would score: a row where that is one number for all, a column beside \
 the score where it was measured for each entry. A score says something only beside its chance level.
@@ -56,7 +67,13 @@ def page(
     ``charts`` holds the alternative text of each file beside the page, ``trust`` says in words how far an entry that
     came from elsewhere is trusted.
     """
-    parts = [f"# Board of the suite {escape(suite)}", _HOW_TO_READ]
+    measures = {entry.metric: entry.measure for entry in entries}
+    shown = "".join(f"\n- *{escape(level)}*: {escape(text)}." for level, text in legend(entries).items())
+    fields = altered(suite, results)
+    parts = [f"# Board of the suite {escape(suite)}{', with other settings' if fields else ''}", _HOW_TO_READ + shown]
+    parts += told(measures)
+    if fields:
+        parts.append(f"Some of these results have other settings than the suite: {', '.join(map(escape, fields))}.")
     parts += [f"![{escape(alt)}]({name})" for name, alt in charts.items()]
     overview = overview_tables(entries)
     if overview:
@@ -66,9 +83,8 @@ def page(
         own = [result for result in results if result.dataset == dataset]
         parts += section(dataset, own, [entry for entry in entries if entry.dataset == dataset])
     if trust:
-        told = "\n".join(f"- {escape(entry)}: {escape(said)}" for entry, said in sorted(trust.items()))
-        parts += ["## Submitted and verified", _ABOUT_TRUST, told]
-    measures = {entry.metric: entry.measure for entry in entries}
+        trusted = "\n".join(f"- {escape(entry)}: {escape(said)}" for entry, said in sorted(trust.items()))
+        parts += ["## Submitted and verified", _ABOUT_TRUST, trusted]
     parts += ["## What the columns mean", "\n".join(definition(m, measures[m]) for m in sorted(measures, key=column))]
     return "\n\n".join(parts) + "\n"
 
@@ -101,8 +117,10 @@ def definition(metric: str, measure: Measure) -> str:
     unit = f" {escape(measure.unit)}" if measure.unit else ""
     shown = ", shown in %" if numbers.in_percent(measure) else ""
     note = f"{escape(measure.note.rstrip('.'))}. " if measure.note.strip() else ""
+    others = other_versions({metric: measure}).values()
+    beside = "".join(f"; sembench has version {own.current}" for own in others)
     return (
-        f"- **{escape(measure.title)}** ({escape(metric)}, version {measure.version}): {note}"
+        f"- **{escape(measure.title)}** ({escape(metric)}, version {measure.version}{beside}): {note}"
         f"{measure.direction.capitalize()} is better; from {low} to {high}{unit}{shown}; one score per {measure.per}. "
         f"Chance level: {escape(measure.chance_is)}. Reference: {escape(measure.reference)}."
     )

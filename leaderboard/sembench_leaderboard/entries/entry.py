@@ -35,8 +35,10 @@ class Entry:
         reason: Why the metric does not apply; ``None`` where it does.
         of: Which explainer this entry converts, without training it again; ``None`` for all others.
         value: Mean over seeds of the means over units; ``None`` where the metric does not apply.
-        low: Lower end of the 95 % interval, and ``high`` its upper one.
+        low: Lower end of the 95 % interval, widened for few seeds, and ``high`` its upper one.
         chance: Chance level, averaged like the value; ``None`` where the metric knows none.
+        levels: Further levels to read the value by, averaged like it, by name.
+        note: What is particular to the scores of this entry, in a sentence; empty where nothing is.
         variants: Means under other definitions of the metric, averaged like the value.
         units: Distinct units: those that all seeds share where crossed, else the sum over seeds.
         crossed: Whether all seeds scored the same units.
@@ -55,6 +57,8 @@ class Entry:
     low: float | None = None
     high: float | None = None
     chance: float | None = None
+    levels: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
     variants: Mapping[str, float] = field(default_factory=dict)
     units: int = 0
     crossed: bool = False
@@ -87,8 +91,9 @@ def aggregate(results: Iterable[Result]) -> tuple[Entry, ...]:
         Entries ordered by suite and data set, then reference, explainers, controls, then name, then metric.
 
     Raises:
-        ResultsMixed: If a metric applies or has a chance level in some seeds of an entry only, or has a variant that
-            the other seeds were not asked for. One that is undefined for some of the models is left out.
+        ResultsMixed: If a metric applies, or has its chance level or another one, in some seeds of an entry only, or
+            has a variant that the other seeds were not asked for. One that is undefined for some of the models is left
+            out.
     """
     ordered = sorted(results, key=lambda r: (r.suite, r.dataset, KINDS.index(r.kind), r.explainer, r.seed))
     entries = []
@@ -132,17 +137,27 @@ def _numbers(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> d
     """The fields of an entry that are computed from scores."""
     values = [np.array(score.values) for score in scores]
     crossed = same_units(metric, runs, scores)
-    interval = bootstrap(values, crossed=crossed, names=(runs[0].suite,))
+    measure = scores[0].measure
+    interval = bootstrap(values, crossed=crossed, names=(runs[0].suite,), lower=measure.lower, upper=measure.upper)
     _refuse_some("a chance level", metric, runs, [score.chance is not None for score in scores])
     chances = [np.mean(score.chance) for score in scores if score.chance is not None]
-    names = _variants(metric, runs, scores)
+    levels = sorted({name for score in scores for name in score.levels})
+    for name in levels:
+        _refuse_some(f"the level {name!r}", metric, runs, [name in score.levels for score in scores])
     return {
         **vars(interval),
         "chance": float(np.mean(chances)) if chances else None,
-        "variants": {n: float(np.mean([np.mean(score.variants[n]) for score in scores])) for n in names},
+        "levels": {name: _mean(score.levels[name] for score in scores) for name in levels},
+        "note": "; ".join(sorted({score.note for score in scores if score.note})),
+        "variants": {name: _mean(score.variants[name] for score in scores) for name in _variants(metric, runs, scores)},
         "units": len(values[0]) if crossed else sum(map(len, values)),
         "crossed": crossed,
     }
+
+
+def _mean(series: Iterable[Sequence[float]]) -> float:
+    """Mean over seeds of the means over units."""
+    return float(np.mean([np.mean(own) for own in series]))
 
 
 def _variants(metric: str, runs: Sequence[Result], scores: Sequence[Scored]) -> list[str]:

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sembench.results.result import Result
-from sembench_leaderboard.board.contents import EXPLANATION, cost_table
+from sembench_leaderboard.board.contents import EXPLANATION, cost_table, legend
 from sembench_leaderboard.board.csv import FIELDS, to_csv
 from sembench_leaderboard.board.facts import environment, environments, facts
 from sembench_leaderboard.claims.claim import in_words
@@ -25,6 +25,7 @@ from sembench_leaderboard.claims.verdict import examine, shown
 from sembench_leaderboard.drawing.pens import style_sheet
 from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.entries.grouping import by_dataset, by_suite
+from sembench_leaderboard.entries.settings import altered
 from sembench_leaderboard.report.charts import chart_data
 from sembench_leaderboard.report.entries import sections
 from sembench_leaderboard.report.figures import Figure, find_figures
@@ -73,6 +74,8 @@ def page(suite: str, results: Sequence[Result], figures: Sequence[Figure] = ()) 
         "suite": suite,
         "at_first": _AT_FIRST,
         "scores": scores,
+        "legend": legend(entries),
+        "altered": altered(suite, results),
         "charts": chart_data(entries),
         "claims": examine(results),
         "datasets": list(own),

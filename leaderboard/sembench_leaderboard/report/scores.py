@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sembench.results.score import Measure
 from sembench_leaderboard.board.contents import score_cell
 from sembench_leaderboard.entries.entry import Entry, by_method, column
+from sembench_leaderboard.entries.versions import OtherVersion, other_versions
 from sembench_leaderboard.statistics.digits import rounded
 from sembench_leaderboard.tables import numbers
 from sembench_leaderboard.tables.escape import anchor
@@ -16,12 +17,21 @@ from sembench_leaderboard.tables.table import SECTIONS
 
 @dataclass(frozen=True)
 class Heading:
-    """Head of a metric's column: its key, what its numbers mean, its group of columns, the id of its definition."""
+    """Head of a metric's column.
+
+    Attributes:
+        metric: Key of the metric.
+        measure: What its numbers mean.
+        section: Its group of columns.
+        anchor: The id of its definition.
+        other: Its version where sembench has another one.
+    """
 
     metric: str
     measure: Measure
     section: str
     anchor: str
+    other: OtherVersion | None = None
 
     @property
     def unit(self) -> str:
@@ -35,13 +45,15 @@ class ScoreCell:
 
     Attributes:
         value: The mean, or what stands in its place; interval and chance level are empty where there is none.
-        note: Number of the note that says why the metric does not apply; ``None`` where it does.
+        levels: Further levels as printed, by name.
+        note: Number of the note that says why the metric does not apply, or what is particular to the score.
         rank: The mean as a plain number, for sorting; empty where there is none.
     """
 
     value: str
     interval: str = ""
     chance: str = ""
+    levels: tuple[tuple[str, str], ...] = ()
     note: int | None = None
     rank: str = ""
 
@@ -79,7 +91,10 @@ def score_table(entries: Sequence[Entry]) -> Scores:
     measures = {entry.metric: entry.measure for entry in entries}
     order = list(dict.fromkeys(SECTIONS.values()))
     metrics = sorted(measures, key=lambda metric: (order.index(SECTIONS[measures[metric].per]), column(metric)))
-    headings = tuple(Heading(m, measures[m], SECTIONS[measures[m].per], anchor("metric", m)) for m in metrics)
+    others = other_versions(measures)
+    headings = tuple(
+        Heading(m, measures[m], SECTIONS[measures[m].per], anchor("metric", m), others.get(m)) for m in metrics
+    )
     notes: list[str] = []
     lines = [
         Line(
@@ -89,18 +104,20 @@ def score_table(entries: Sequence[Entry]) -> Scores:
             of=own[0].of,
             seeds=own[0].seeds,
             anchor=anchor("entry", dataset, explainer),
-            cells=tuple(_with_chance({e.metric: e for e in own}.get(metric), notes) for metric in metrics),
+            cells=tuple(_with_levels({e.metric: e for e in own}.get(metric), notes) for metric in metrics),
         )
         for (dataset, explainer), own in by_method(entries).items()
     ]
     return Scores(headings, tuple(lines), tuple(notes))
 
 
-def _with_chance(entry: Entry | None, notes: list[str]) -> ScoreCell:
-    """One score as printed, its chance level and its rank; the reason why there is none joins the notes."""
+def _with_levels(entry: Entry | None, notes: list[str]) -> ScoreCell:
+    """One score as printed, its levels and its rank; the reason why there is none, or its own note, joins the notes."""
     cell = score_cell(entry, notes)
+    note = None if cell.note is None else cell.note + 1
     value, _, interval = cell.text.partition(" ")
     if entry is None or entry.value is None:
-        return ScoreCell(value, note=None if cell.note is None else cell.note + 1)
+        return ScoreCell(value, note=note)
     chance = "" if entry.chance is None else numbers.alone(entry.chance, entry.measure)
-    return ScoreCell(value, interval, chance, rank=f"{rounded(entry.value):.9g}")
+    levels = tuple((name, numbers.alone(level, entry.measure)) for name, level in entry.levels.items())
+    return ScoreCell(value, interval, chance, levels, note, rank=f"{rounded(entry.value):.9g}")

@@ -22,7 +22,7 @@ def floating(content: Table, caption: str, label: str) -> str:
 
 def table(content: Table) -> str:
     """One ``tabular`` and, below it, its notes."""
-    heads = " & ".join(["", *(column.text(escape, _ARROWS) for column in content.columns)])
+    heads = " & ".join(["", *(column.text(escape, _ARROWS) + _mark(column.note) for column in content.columns)])
     lines = [f"\\begin{{tabular}}{{l{'r' * len(content.columns)}}}", r"\toprule", f"{heads} \\\\", r"\midrule"]
     for row in content.rows:
         lines += [r"\midrule"] * row.aside
@@ -36,7 +36,7 @@ def _cell(cell: Cell) -> str:
     text = _NUMBER.sub(_math, cell.text.replace("—", "---")).replace("±", r"$\pm$")
     value, _, interval = text.partition(" [")
     text = rf"{value} {{\scriptsize [{interval}}}" if interval else value
-    return text if cell.note is None else f"{text}{_mark(cell.note)}"
+    return text + _mark(cell.note)
 
 
 def _math(number: re.Match[str]) -> str:
@@ -44,5 +44,5 @@ def _math(number: re.Match[str]) -> str:
     return f"${number['digits']}{power}$"
 
 
-def _mark(index: int) -> str:
-    return f"\\textsuperscript{{{index + 1}}}"
+def _mark(index: int | None) -> str:
+    return "" if index is None else f"\\textsuperscript{{{index + 1}}}"

@@ -20,12 +20,16 @@ def grid(rows: Sequence[Sequence[str]], heads: Sequence[str], alignment: Sequenc
 
 def table(content: Table) -> list[str]:
     """A table, and its notes as a list."""
-    heads = ["", *(column.text(escape, ARROWS) for column in content.columns)]
+    heads = ["", *(column.text(escape, ARROWS) + _mark(column.note) for column in content.columns)]
     rows = [
         [f"*{escape(row.label)}*" if row.aside else escape(row.label)]
-        + [cell.text if cell.note is None else f"{cell.text} ({cell.note + 1})" for cell in row.cells]
+        + [cell.text + _mark(cell.note) for cell in row.cells]
         for row in content.rows
     ]
     text = grid(rows, heads, ("left", *["right"] * len(content.columns)))
     notes = "\n".join(f"- ({number}) {escape(note)}" for number, note in enumerate(content.notes, start=1))
     return [text, notes] if notes else [text]
+
+
+def _mark(note: int | None) -> str:
+    return "" if note is None else f" ({note + 1})"

@@ -27,11 +27,12 @@ NOTHING = "—"
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a column: title, what is better (``""`` where nothing is), unit."""
+    """Head of a column: title, what is better (``""`` where nothing is), unit, index of a note in the table's notes."""
 
     title: str
     direction: Literal["", "higher", "lower"] = ""
     unit: str = ""
+    note: int | None = None
 
     def text(self, escape: Callable[[str], str], arrows: Mapping[str, str]) -> str:
         """The head as printed, with an arrow for its direction."""
@@ -58,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with notes, to which cells refer by index."""
+    """A table with notes, to which heads and cells refer by index."""
 
     heading: str
     columns: tuple[Column, ...]

@@ -34,5 +34,16 @@ def test_csv_keeps_nine_digits_and_every_word(entries):
     assert read[0]["upper"] == ""  # unbounded
     assert read[2]["value"] == ""
     assert read[2]["reason"] == 'no "prototypes",\nnone | at all'
-    assert read[0]["version"] == "1"
+    assert read[0]["version"] == str(entries[0].measure.version)
     assert tuple(read[0]) == FIELDS
+
+
+def test_levels_and_notes_of_entries_have_columns_where_there_are_any(build):
+    kl = build.scored("lrp_kl", [0.1, 0.3], chance=0.5, levels={"headless": (0.2, 0.4)}, variants={"reverse": (1, 1)})
+    noted = build.scored("ro_auroc", [0.5], note="its only map")
+    found = to_csv(aggregate([build.result({"lrp_kl": kl, "ro_auroc": noted})]))
+    primary, variant, auroc = csv.DictReader(io.StringIO(found))
+    place = FIELDS.index("chance") + 1
+    assert tuple(primary) == (*FIELDS[:place], "level_headless", *FIELDS[place:], "entry_note")
+    assert (primary["level_headless"], variant["level_headless"], auroc["level_headless"]) == ("0.3", "", "")
+    assert (primary["entry_note"], auroc["entry_note"]) == ("", "its only map")

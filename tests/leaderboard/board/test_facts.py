@@ -35,6 +35,20 @@ def test_entries_with_another_black_box_are_named(build):
     assert "Another black box" not in dict(facts(usual))
 
 
+def test_entries_whose_seeds_come_from_different_code_are_named(build):
+    def cell(explainer, seed, digest):
+        return build.result({}, explainer=explainer, seed=seed, sources={"explainer": digest, "instrument": str(seed)})
+
+    same = [cell("kmex", seed, "a") for seed in (0, 1)]
+    mixed = [cell("flint", seed, str(seed)) for seed in (0, 1)]
+    assert "Source code" not in dict(facts(same))
+    text = "their seeds were computed by different versions of the method's source code, its documentation included"
+    assert dict(facts(same + mixed))["Source code"] == f"flint: {text}"
+    assert (
+        dict(facts(mixed + [cell("kmex", seed, str(seed)) for seed in (0, 1)]))["Source code"] == f"all entries: {text}"
+    )
+
+
 def test_declared_exceptions_stand_on_the_board(build):
     results = [build.result({}, seed=seed, exceptions={"repetition": "it samples"}) for seed in (0, 1)]
     assert dict(facts(results))["Declared exception"] == "kmex: repetition: it samples"

@@ -3,7 +3,9 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from sembench_leaderboard.board.page import definition, page
+from sembench_leaderboard.board.contents import overview_tables
+from sembench_leaderboard.board.page import definition, document, page
+from sembench_leaderboard.entries import versions
 from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.tables.markdown import table
 from sembench_leaderboard.tables.table import Cell, Column, Row, Table
@@ -81,10 +83,65 @@ def test_every_number_of_the_page_is_an_entrys(build):
 
 def test_definitions_say_what_a_column_means(build):
     assert definition("lrp_kl", build.measure("lrp_kl")) == (
-        r"- **LRP-KL** (lrp\_kl, version 1): How LRP-KL is defined. Lower is better; from 0 to ∞ nats; one score per "
-        r"explained image. Chance level: what a guess would score. Reference: \[K\] on LRP-KL."
+        rf"- **LRP-KL** (lrp\_kl, version {build.measure('lrp_kl').version}): How LRP-KL is defined. Lower is better; "
+        r"from 0 to ∞ nats; one score per explained image. Chance level: what a guess would score. "
+        r"Reference: \[K\] on LRP-KL."
     )
     assert "from 0 to 1, shown in %; one score per test image" in definition(
         "accuracy", build.measure("accuracy", note="")
     )
     assert "version 1): Higher is better; from -∞ to ∞; one" in definition("zest", build.measure("zest", note=" "))
+
+
+def levelled(build, note=""):
+    """KMEx with an LRP-KL of .1, .3 by chance and .05 without the head; the black box has no such level."""
+    kl = build.scored("lrp_kl", [0.1, 0.1], chance=(0.2, 0.4), levels={"headless": (0.04, 0.06)}, note=note)
+    reference = build.scored("lrp_kl", [0, 0], chance=(0.1, 0.1))
+    return [
+        build.result({"lrp_kl": kl}), build.result({"lrp_kl": reference}, explainer="blackbox", kind="reference"),
+    ]  # fmt: skip
+
+
+def test_a_level_has_a_column_behind_chance_and_a_line_in_the_legend(build):
+    results = levelled(build)
+    text = page("quick", results, aggregate(results), {})
+    table = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
+    heads, _, reference, kmex = table[:4]
+    assert [cell.strip() for cell in heads] == ["", "LRP-KL, nats ↓", "by chance", "headless"]
+    assert [cell.strip() for cell in kmex] == ["kmex", "0.100 [0.100, 0.100]", "0.300", "0.0500"]
+    assert [cell.strip() for cell in reference][-1] == "—"
+    assert "- *headless*: the map without the head: relevance put on the embedding as it is" in text
+    assert r"& by chance & headless \\" in document("quick", aggregate(results))
+
+
+def test_without_levels_nothing_is_said_of_them(build):
+    results = [build.result({"lrp_kl": build.scored("lrp_kl", [0.1], chance=0.2)})]
+    assert "headless" not in page("quick", results, aggregate(results), {})
+
+
+def test_what_is_particular_to_a_score_is_a_footnote_at_its_number(build):
+    results = levelled(build, note="that of the decided class stands in")
+    text = page("quick", results, aggregate(results), {})
+    assert "| 0.100 [0.100, 0.100] (1) |" in text
+    assert "\n- (1) that of the decided class stands in\n" in text
+
+
+def test_a_metric_of_an_older_version_is_marked_above_at_its_column_and_where_it_is_defined(build, monkeypatch):
+    results = levelled(build)
+    version = results[0].scores["lrp_kl"].measure.version
+    monkeypatch.setattr(versions, "current_versions", lambda: {"lrp_kl": version + 1})
+    text = page("quick", results, aggregate(results), {})
+    both = f"version {version} of LRP-KL; sembench now has version {version + 1}"
+    assert f"- **Old**: {both}, see CHANGELOG.md; compute again with sembench run --refresh." in text
+    assert "LRP-KL, nats ↓ (1) |" in text
+    assert f"- (1) old: {both}" in text
+    assert f"(lrp\\_kl, version {version}; sembench has version {version + 1})" in text
+    assert r"$\downarrow$\textsuperscript{1}" in document("quick", aggregate(results))
+
+
+def test_an_overview_marks_older_versions_too(build, monkeypatch):
+    results = build.suite(["kmex", "b4"], ["digits", "letters"], [0])
+    monkeypatch.setattr(versions, "current_versions", lambda: {"ghosting": 2})
+    (ghosting,) = (own for own in overview_tables(aggregate(results)) if own.heading == "Ghosting")
+    assert [column.note for column in ghosting.columns] == [0, 0]
+    assert ghosting.notes == ("old: version 1 of Ghosting; sembench now has version 2",)

@@ -125,3 +125,20 @@ def test_different_numbers_of_test_images_are_refused(build):
     cells = [build.result({"accuracy": build.scored("accuracy", [1] * count)}, seed=count) for count in (2, 3)]
     with pytest.raises(ResultsMixed, match="different numbers of test images: 2 in seed 2, 3 in seed 3"):
         aggregate(cells)
+
+
+def test_levels_are_averaged_like_the_value_and_notes_joined(build):
+    def cell(seed, level, note):
+        score = build.scored("lrp_kl", [0.1, 0.1], levels={"headless": (level, level + 0.2)}, note=note)
+        return build.result({"lrp_kl": score}, seed=seed)
+
+    (entry,) = aggregate([cell(0, 0.1, "b"), cell(1, 0.3, "a"), cell(2, 0.5, "")])
+    assert entry.levels == {"headless": pytest.approx(0.4)}
+    assert entry.note == "a; b"
+
+
+def test_a_level_in_some_seeds_only_is_refused(build):
+    levels = ({"headless": (0.1,)}, {})
+    cells = [build.result({"lrp_kl": build.scored("lrp_kl", [1], levels=own)}, seed=n) for n, own in enumerate(levels)]
+    with pytest.raises(ResultsMixed, match="has the level 'headless' in seed 0 but not in seed 1"):
+        aggregate(cells)

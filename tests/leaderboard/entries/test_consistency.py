@@ -44,6 +44,19 @@ def test_versions_of_a_metric(cell):
     assert "--refresh" in text
 
 
+@pytest.mark.parametrize("metric", ["lrp_kl", "ro_auroc", "ro_auroc_gain"])
+def test_old_and_new_numbers_of_a_metric_are_refused_with_what_to_do(build, metric):
+    """Also of different entries on different data sets: one suite makes one board."""
+    old, new = (build.scored(metric, [0.5]).measure.model_copy(update={"version": version}) for version in (1, 2))
+    both = [
+        build.result({metric: build.scored(metric, [0.5]).model_copy(update={"measure": own})}, **place)
+        for own, place in ((old, {"explainer": "kmex"}), (new, {"explainer": "b4", "dataset": "letters", "seed": 1}))
+    ]
+    text = refusal(*both)
+    assert f"mixed versions of metric '{metric}': 1 in {A}, 2 in {B}" in text
+    assert text.endswith("Compute the older one again with `sembench run --refresh`, or move it to another folder.")
+
+
 @pytest.mark.parametrize(("change", "shown"), [
     ({"direction": "lower"}, r"direction: 'higher' in .*, 'lower' in "),
     ({"upper": 2.0}, r"upper: 1\.0 in .*, 2\.0 in "),

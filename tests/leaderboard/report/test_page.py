@@ -15,6 +15,7 @@ from builders import EVIL, evil
 from markup import Markup
 from sembench.errors import ResultsMixed
 from sembench_leaderboard.board.csv import to_csv
+from sembench_leaderboard.entries import versions
 from sembench_leaderboard.entries.entry import aggregate
 from sembench_leaderboard.report.page import page, report_files
 
@@ -188,3 +189,24 @@ def test_results_that_do_not_belong_together_are_refused(build):
     scored = build.result({"accuracy": build.scored("accuracy", [1, 0])}, seed=0)
     with pytest.raises(ResultsMixed, match="accuracy of kmex on digits"):
         page("quick", [scored, build.result({"accuracy": build.not_applicable("accuracy", "no")}, seed=1)])
+
+
+def test_levels_notes_and_older_versions_stand_on_the_page(build, monkeypatch):
+    kl = build.scored("lrp_kl", [0.1, 0.1], chance=0.3, levels={"headless": (0.04, 0.06)}, note="its only map")
+    version = kl.measure.version
+    monkeypatch.setattr(versions, "current_versions", lambda: {"lrp_kl": version + 1})
+    text = page("quick", [build.result({"lrp_kl": kl, "ghosting": build.not_applicable("ghosting", "no prototypes")})])
+    plain = " ".join(re.sub("<[^>]+>", " ", text).split())
+    assert '<small class="chance">headless 0.0500</small>' in text
+    assert "headless : the map without the head" in plain
+    assert f"Old : version {version} of LRP-KL; sembench now has version {version + 1}, see CHANGELOG.md" in plain
+    assert f"version {version}, old" in plain
+    assert f"lrp_kl, {version}; sembench has version {version + 1}" in plain
+    assert "0.300; headless 0.0500" in plain
+    assert "LRP-KL: its only map." in plain
+    assert "not applicable: no prototypes" in plain
+
+
+def test_a_page_of_current_results_without_levels_says_nothing_of_them(report):
+    assert "headless" not in report
+    assert "<strong>Old</strong>" not in report
