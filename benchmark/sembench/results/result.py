@@ -32,8 +32,14 @@ class Cost(Strict):
         fit_seconds: Time to fit the explainer, s (as measured when it was fitted).
         fit_passes: Forward passes (calls of the network) during the fit.
         fit_images: Images through the network during the fit.
-        predict_seconds_per_image: Time to classify one image, s; ``None`` where there was nothing to fit.
-        explain_seconds_per_image: Time to attribute one image, s; ``None`` without attribution.
+        predict_seconds_per_image: Throughput: time to classify the explained images in batches, over their number, s;
+            ``None`` where there was nothing to fit.
+        predict_seconds_single: Latency, as [K] Table 12 has it: time to classify a single image, in a batch of one, s,
+            the median of several; ``None`` where there was nothing to fit, or in results that did not record it.
+        explain_seconds_per_image: Throughput: time to show the maps of the explained images in batches, over their
+            number, s; ``None`` without attribution.
+        explain_seconds_single: Latency: time to show the map of a single image, s, the median of several; ``None``
+            without attribution, or in results that did not record it.
         explain_images: Images through the network to attribute one image; ``None`` without attribution.
         evaluation_passes: Forward passes of the whole evaluation.
         evaluation_images: Images through the network in the whole evaluation.
@@ -49,6 +55,8 @@ class Cost(Strict):
     fit_images: int
     predict_seconds_per_image: Number | None
     explain_seconds_per_image: Number | None
+    predict_seconds_single: Number | None = None
+    explain_seconds_single: Number | None = None
     explain_images: Number | None
     evaluation_passes: int
     evaluation_images: int
