@@ -9,9 +9,9 @@ from matplotlib import style
 
 from sembench.figures.picture import STYLE
 from sembench_leaderboard.drawing.pens import Pen, pens
-from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE, RIM
+from sembench_leaderboard.drawing.radar import INITIALS, KEY, REFERENCE
 from sembench_leaderboard.drawing.sheet import Grid, Sheet
-from sembench_leaderboard.entries.profile import AVERAGE, AXES, Outline, averages, gaps, with_average
+from sembench_leaderboard.entries.profile import AVERAGE, AXES, RIM, Outline, averages, gaps, with_average
 
 Outlines = Mapping[str, Sequence[Outline]]
 

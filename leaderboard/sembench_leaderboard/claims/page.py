@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sembench.results.result import Result
-from sembench_leaderboard.claims.claim import Claim, in_words
+from sembench_leaderboard.claims.claim import in_words
+from sembench_leaderboard.claims.declared import SECTIONS
 from sembench_leaderboard.claims.verdict import ClaimVerdict, JudgedComparison, Verdict, examine, shown
 from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.statistics.bootstrap import DRAWS, MIN_SEEDS
@@ -31,8 +32,10 @@ intervals. Fewer than {MIN_SEEDS} leave a claim open.
 - A claim about the best or the worst is compared with every other method in turn and holds only against all; the \
 closest competitor is shown. A tie within the interval leaves it open. Explainers outside the paper's comparison do \
 not decide; those that contradict are named.
-- Over data sets: *every* one with enough results has to agree, *some* (one is enough), or the *mean* of the quantity, \
-data sets being as they are. One data set that speaks against a statement about every one is enough to make it fail.
+- Over data sets: *every* one with enough results has to agree, *all but one*, *some* (one is enough), *2 of 7* (at \
+least two of the paper's seven, of which a suite may lack some), or the *mean* of the quantity, data sets being as \
+they are. One data set that speaks against a statement about every one is enough to make it fail.
+- † marks verdicts on results of another version of a metric than this sembench has: they speak of that definition.
 - Verdicts are **not corrected** for their number: each is taken at the 5 % level by itself. Statements of several \
 parts need no correction, since each part has to hold; "on some data sets" becomes easier with every data set.
 - Margins are stated with each claim; [ours] marks those that the papers do not give."""
@@ -52,42 +55,63 @@ def claim_files(results: Iterable[Result]) -> dict[str, bytes]:
 
 
 def page(suite: str, examined: Sequence[ClaimVerdict]) -> str:
-    """The report of one suite as Markdown."""
+    """The report of one suite as Markdown: verdicts by section, then each claim; last the claims without results."""
+    absent = [one for one in examined if not one.compared]
+    examined = [one for one in examined if one.compared]
     datasets = sorted({name for one in examined for name in one.by_dataset})
     outcomes = [one.overall.outcome for one in examined]
     total = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in ("holds", "fails", "open"))
-    rows = [
-        [escape(one.claim.statement), escape(one.claim.source), f"**{one.overall.outcome}**"]
-        + [one.by_dataset[name].outcome if name in one.by_dataset else NOTHING for name in datasets]
-        for one in examined
-    ]
+    total += f"; no results for {len(absent)} further claims" if absent else ""
     parts = [f"# Claims of the papers: suite {escape(suite)}", _HOW_TO_READ, f"## Verdicts: {total}"]
-    parts.append(grid(rows, ["Claim", "Source", "Over data sets", *map(escape, datasets)]))
-    for one in examined:
-        parts += _section(one)
+    sections = gathered(examined, lambda one: one.claim.section)
+    for section, own in sections.items():
+        rows = [_summary(one, datasets) for one in own]
+        heads = ["Claim", "Table or figure", "Over data sets", *map(escape, datasets)]
+        parts += [f"### {_heading(section)}", grid(rows, heads)]
+    for section, own in sections.items():
+        parts += [f"## {_heading(section)}", *(part for one in own for part in _section(one))]
+    if absent:
+        rows = [[escape(one.claim.statement), escape(one.claim.source), escape(one.overall.why)] for one in absent]
+        parts += ["## No results in this suite", grid(rows, ["Claim", "Source", "What is missing"])]
     return "\n\n".join(parts) + "\n"
+
+
+def _heading(section: str) -> str:
+    return escape(f"{section} {SECTIONS.get(section, '')}".rstrip())
+
+
+def _summary(one: ClaimVerdict, datasets: Sequence[str]) -> list[str]:
+    """A claim's verdicts in one row: over data sets, then on each."""
+    claim, own = one.claim, one.by_dataset
+    where = claim.source.removeprefix(claim.section).removeprefix(", ") or NOTHING
+    each = [_marked(own[name].outcome, own[name]) if name in own else NOTHING for name in datasets]
+    return [escape(claim.statement), escape(where), _marked(f"**{one.overall.outcome}**", one.overall), *each]
+
+
+def _marked(text: str, verdict: Verdict) -> str:
+    """A verdict on results of another definition is marked, where it says anything of them."""
+    return f"{text} †" if verdict.old and verdict.outcome != "open" else text
 
 
 def _section(one: ClaimVerdict) -> list[str]:
     """One claim: statement, test, and a row per data set."""
     claim = one.claim
-    rows = [_row(escape(name), claim, verdict) for name, verdict in one.by_dataset.items()]
-    rows.append(_row(f"*{claim.over}*", claim, one.overall))
+    rows = [_row(escape(name), verdict) for name, verdict in one.by_dataset.items()]
+    rows.append(_row(f"*{claim.scope}*", one.overall))
     return [
-        f"## {escape(claim.statement)}",
+        f"### {escape(claim.statement)}",
         f"{escape(claim.source)}. Test `{claim.key}`: {escape(in_words(claim))}.",
         grid(rows, ["Data set", "Verdict", "Quantity", "Value", "Seeds", "Why, and beyond the paper"]),
     ]
 
 
-def _row(name: str, claim: Claim, verdict: Verdict) -> list[str]:
+def _row(name: str, verdict: Verdict) -> list[str]:
     part = verdict.closest
     quantity, value, seeds = NOTHING, NOTHING, NOTHING
     if part:
-        own = part.comparison
-        quantity = " minus ".join(escape(label) for label in (own.first, own.second) if label)
-        value, seeds = shown(part), " ".join(map(str, own.seeds))
-    why = [escape(verdict.why)] if verdict.why else []
+        quantity, value = escape(verdict.quantity), shown(part)
+        seeds = " ".join(map(str, part.comparison.seeds))
+    why = [escape(verdict.explained)] if verdict.explained else []
     if verdict.beyond:
         others = ", ".join(f"{escape(other.comparison.second)} ({shown(other)})" for other in verdict.beyond)
         why.append(f"beyond the paper, contradicted by {others}")
@@ -107,22 +131,22 @@ def to_csv(examined: Iterable[ClaimVerdict]) -> str:
 
 def _rows(examined: Iterable[ClaimVerdict]) -> Iterator[dict[str, Any]]:
     for one in examined:
-        for dataset, verdict in [*one.by_dataset.items(), (f"({one.claim.over})", one.overall)]:
+        for dataset, verdict in [*one.by_dataset.items(), (f"({one.claim.scope})", one.overall)]:
             common = {
                 "suite": one.suite, "claim": one.claim.key, "dataset": dataset, "verdict": verdict.outcome,
-                "metric": one.claim.metric, "test": one.claim.test.kind, "margin": one.claim.test.margin,
+                "metric": " ".join(one.claim.metrics), "test": one.claim.test.kind, "margin": one.claim.test.margin,
             }  # fmt: skip
             if not verdict.parts:
-                yield common | {"why": verdict.why}
+                yield common | {"why": verdict.explained}
             for part in verdict.parts:
-                yield common | _fields(part)
+                yield common | _fields(part, verdict.old)
 
 
-def _fields(part: JudgedComparison) -> dict[str, Any]:
+def _fields(part: JudgedComparison, old: str) -> dict[str, Any]:
     own = part.comparison
     return {
-        "first": own.first, "second": own.second, "part_verdict": part.outcome,
-        "seeds": " ".join(map(str, own.seeds)), "why": "; ".join(part.why),
+        "metric": own.metric, "first": own.first, "second": own.second, "part_verdict": part.outcome,
+        "seeds": " ".join(map(str, own.seeds)), "why": "; ".join(filter(None, [*part.why, old])),
     } | (vars(own.estimate.interval()) if own.estimate else {})  # fmt: skip
 
 
@@ -131,9 +155,9 @@ def to_json(examined: Iterable[ClaimVerdict]) -> str:
     listing = [
         {
             "suite": one.suite, "claim": one.claim.key, "statement": one.claim.statement, "source": one.claim.source,
-            "test": in_words(one.claim), "verdict": one.overall.outcome, "why": one.overall.why,
+            "test": in_words(one.claim), "verdict": one.overall.outcome, "why": one.overall.explained,
             "datasets": {
-                name: {"verdict": verdict.outcome, "why": verdict.why} for name, verdict in one.by_dataset.items()
+                name: {"verdict": verdict.outcome, "why": verdict.explained} for name, verdict in one.by_dataset.items()
             },
         }
         for one in examined

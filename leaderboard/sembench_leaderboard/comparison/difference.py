@@ -9,38 +9,16 @@ are widened for the small number of seeds, see `sembench_leaderboard.statistics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from sembench.errors import ResultsMixed
 from sembench.results.result import Result
-from sembench.results.score import Measure, NotApplicable, Scored
+from sembench.results.score import Scored
 from sembench_leaderboard.entries.entry import same_units
-from sembench_leaderboard.entries.selection import Method, Missing, Selected, find
 from sembench_leaderboard.statistics.bootstrap import DRAWS, Estimate, estimate, widened
 from sembench_leaderboard.statistics.resampling import Array, joint_means
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One method, or one method minus another, on one data set or several.
-
-    Attributes:
-        first: Label of the entry; the method's title where there is none.
-        second: The same for what is subtracted; empty where nothing is.
-        seeds: Seeds that went in, the common ones of both; of several data sets, those of any of them.
-        estimate: The quantity; ``None`` where results are missing.
-        missing: Which results are missing, in words; nothing where there is an estimate.
-    """
-
-    first: str
-    second: str
-    datasets: tuple[str, ...]
-    seeds: tuple[int, ...] = ()
-    measure: Measure | None = None
-    estimate: Estimate | None = None
-    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,46 +42,6 @@ class Paired:
         return widened(self.own, self.by_seed, self.names)
 
 
-def compare(
-    metric: str, first: Method, second: Method | None, runs: Sequence[Result], *, reads: str = "scores"
-) -> Comparison:
-    """A metric of one method, or its difference between two, from all runs of one suite on one data set.
-
-    ``reads`` is ``scores``, or ``range``, see `sembench_leaderboard.claims.claim.Claim`.
-
-    Raises:
-        ResultsMixed: If a metric has different numbers of images in the seeds of one entry.
-    """
-    found = [(wanted, find(wanted, runs)) for wanted in (first, second) if wanted is not None]
-    titles = [wanted.title if isinstance(own, Missing) else own.label for wanted, own in found]
-    blank = Comparison(titles[0], titles[1] if second else "", (runs[0].dataset,))
-    selected = [own.runs for _, own in found if isinstance(own, Selected)]
-    missing = [own.why for _, own in found if isinstance(own, Missing)]
-    missing = missing or [lack for own in selected if (lack := _lack(metric, own, reads))]
-    if missing:
-        return replace(blank, missing=tuple(missing))
-    seeds = common_seeds(selected)
-    if not seeds:
-        return replace(blank, missing=(f"{titles[0]} and {titles[1]} have no seed in common",))
-    pair = [of_seeds(own, seeds) for own in selected]
-    measure = pair[0][0].scores[metric].measure
-    return replace(blank, seeds=seeds, measure=measure, estimate=_estimate(metric, pair, reads=reads))
-
-
-def _lack(metric: str, runs: Sequence[Result], reads: str) -> str:
-    """Why an entry has nothing to compare, in words; empty if it has."""
-    entry = runs[0].explainer
-    for run in runs:
-        score = run.scores.get(metric)
-        if score is None:
-            return f"{metric} was not measured on {entry}"
-        if isinstance(score, NotApplicable):
-            return f"{metric} does not apply to {entry}: {score.reason}"
-        if reads == "range" and "curve" not in score.details:
-            return f"{metric} of {entry} holds no mean curve"
-    return ""
-
-
 def difference(metric: str, first: Sequence[Result], second: Sequence[Result], variant: str = "") -> Estimate | None:
     """A metric, or one of its variants, of one entry minus that of another, on one data set; scored in all runs.
 
@@ -111,7 +49,9 @@ def difference(metric: str, first: Sequence[Result], second: Sequence[Result], v
         The difference; ``None`` where the entries have no seed in common.
     """
     seeds = common_seeds((first, second))
-    return _estimate(metric, [of_seeds(own, seeds) for own in (first, second)], variant=variant) if seeds else None
+    if not seeds:
+        return None
+    return raw_difference(metric, [of_seeds(own, seeds) for own in (first, second)], variant=variant).widened
 
 
 def common_seeds(entries: Iterable[Sequence[Result]]) -> tuple[int, ...]:
@@ -125,29 +65,18 @@ def of_seeds(runs: Sequence[Result], seeds: Sequence[int]) -> list[Result]:
     return [by_seed[seed] for seed in seeds]
 
 
-def _estimate(metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "") -> Estimate:
-    """The quantity, from runs with the same seeds in the same order."""
-    own = raw_difference(metric, pair, reads=reads, variant=variant).widened
-    measure = pair[0][0].scores[metric].measure
-    if len(pair) > 1 or (reads == "scores" and measure.per != "prototype"):
-        return own
-    return replace(own, means=np.clip(own.means, measure.lower, measure.upper))
-
-
 def scored_runs(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scored]]:
     """The scores of both sides, one per seed."""
     return [[score for run in runs if isinstance(score := run.scores[metric], Scored)] for runs in pair]
 
 
-def raw_difference(
-    metric: str, pair: Sequence[Sequence[Result]], *, reads: str = "scores", variant: str = "", draws: int = DRAWS
-) -> Paired:
-    """The quantity, from runs with the same seeds in the same order."""
+def raw_difference(metric: str, pair: Sequence[Sequence[Result]], *, variant: str = "", draws: int = DRAWS) -> Paired:
+    """The quantity, from runs with the same seeds in the same order: of one entry, or of one minus another."""
     seeds, scores = tuple(run.seed for run in pair[0]), scored_runs(metric, pair)
     names = ("claims", pair[0][0].suite, pair[0][0].dataset)
-    values = [[series(score, reads, variant) for score in own] for own in scores]
+    values = [[series(score, variant) for score in own] for own in scores]
     by_seed = np.array([own[0].mean() - (own[1].mean() if len(own) > 1 else 0) for own in zip(*values, strict=True)])
-    if reads == "scores" and scores[0][0].measure.per != "prototype":
+    if scores[0][0].measure.per != "prototype":
         crossed = same_units(metric, pair[0], scores[0])
         differences = [a - b for a, b in zip(*values, strict=True)] if len(values) > 1 else values[0]
         return Paired(seeds, estimate(differences, crossed=crossed, names=names, draws=draws), by_seed, names)
@@ -156,29 +85,9 @@ def raw_difference(
     return Paired(seeds, parts[0] - parts[1] if len(parts) > 1 else parts[0], by_seed, names)
 
 
-def series(score: Scored, reads: str, variant: str) -> Array:
-    """One number per unit; a single one where a mean curve is read."""
-    if reads == "range":
-        return np.array([np.ptp(score.details["curve"])])
+def series(score: Scored, variant: str = "") -> Array:
+    """One number per unit."""
     return np.array(score.variants[variant] if variant else score.values)
-
-
-def mean_over_datasets(comparisons: Sequence[Comparison]) -> Comparison:
-    """The mean of one comparison over data sets, each of them as it is: data sets are not resampled.
-
-    Raises:
-        ValueError: If there is none, or one without an estimate.
-    """
-    known = [own for comparison in comparisons if (own := comparison.estimate) is not None]
-    if not known or len(known) < len(comparisons):
-        raise ValueError(f"{len(known)} of {len(comparisons)} comparisons have an estimate; a mean needs all, and one.")
-    value, means = float(np.mean([own.value for own in known])), np.mean([own.means for own in known], axis=0)
-    return replace(
-        comparisons[0],
-        datasets=tuple(name for comparison in comparisons for name in comparison.datasets),
-        seeds=tuple(sorted({seed for comparison in comparisons for seed in comparison.seeds})),
-        estimate=Estimate(value, means, max(own.scale for own in known)),
-    )
 
 
 def paired(metric: str, pairs: Sequence[tuple[Sequence[Result], Sequence[Result]]], draws: int) -> list[Paired | None]:
@@ -207,7 +116,7 @@ def _drawn_together(metric: str, pairs: Sequence[Sequence[Sequence[Result]]], dr
     """As `raw_difference` of each pair, for scores per image: all pairs see the same images in every resample."""
     (first, *_), scores = pairs[0][0], [scored_runs(metric, pair) for pair in pairs]
     names, seeds = ("claims", first.suite, first.dataset), tuple(run.seed for run in pairs[0][0])
-    values = [[[series(score, "scores", "") for score in own] for own in pair] for pair in scores]
+    values = [[[series(score) for score in own] for own in pair] for pair in scores]
     differences = [[_minus(metric, *both) for both in zip(*pair, strict=True)] for pair in values]
     crossed = all(
         same_units(metric, runs, own)

@@ -39,7 +39,7 @@ def probability_of_best(metric: str, methods: Mapping[str, Sequence[Result]], dr
         return {}
     runs = [of_seeds(own, seeds) for own in methods.values()]
     scores = scored_runs(metric, runs)
-    values = [[series(score, "scores", "") for score in own] for own in scores]
+    values = [[series(score) for score in own] for own in scores]
     measure, names = scores[0][0].measure, ("best", runs[0][0].suite, runs[0][0].dataset)
     if measure.per == "prototype":
         drawn = [

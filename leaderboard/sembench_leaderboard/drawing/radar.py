@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from sembench.figures.picture import INK
 from sembench_leaderboard.drawing.pens import REFERENCE_DASHES, Pen
-from sembench_leaderboard.entries.profile import AXES, Outline, Profile
+from sembench_leaderboard.entries.profile import AXES, RIM, Outline, Profile
 
-RIM = 1.1  # outlines are drawn from the centre up to here
 INITIALS = "TAERD"  # of the axes, where names have no room
 KEY = "; ".join(f"{letter} = {axis.name} ({axis.ends})" for letter, axis in zip(INITIALS, AXES, strict=True)) + "."
 _GREY = "#D2D2D2"

@@ -23,9 +23,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sembench_leaderboard.entries.entry import Entry, by_method
+from sembench_leaderboard.statistics.resampling import Array
 
 Profile = Mapping[str, float | None]
+RIM = 1.1  # outlines are drawn from the centre up to here
 AVERAGE = "average over data sets"
 
 
@@ -80,6 +84,22 @@ def profile(entries: Iterable[Entry]) -> dict[str, float | None]:
     """
     values = {entry.metric: entry.value for entry in entries}
     return {axis.name: None if (value := values.get(axis.metric)) is None else axis.scale(value) for axis in AXES}
+
+
+def area(positions: Sequence[Array]) -> Array:
+    """Area of the outline through positions on the axes, in their order, cut at the centre and at the rim.
+
+    "The axes are set such that a larger polygonal area is better" ([K] 4.3.4). Each two neighbours and the centre span
+    a triangle whose area is proportional to the product of their positions.
+
+    Args:
+        positions: One array per axis, all of one shape.
+
+    Returns:
+        The same shape: 0 at the centre, 1 for the regular pentagon whose corners lie on the circle.
+    """
+    cut = np.clip(np.stack(positions), 0, RIM)
+    return np.asarray((cut * np.roll(cut, 1, axis=0)).mean(axis=0))
 
 
 def average(profiles: Sequence[Profile]) -> dict[str, float | None]:

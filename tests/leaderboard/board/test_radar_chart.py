@@ -8,9 +8,9 @@ from PIL import Image
 
 from sembench_leaderboard.board.radar_chart import charts, conversions, overview, small_multiples
 from sembench_leaderboard.drawing.pens import look, pens
-from sembench_leaderboard.drawing.radar import RIM, Panel
+from sembench_leaderboard.drawing.radar import Panel
 from sembench_leaderboard.entries.entry import aggregate
-from sembench_leaderboard.entries.profile import AXES, Outline, averages, outlines
+from sembench_leaderboard.entries.profile import AXES, RIM, Outline, averages, outlines
 
 FULL = {axis.name: 0.8 for axis in AXES}
 

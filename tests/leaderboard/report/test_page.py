@@ -135,7 +135,7 @@ def test_the_raw_rows_are_the_board_s(markup, synthetic_suite):
 
 def test_claims_costs_licences_hyperparameters_and_provenance_are_there(markup):
     text = {e.attributes["id"]: e.text for e in markup.find("section")}
-    assert "KMEx never ghosts." in text["claims"]
+    assert "Ghosting affects all models but never KMEx." in text["claims"]
     assert "holds: " in text["claims"]
     assert "Own parameters" in text["costs"]
     assert "BSD-3-Clause" in text["data"]
