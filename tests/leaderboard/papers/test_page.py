@@ -5,11 +5,12 @@ import sys
 import pytest
 
 from sembench.errors import UnknownName
-from sembench.results.result import Cost, write_result
+from sembench.results.result import write_result
+from sembench_leaderboard.entries import versions
 from sembench_leaderboard.entries.entry import COLUMNS
 from sembench_leaderboard.papers.declared import PAPERS
 from sembench_leaderboard.papers.page import paper_files
-from sembench_leaderboard.papers.table import Score, Spent
+from sembench_leaderboard.papers.quantity import Score
 
 
 @pytest.fixture(scope="module")
@@ -23,33 +24,84 @@ def test_both_papers_as_markdown_and_latex(files, synthetic_suite):
     assert paper_files(synthetic_suite[::-1]) == files
 
 
-def test_every_table_is_there_with_its_source(files):
-    for paper, (_, declared) in PAPERS.items():
-        text = files[f"quick/paper-{paper}.md"].decode()
-        for table in declared:
-            assert f"## {table.title}" in text
-        assert len(re.findall(r"^## ", text, re.MULTILINE)) == len(declared)
-    text = files["quick/paper-kmex.md"].decode()
-    for number in ("Table 4", "Table 8", "Table 11", "Table 12", "Table 13"):
-        assert rf"\[K\] {number}." in text
-    assert "could not be verified" in text
+def tables(text):
+    """First column of every table of a page, below its heading."""
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    return {part.partition("\n")[0]: re.findall(r"^\| (\S.*?) *\|", part, re.MULTILINE) for part in parts}
+
+
+SEMS = ["FLINT", "ProtoPNet", "ProtoVAE", "black box+KMEx"]
+TIMED = ["black box+KMEx", "ProtoPNet", "FLINT", "ProtoVAE"]
+ROWS = {
+    "Table 3": ["black box", *SEMS],
+    "Table 4": ["black box", *SEMS],
+    **dict.fromkeys(("Table 5", "Table 6", "Table 7"), SEMS),
+    "Table 8": [
+        "FLINT+KMEx", "Difference to FLINT", "ProtoPNet+KMEx", "Difference to ProtoPNet", "ProtoVAE+KMEx",
+        "Difference to ProtoVAE",
+    ],
+    "Table 11": TIMED,
+    "Table 12": TIMED,
+    "Table 13": ["black box+KMEx", "black box+BisectingKMEx"],
+    "Table 14": ["Accuracy on digits", "Accuracy on letters"],
+    "Fig. 8": ["kmex"],
+    "Fig. 9": ["kmex"],
+}  # fmt: skip
+
+
+def test_the_tables_of_kmex_are_numbered_and_have_the_rows_of_its_text_in_order(files):
+    found = tables(files["quick/paper-kmex.md"].decode())
+    assert [re.search(r"(Table|Fig\.) \d+", heading).group() for heading in found] == list(ROWS)
+    for (number, wanted), rows in zip(ROWS.items(), found.values(), strict=True):
+        theirs = [row for row in rows if r"\[ours\]" not in row]
+        if number == "Table 14":
+            theirs = [row.partition(r" \[ours\]")[0] for row in rows]
+        assert list(dict.fromkeys(row.partition(", ")[0] for row in theirs)) == wanted, number
+
+
+def test_the_tables_of_posthoc_have_the_rows_and_columns_of_its_text(files):
+    text = files["quick/paper-posthoc.md"].decode()
+    alignment, accuracies = (
+        [row for row in rows if r"\[ours\]" not in row] for rows in tables(text).values()
+    )  # fmt: skip
+    assert alignment == ["CNN", "KMEx (L = 1)", "KMEx", "ProtoPNet"]
+    assert accuracies == ["CNN", "KMEx", "ProtoPNet", "ProtoPNet in Chen et al.", "Ours B4", "Ours B234"]
+    heads = [" ".join(line.split()) for line in text.splitlines() if line.startswith("|  ")]
+    assert r"digits: class \[ours\] ↑ | digits: out \[ours\] ↓" in heads[0]
+    assert r"digits: train \[ours\], % ↑ | digits: test \[ours\], % ↑" in heads[1]
+    assert "as published: not repeated" in text
+
+
+def test_nothing_is_said_to_be_unverified(files):
+    assert not [path for path, text in files.items() if b"verified" in text]
+
+
+def test_a_table_of_results_of_an_older_version_says_so(synthetic_suite, monkeypatch):
+    held = synthetic_suite[0].scores["lrp_kl"].measure.version
+    monkeypatch.setattr(versions, "current_versions", lambda: {"lrp_kl": held + 1})
+    made = paper_files(synthetic_suite, ["kmex"])
+    for form in ("md", "tex"):
+        text = made[f"quick/paper-kmex.{form}"].decode()
+        assert text.count(f"Old: version {held} of LRP-KL") == (3 if form == "md" else 5)  # Table 6, Figs. 8 and 9
+    assert "Old: version" not in paper_files(synthetic_suite, ["posthoc"])["quick/paper-posthoc.md"].decode()
 
 
 def test_latex_has_a_labelled_float_for_each_table(files):
     text = files["quick/paper-kmex.tex"].decode()
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") > 10
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 10 + 2 * 2  # a radar's for each data set
     labels = re.findall(r"\\label\{(.*?)\}", text)
     assert len(labels) == len(set(labels))
     assert "tab:quick-kmex-auroc" in labels
-    assert "tab:quick-kmex-cost-letters" in labels
-    assert re.search(r"^kmex & \$[\d.]+\$ \$\\pm\$ \$[\d.]+\$ & ", text, re.MULTILINE)
+    assert "tab:quick-kmex-similarity-letters" in labels
+    assert "After [K] Table 12: test time of a single image" in text
+    assert re.search(r"^black box\+KMEx & \$[\d.]+\$ \$\\pm\$ \$[\d.]+\$ & ", text, re.MULTILINE)
     assert "±" not in text
 
 
 def test_what_was_not_run_is_shown_as_such(files):
     text = " ".join(files["quick/paper-kmex.md"].decode().split())
-    assert "| kmex(protovae) | not run | not run |" in text
-    assert re.search(r"\| flint \| 9\d", text)
+    assert "| ProtoVAE+KMEx | not run | not run |" in text
+    assert re.search(r"\| FLINT \| 9\d", text)
 
 
 def test_declarations_name_what_exists():
@@ -57,11 +109,7 @@ def test_declarations_name_what_exists():
         keys = [table.key for table in declared]
         assert len(set(keys)) == len(keys)
         for quantity in (quantity for table in declared for quantity in table.quantities):
-            if isinstance(quantity, Score):
-                assert quantity.metric in COLUMNS
-            else:
-                assert isinstance(quantity, Spent)
-                assert quantity.field in Cost.model_fields
+            assert not isinstance(quantity, Score) or quantity.metric in COLUMNS
 
 
 def test_an_unknown_paper_is_refused(synthetic_suite):

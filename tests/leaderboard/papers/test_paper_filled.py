@@ -1,9 +1,18 @@
 import pytest
 
-from sembench_leaderboard.entries.selection import method
-from sembench_leaderboard.papers.table import PaperTable, Score, Spent, Varied, filled
+from sembench_leaderboard.entries.selection import Missing, method
+from sembench_leaderboard.papers.quantity import Score, SingleImageTime, TrainingTime
+from sembench_leaderboard.papers.table import Line, PaperTable, Varied, filled
 
-KMEX, FLINT, B4 = method("kmex"), method("flint"), method("b4")
+KMEX, FLINT, B4 = (Line(name, method(name)) for name in ("kmex", "flint", "b4"))
+DATASETS = ("digits", "letters")
+
+
+ACCURACY = (Score("accuracy"),)
+
+
+def declared(*rows, quantities=ACCURACY, **more):
+    return PaperTable("a", "Accuracy", "[K]", DATASETS, rows, quantities, **more)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,7 @@ def test_one_quantity_stands_against_data_sets(cell):
         cell("kmex", [1, 1, 1, 0]), cell("kmex", [1, 1, 0, 0], seed=1), cell("kmex", [1, 0], dataset="letters"),
         cell("flint", [0, 0]), cell("flint", [1, 1], seed=1),
     ]  # fmt: skip
-    (table,) = filled(PaperTable("a", "Accuracy", "[K]", (KMEX, FLINT, B4), (Score("accuracy"),)), results)
+    (table,) = filled(declared(KMEX, FLINT, B4), results)
     assert [(column.title, column.direction, column.unit) for column in table.columns] == [
         ("digits", "higher", "%"), ("letters", "higher", "%"),
     ]  # fmt: skip
@@ -40,54 +49,111 @@ def test_one_quantity_stands_against_data_sets(cell):
     }  # fmt: skip
 
 
-def test_several_quantities_stand_in_a_table_for_each_data_set(cell, build):
-    spent = build.cost(fit_seconds=0.25, hyperparameters=7)
-    results = [cell("kmex", [1, 0], spent=spent), cell("kmex", [1], dataset="letters", spent=spent)]
-    quantities = (Score("accuracy"), Spent("fit_seconds", "Fit", "ms", 1e3), Spent("hyperparameters", "Number"))
-    digits, letters = filled(PaperTable("a", "Cost", "[K]", (KMEX,), quantities), results)
+def test_data_sets_are_in_the_papers_order_and_others_follow_as_ours(cell):
+    results = [cell("kmex", [1], dataset=name) for name in ("zebras", "digits", "apes", "letters")]
+    table = PaperTable("a", "Accuracy", "[K]", ("letters", "digits"), (KMEX,), ACCURACY)
+    titles = [column.title for column in filled(table, results)[0].columns]
+    assert titles == ["letters", "digits", "apes [ours]", "zebras [ours]"]
+
+
+def test_two_quantities_stand_side_by_side_for_each_data_set(cell):
+    results = [cell("kmex", [1, 0]), cell("kmex", [1], dataset="letters")]
+    both = (Score("accuracy", title="test"), Score("lrp_kl", title="KL"))
+    (table,) = filled(declared(KMEX, quantities=both), results)
+    assert [column.title for column in table.columns] == ["digits: test", "digits: KL", "letters: test", "letters: KL"]
+    assert texts(table) == {"kmex": ["50", "—", "100", "—"]}
+
+
+def test_more_quantities_have_a_table_for_each_data_set(cell):
+    results = [cell("kmex", [1, 0]), cell("kmex", [1], dataset="letters")]
+    quantities = (Score("accuracy"), TrainingTime(), Score("lrp_kl"))
+    digits, letters = filled(declared(KMEX, quantities=quantities), results)
     assert (digits.heading, letters.heading) == ("digits", "letters")
     assert [(column.title, column.unit) for column in digits.columns] == [
-        ("Accuracy", "%"), ("Fit", "ms"), ("Number", ""),
+        ("Accuracy", "%"), ("Training", "s"), ("lrp_kl", ""),
     ]  # fmt: skip
-    assert texts(digits) == {"kmex": ["50", "250", "7"]}
+    assert texts(digits) == {"kmex": ["50", "62.8", "—"]}
 
 
-def test_counts_that_agree_have_no_spread(cell, build):
-    spent = [build.cost(hyperparameters=7, fit_seconds=seconds) for seconds in (1.0, 2.0)]
-    results = [cell("kmex", [1], seed=seed, spent=own) for seed, own in enumerate(spent)]
-    declared = PaperTable(
-        "a", "Cost", "[K]", (KMEX,), (Spent("hyperparameters", "n"), Spent("fit_seconds", "Fit", "s"))
-    )
-    assert texts(filled(declared, results)[0]) == {"kmex": ["7", "1.5 ± 0.7"]}
+def test_a_turned_table_has_methods_as_columns(cell):
+    results = [cell("kmex", [1, 0]), cell("flint", [1]), cell("kmex", [1], dataset="birds")]
+    (table,) = filled(declared(KMEX, FLINT, turned=True), results)
+    assert [column.title for column in table.columns] == ["kmex", "flint"]
+    assert texts(table) == {"Accuracy on digits, %": ["50", "100"], "Accuracy on birds [ours], %": ["100", "not run"]}
+
+
+def test_full_training_time_is_black_box_and_fit_but_the_fit_alone_of_a_network_of_its_own(cell, build):
+    """[K] A.3 and Table 11: KMEx needs the trained black box, 61.5 s; ProtoPNet trains its own network."""
+    kmex = build.cost(backbone_seconds=61.5, fit_seconds=0.5, parameters=100, own_parameters=20)
+    own = build.cost(backbone_seconds=61.5, fit_seconds=90.0, parameters=100, own_parameters=100)
+    results = [cell("kmex", [1], spent=kmex), cell("flint", [1], spent=own)]
+    (table,) = filled(declared(KMEX, FLINT, quantities=(TrainingTime(),)), results)
+    assert texts(table) == {"kmex": ["62"], "flint": ["90"]}
+    assert (table.columns[0].direction, table.columns[0].unit) == ("lower", "s")
+
+
+def test_the_time_of_a_single_image_or_that_it_was_not_recorded(cell, build):
+    """[K] Table 12: never the time of a batch divided by its size."""
+    spent = build.cost(predict_seconds_single=0.25, predict_seconds_per_image=0.001)
+    old = build.cost(predict_seconds_per_image=0.001)
+    results = [cell("kmex", [1], spent=spent), cell("flint", [1], spent=old)]
+    (table,) = filled(declared(KMEX, FLINT, quantities=(SingleImageTime(),)), results)
+    assert texts(table) == {"kmex": ["250"], "flint": ["n/a"]}
+    assert table.columns[0].unit == "ms"
+    assert table.notes == ("its results hold no time of a single image; compute them again",)
+
+
+DIFFERENCE = Line("Difference", method("kmex"), less=method("flint"))
+
+
+def test_differences_are_paired_over_seeds(cell):
+    """50 - 100 and 100 - 25: -50 and +75 points, mean +12.5; unpaired spreads would be 35 and 53."""
+    results = [
+        cell("kmex", [1, 0]), cell("kmex", [1, 1], seed=1), cell("flint", [1, 1]), cell("flint", [1, 0, 0, 0], seed=1),
+    ]  # fmt: skip
+    (table,) = filled(declared(DIFFERENCE), results)
+    assert texts(table) == {"Difference": ["+12.5 ± 88.4"]}
+
+
+def test_differences_of_other_seeds_are_not_taken(cell):
+    results = [cell("kmex", [1]), cell("kmex", [1], seed=1), cell("flint", [0], seed=1)]
+    (table,) = filled(declared(DIFFERENCE), results)
+    assert texts(table) == {"Difference": ["n/a"]}
+    assert table.notes == ("the two have results of different seeds (0, 1 and 1), which cannot be paired",)
+    assert texts(filled(declared(DIFFERENCE), results[:2])[0]) == {"Difference": ["not run"]}
 
 
 def test_what_does_not_apply_has_its_reason_as_a_note(cell):
     results = [cell("kmex", None), cell("flint", None), cell("b4", [1])]
-    (table,) = filled(PaperTable("a", "Accuracy", "[K]", (KMEX, FLINT, B4), (Score("accuracy"),)), results)
+    (table,) = filled(declared(KMEX, FLINT, B4), results)
     assert texts(table) == {"kmex": ["n/a"], "flint": ["n/a"], "b4": ["100"]}
     assert table.notes == ("it decides nothing",)
     assert table.rows[1].cells[0].note == 0
 
 
-def test_what_was_not_measured_is_no_number(cell, build):
-    spent = build.cost(explain_seconds_per_image=None)
-    quantities = (Score("lrp_kl"), Spent("explain_seconds_per_image", "Explain"))
-    (table,) = filled(PaperTable("a", "KL", "[K]", (KMEX,), quantities), [cell("kmex", [1], spent=spent)])
-    assert texts(table) == {"kmex": ["—", "—"]}
-    assert table.columns[0].title == "lrp_kl"
+def test_a_row_that_is_not_repeated_stays_and_says_so(cell):
+    (table,) = filled(declared(KMEX, Line("as published", Missing("not repeated"))), [cell("kmex", [1])])
+    assert texts(table) == {"kmex": ["100"], "as published": ["n/a"]}
+    assert table.notes == ("not repeated",)
 
 
-def test_rows_beyond_the_paper_appear_where_they_were_run(cell):
-    declared = PaperTable("a", "Accuracy", "[K]", (KMEX,), (Score("accuracy"),), further=(FLINT, B4))
-    (table,) = filled(declared, [cell("kmex", [1]), cell("b4", [1])])
-    assert list(texts(table)) == ["kmex", "b4"]
+def test_entries_none_of_which_is_the_plain_one_are_no_row_but_a_reason(cell):
+    results = [cell(f"kmex-{n}", [1], name="kmex", prototypes_per_class=n) for n in (1, 2)]
+    (table,) = filled(declared(KMEX), results)
+    assert texts(table) == {"kmex": ["n/a"]}
+    assert table.notes == ("2 entries are kmex (kmex-1, kmex-2); label the plain one kmex",)
 
 
-def test_a_row_of_two_names_says_which_one_it_shows(cell):
-    row = method("protopnet-parts", "protopnet")
-    declared = PaperTable("a", "Accuracy", "[C]", (row,), (Score("accuracy"),))
-    assert list(texts(filled(declared, [cell("protopnet", [1])])[0])) == ["protopnet"]
-    assert texts(filled(declared, [cell("kmex", [1])])[0]) == {"protopnet-parts or protopnet": ["not run"]}
+def test_rows_beyond_the_paper_appear_where_they_were_run_as_ours(cell):
+    (table,) = filled(declared(KMEX, further=(FLINT, B4)), [cell("kmex", [1]), cell("b4", [1])])
+    assert list(texts(table)) == ["kmex", "b4 [ours]"]
+
+
+def test_rows_name_the_backbone_as_the_papers_do(build):
+    row = Line("{network}+KMEx", method("kmex"))
+    for name, title in {"resnet34": "ResNet34+KMEx", "resnet18": "resnet18+KMEx"}.items():
+        one = build.result({"accuracy": build.scored("accuracy", [1])}, settings={"backbone": {"name": name}})
+        assert list(texts(filled(declared(row), [one])[0])) == [title]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +168,7 @@ def ablation(cell):
     ]  # fmt: skip
 
 
-VARIED = PaperTable("a", "Numbers", "[K]", (Varied("kmex", "prototypes_per_class"),), (Score("accuracy"),))
+VARIED = declared(Varied("kmex", "prototypes_per_class"))
 
 
 def test_a_hyperparameter_runs_down_the_rows_in_the_order_of_its_values(ablation):
@@ -120,8 +186,11 @@ def test_without_a_plain_entry_the_largest_group_counts(ablation):
 
 def test_values_that_are_words_are_in_alphabetical_order(cell):
     results = [cell("kmex", [1], similarity="distance"), cell("k", [1], name="kmex", similarity="cosine")]
-    declared = PaperTable("a", "Similarities", "[K]", (Varied("kmex", "similarity"),), (Score("accuracy"),))
-    assert list(texts(filled(declared, results)[0])) == ["kmex, similarity = cosine", "kmex, similarity = distance"]
+    (table,) = filled(declared(Varied("kmex", "similarity")), results)
+    assert list(texts(table)) == [
+        "kmex, similarity = cosine",
+        "kmex, similarity = distance",
+    ]
 
 
 def test_an_ablation_that_was_not_run(cell):

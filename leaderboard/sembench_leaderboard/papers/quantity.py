@@ -1,0 +1,83 @@
+"""Numbers of a run that tables of papers show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from sembench.results.result import Result
+from sembench.results.score import NotApplicable, Scored
+from sembench_leaderboard.tables import numbers
+from sembench_leaderboard.tables.table import Column
+
+Number = float | str | None
+"""The number of a run; why there is none; ``None``: not measured."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean score of a metric, shares of images in percent.
+
+    Attributes:
+        metric: Key of the metric.
+        title: Head of the column; the metric's title by default.
+    """
+
+    metric: str
+    title: str = ""
+
+    def head(self, results: Sequence[Result]) -> Column:
+        """Title, direction and unit of the metric; its key where it was not measured."""
+        measure = next((r.scores[self.metric].measure for r in results if self.metric in r.scores), None)
+        if measure is None:
+            return Column(self.title or self.metric)
+        return Column(self.title or measure.title, measure.direction, numbers.unit(measure))
+
+    def number(self, result: Result) -> Number:
+        """The mean over images or prototypes as printed."""
+        score = result.scores.get(self.metric)
+        if isinstance(score, NotApplicable):
+            return score.reason
+        if not isinstance(score, Scored):
+            return None
+        return (100 if numbers.in_percent(score.measure) else 1) * fmean(score.values)
+
+
+@dataclass(frozen=True)
+class TrainingTime:
+    """Full training time: the fit, and the training of the black box unless the entry trains a network of its own."""
+
+    def head(self, results: Sequence[Result]) -> Column:
+        """Title and unit; less is better."""
+        return Column("Training", "lower", "s")
+
+    def number(self, result: Result) -> Number:
+        """Seconds. A network of its own is known by this: all that the model holds, the explainer added."""
+        spent = result.cost
+        own_network = spent.own_parameters == spent.parameters
+        return spent.fit_seconds + (0 if own_network else spent.backbone_seconds)
+
+
+@dataclass(frozen=True)
+class SingleImageTime:
+    """Time to classify a single image."""
+
+    def head(self, results: Sequence[Result]) -> Column:
+        """Title and unit; less is better."""
+        return Column("Test time", "lower", "ms")
+
+    def number(self, result: Result) -> Number:
+        """Milliseconds; why they are not known in results that hold the time of a batch alone."""
+        spent = result.cost.predict_seconds_single
+        return "its results hold no time of a single image; compute them again" if spent is None else 1e3 * spent
+
+
+Quantity = Score | TrainingTime | SingleImageTime
+"""A number of each run."""
+
+
+def text(values: Sequence[float], *, signed: bool) -> str:
+    """Mean and sample standard deviation; a single value has no spread. Differences carry their sign."""
+    mean = fmean(values)
+    return "+" * (signed and mean > 0) + numbers.with_spread(mean, stdev(values) if len(values) > 1 else None)
