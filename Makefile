@@ -61,7 +61,7 @@ board: install
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open-ablations --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open-cifar10 --out leaderboard/boards
-	$(BIN)/sembench ghosting --results leaderboard/results --suite open-prototypes --out leaderboard/boards
+	$(BIN)/sembench prototypes --results leaderboard/results --suite open-prototypes --out leaderboard/boards
 	$(BIN)/sembench report --results leaderboard/results --out leaderboard/boards
 
 board-check: install
@@ -71,7 +71,7 @@ board-check: install
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open-ablations --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open-cifar10 --out $(BOARDS) --check
-	$(BIN)/sembench ghosting --results $(RESULTS) --suite open-prototypes --out $(BOARDS) --check
+	$(BIN)/sembench prototypes --results $(RESULTS) --suite open-prototypes --out $(BOARDS) --check
 	$(BIN)/sembench report --results $(RESULTS) --out $(BOARDS) --check
 
 validate: install

@@ -22,6 +22,8 @@ MEASURES = {
     "diversity": ("Diversity", "lower", 0, 1, "", "prototype"),
     "alignment_class": ("Class cosine", "higher", -1, 1, "", "prototype"),
     "alignment_out": ("Out-of-class cosine", "lower", -1, 1, "", "prototype"),
+    "attributes_captured": ("Attributes captured", "higher", 0, 1, "", "attribute"),
+    "attribute_correlation": ("Attribute correlation error", "lower", 0, 2, "", "attribute"),
 }
 
 

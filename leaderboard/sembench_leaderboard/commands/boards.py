@@ -64,8 +64,9 @@ statistics = _pages(
     "comparison.page:statistics_files",
     "Test differences and ranks of explainers (Markdown, CSV; diagrams as PNG, SVG).",
 )
-ghosting = _pages(
-    "ghosting.page:files", "Draw ghosted against trained prototypes (Markdown, CSV, PNG, SVG), a curve per explainer."
+prototypes = _pages(
+    "prototypes.page:files",
+    "Draw ghosts, captured attributes and their correlations against numbers of prototypes (Markdown, CSV, PNG, SVG).",
 )
 
 

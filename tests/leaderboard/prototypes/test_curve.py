@@ -1,7 +1,7 @@
 import pytest
 
 from sembench.errors import SembenchError
-from sembench_leaderboard.ghosting.curve import Point, comparisons
+from sembench_leaderboard.prototypes.curve import Point, comparisons
 
 
 @pytest.fixture(scope="module")
@@ -25,20 +25,80 @@ def make(build):
     return cell
 
 
-def only(results):
+@pytest.fixture(scope="module")
+def shown(build):
+    """A cell with attributes: how many of four its prototypes capture, and the errors of the correlations."""
+
+    def cell(name, prototypes, captured, errors, **where):
+        of = name.partition("(")[2].removesuffix(")")
+        scores = {
+            "ghosting": build.scored("ghosting", [0] * prototypes),
+            "attributes_captured": build.scored("attributes_captured", [1] * captured + [0] * (4 - captured)),
+            "attribute_correlation": build.scored("attribute_correlation", errors),
+        }
+        made = build.result(
+            scores, explainer=f"{name}-{prototypes}", settings={"explainer": {"name": name}}, **where
+        )  # fmt: skip
+        own = {"prototypes_per_class": prototypes // 2}
+        own |= {"of": of, "base": {"prototypes_per_class": prototypes // 2, "epochs": 6}} if of else {}
+        return made.model_copy(update={"hyperparameters": own})
+
+    return cell
+
+
+def alone(results):
+    """The one comparison, and its one quantity."""
     (comparison,) = comparisons(results)
-    return comparison
+    (part,) = comparison.parts
+    return comparison, part
+
+
+def only(results):
+    return alone(results)[1]
 
 
 def test_a_point_holds_sums_over_prototypes_for_each_seed_and_their_mean(make):
     results = [
         make("kmex", 10, 4, seed=1, accuracy=[1, 1, 1, 0]), make("kmex", 10, 1, seed=0, accuracy=[1, 0, 1, 0]),
     ]  # fmt: skip
-    comparison = only(results)
-    assert comparison.curves == {"kmex": [Point("kmex-10", 10, (0, 1), (1.0, 4.0), (0.5, 0.75))]}
-    assert comparison.curves["kmex"][0].mean == 2.5
-    assert (comparison.suite, comparison.dataset, comparison.left_out) == ("quick", "digits", {})
-    assert comparison.definition == "How Ghosting is defined."
+    comparison, part = alone(results)
+    assert part.curves == {"kmex": [Point("kmex-10", 10, (0, 1), (1.0, 4.0), (0.5, 0.75))]}
+    assert part.curves["kmex"][0].mean == 2.5
+    assert (comparison.suite, comparison.dataset, part.left_out) == ("quick", "digits", {})
+    assert part.measure.note == "How Ghosting is defined."
+
+
+def test_attributes_are_counted_and_errors_of_their_correlations_averaged(shown):
+    """[K] Fig. 5: three of four attributes; a mean absolute error of (.1 + .3 + .2 + .2) / 4."""
+    (comparison,) = comparisons([shown("kmex", 6, 3, [0.1, 0.3, 0.2, 0.2])])
+    ghosts, captured, error = comparison.parts
+    points = [part.curves["kmex"][0] for part in comparison.parts]
+    assert [(point.prototypes, point.values) for point in points] == [
+        (6, (0,)), (6, (3,)), (6, (pytest.approx(0.2),)),
+    ]  # fmt: skip
+    assert (ghosts.units, captured.units, error.units) == (6, 4, 4)
+    assert [part.measure.direction for part in comparison.parts] == ["lower", "higher", "lower"]
+
+
+def test_conversions_vary_with_what_they_convert_and_stand_apart_with_kmex_of_the_black_box(shown):
+    """One curve, although each point's base was trained with another number of prototypes."""
+    sizes, names = (2, 6), ("kmex", "flint", "kmex(flint)")
+    (comparison,) = comparisons([shown(name, size, size // 2, [0.5]) for name in names for size in sizes])
+    assert comparison.labels == ["flint", "kmex", "kmex(flint)"]
+    assert comparison.conversions == {"kmex", "kmex(flint)"}
+    for part in comparison.parts:
+        assert [point.prototypes for point in part.curves["kmex(flint)"]] == [2, 6]
+
+
+def test_without_conversions_nothing_stands_apart(shown):
+    (comparison,) = comparisons([shown("kmex", 2, 1, [0.5]), shown("flint", 2, 1, [0.5])])
+    assert comparison.conversions == set()
+
+
+def test_without_a_score_for_each_prototype_their_number_is_not_known(shown, build):
+    unknown = build.result({"attributes_captured": build.scored("attributes_captured", [1, 0])}, explainer="b4")
+    (comparison,) = comparisons([shown("kmex", 2, 1, [0.5]), unknown])
+    assert comparison.parts[1].left_out == {"b4": "no score tells how many prototypes it has; measure ghosting"}
 
 
 def test_points_follow_the_number_of_prototypes_and_not_the_name(make):
@@ -77,7 +137,7 @@ def test_labels_are_the_same_on_all_data_sets_of_a_suite(make):
         make("kmex", 5, 1), make("kmex", 5, 1, dataset="letters"),
         make("kmex", 5, 2, label="x", others={"similarity": "log"}),
     ]  # fmt: skip
-    digits, letters = comparisons(results)
+    digits, letters = (comparison.parts[0] for comparison in comparisons(results))
     assert list(letters.curves) == ["kmex (similarity = distance)"]
     assert set(digits.curves) == {"kmex (similarity = distance)", "kmex (similarity = log)"}
 
@@ -99,9 +159,9 @@ def test_an_accuracy_that_some_seeds_lack_is_not_averaged(make):
 def test_entries_without_a_score_are_left_out_with_the_reason(make, build):
     without = build.result({"ghosting": build.not_applicable("ghosting", "it has no prototypes")}, explainer="blackbox")
     unmeasured = build.result({"accuracy": build.scored("accuracy", [1])}, explainer="cnn")
-    comparison = only([make("kmex", 5, 1), without, unmeasured])
-    assert list(comparison.curves) == ["kmex"]
-    assert comparison.left_out == {"blackbox": "it has no prototypes", "cnn": "ghosting was not measured"}
+    part = only([make("kmex", 5, 1), without, unmeasured])
+    assert list(part.curves) == ["kmex"]
+    assert part.left_out == {"blackbox": "it has no prototypes", "cnn": "ghosting was not measured"}
 
 
 def test_suites_and_data_sets_are_kept_apart_and_those_without_a_score_skipped(make, build):
@@ -112,6 +172,6 @@ def test_suites_and_data_sets_are_kept_apart_and_those_without_a_score_skipped(m
 
 def test_no_score_at_all_says_what_was_looked_for_and_what_to_do(build):
     without = build.result({"ghosting": build.not_applicable("ghosting", "it has no prototypes")}, explainer="blackbox")
-    message = r"'ghosting' in 1 results \(suites: quick\).*blackbox: it has no prototypes.*run --suite prototypes"
+    message = r"'ghosting', .* in 1 results \(suites: quick\).*blackbox: it has no prototypes.*run --suite open-prototypes"
     with pytest.raises(SembenchError, match=message):
         comparisons([without])

@@ -1,1 +1,0 @@
-"""Ghosted against trained prototypes."""

@@ -1,0 +1,1 @@
+"""Measures against the number of trained prototypes."""
