@@ -27,7 +27,6 @@ _CAPTION = (
 _CONVERTED = (
     "Converted: k-means on the embedding of the black box, or of a model on the left, without training it again."
 )
-_BETTER = {"higher": "Higher is better", "lower": "Lower is better"}
 
 
 def charts(comparisons: Sequence[Comparison]) -> list[dict[str, bytes]]:
@@ -71,7 +70,7 @@ def _grid(rows: int, columns: int, longest: int) -> Grid:
 
 
 def _caption(comparison: Comparison) -> list[str]:
-    better = "; ".join(f"{part.quantity.title}: {_BETTER[part.measure.direction].lower()}" for part in comparison.parts)
+    better = "; ".join(f"{part.quantity.title}: {part.measure.direction} is better" for part in comparison.parts)
     left_out = [
         f"No score for {part.quantity.title}: {', '.join(part.left_out)}." for part in comparison.parts if part.left_out
     ]

@@ -120,11 +120,11 @@ def comparisons(results: Iterable[Result]) -> list[Comparison]:
     """
     suites, found = by_suite(results), []
     for own in suites.values():
-        labels = _labels({_key(run) for run in own if any(_values(run, q.metric) for q in QUANTITIES)})
+        labels = _labels({_key(run) for run in own if any(_lack(q, run) is None for q in QUANTITIES)})
         converters = {name_of(run).partition("(")[0] for run in own if converted(run)}
         conversions = {labels[key] for run in own if (key := _key(run)) in labels if _converts(run, converters)}
         for name, runs in by_dataset(own).items():
-            scored = [q for q in QUANTITIES if any(_values(run, q.metric) for run in runs)]
+            scored = [q for q in QUANTITIES if any(_lack(q, run) is None for run in runs)]
             if scored:
                 parts = [_part(quantity, runs, labels) for quantity in scored]
                 found.append(Comparison(runs[0].suite, name, parts, conversions))

@@ -99,6 +99,8 @@ def test_without_a_score_for_each_prototype_their_number_is_not_known(shown, bui
     unknown = build.result({"attributes_captured": build.scored("attributes_captured", [1, 0])}, explainer="b4")
     (comparison,) = comparisons([shown("kmex", 2, 1, [0.5]), unknown])
     assert comparison.parts[1].left_out == {"b4": "no score tells how many prototypes it has; measure ghosting"}
+    with pytest.raises(SembenchError, match="b4: ghosting was not measured"):
+        comparisons([unknown])
 
 
 def test_points_follow_the_number_of_prototypes_and_not_the_name(make):
@@ -172,6 +174,8 @@ def test_suites_and_data_sets_are_kept_apart_and_those_without_a_score_skipped(m
 
 def test_no_score_at_all_says_what_was_looked_for_and_what_to_do(build):
     without = build.result({"ghosting": build.not_applicable("ghosting", "it has no prototypes")}, explainer="blackbox")
-    message = r"'ghosting', .* in 1 results \(suites: quick\).*blackbox: it has no prototypes.*run --suite open-prototypes"
+    message = (
+        r"'ghosting', .* in 1 results \(suites: quick\).*blackbox: it has no prototypes.*run --suite open-prototypes"
+    )
     with pytest.raises(SembenchError, match=message):
         comparisons([without])
