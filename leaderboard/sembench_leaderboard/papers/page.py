@@ -57,7 +57,7 @@ def page(suite: str, paper: str, content: Content) -> str:
     parts = [f"# Tables of {escape(PAPERS[paper][0])}: suite {escape(suite)}", _HOW_TO_READ]
     for declared, tables, said in content:
         parts += [f"## {escape(declared.source)}: {escape(declared.title)}"]
-        parts += [" ".join(said)] if said else []
+        parts += [escape(" ".join(said))] if said else []
         for own in tables:
             parts += [f"**{escape(own.heading)}**"] if declared.split else []
             parts += markdown.table(own)
@@ -71,7 +71,7 @@ def document(suite: str, paper: str, content: Content) -> str:
         for own in tables:
             caption = f"After {escape_latex(declared.source)}: {escape_latex(declared.title)}; "
             caption += f"{escape_latex(own.heading)} (suite {escape_latex(suite)})."
-            caption += "".join(f" {escape_latex(text.replace('`', ''))}" for text in said)
+            caption += "".join(f" {escape_latex(text)}" for text in said)
             label = f"tab:{suite}-{paper}-{declared.key}" + (f"-{own.heading}" if declared.split else "")
             parts.append(latex.floating(own, caption, label))
     return "\n".join(parts)

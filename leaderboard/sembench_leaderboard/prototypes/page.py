@@ -65,7 +65,7 @@ def _section(part: Part) -> list[str]:
         texts.append(f"Left out: {reasons}.")
     texts.append(f"{escape(part.measure.title)}: {escape(part.measure.note)}")
     others = other_versions({part.quantity.metric: part.measure}).values()
-    return texts + [f"These results are {other.text}." for other in others]
+    return texts + [f"These results are {escape(other.text)}." for other in others]
 
 
 def _cells(part: Part, point: Point) -> tuple[Cell, ...]:

@@ -83,6 +83,11 @@ def test_a_table_of_results_of_an_older_version_says_so(synthetic_suite, monkeyp
     for form in ("md", "tex"):
         text = made[f"quick/paper-kmex.{form}"].decode()
         assert text.count(f"Old: version {held} of LRP-KL") == (3 if form == "md" else 5)  # Table 6, Figs. 8 and 9
+    titled = synthetic_suite[0].scores["lrp_kl"]
+    evil = titled.model_copy(update={"measure": titled.measure.model_copy(update={"title": "<b>$"})})
+    scores = synthetic_suite[0].scores | {"lrp_kl": evil}
+    made = paper_files([synthetic_suite[0].model_copy(update={"scores": scores})], ["kmex"])
+    assert r"of \<b\>\$; sembench" in made["quick/paper-kmex.md"].decode()
     assert "Old: version" not in paper_files(synthetic_suite, ["posthoc"])["quick/paper-posthoc.md"].decode()
 
 
