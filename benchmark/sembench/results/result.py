@@ -40,9 +40,9 @@ class Cost(Strict):
             number, s; ``None`` without attribution.
         explain_seconds_single: Latency: time to show the map of a single image, s, the median of several; ``None``
             without attribution, or in results that did not record it.
-        explain_images: Images through the network to attribute one image; ``None`` without attribution.
-        evaluation_passes: Forward passes of the whole evaluation.
-        evaluation_images: Images through the network in the whole evaluation.
+        explain_images: Images through the network to show the map of one image; ``None`` without attribution.
+        evaluation_passes: Forward passes of the whole evaluation, without those that are made only to be timed.
+        evaluation_images: Images through the network in these passes.
         peak_memory_bytes: Peak resident memory of the process so far (CPU), or allocated (GPU), bytes.
         parameters: Parameters and buffers of the fitted model, backbone included.
         own_parameters: Those that the explainer added to the backbone.

@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from filelock import FileLock, Timeout
 
-from sembench.backbones.backbone import every_pass_made
-from sembench.cost import PassCounter, peak_memory, tensor_count
+from sembench.cost import peak_memory, tensor_count
 from sembench.errors import DiskFull, FolderBusy, NotWritable, PluginBroken
 from sembench.evaluation.evaluation import Evaluation
 from sembench.explainers.explainer import Explainer
 from sembench.files import require_writable, write_atomically, writing
-from sembench.metrics.applicability import Offer, offer
+from sembench.metrics.applicability import offer
 from sembench.metrics.scoring import not_applicable, score
 from sembench.plugins.registry import METRICS
 from sembench.results.result import Cost, Result, write_result
 from sembench.results.score import Score
 from sembench.running.cache import Cache, tensors_sha256
 from sembench.running.datasets import loader_of, one_per_dataset
-from sembench.running.device import clock, deterministic, device_of
+from sembench.running.device import deterministic, device_of
 from sembench.running.preparation import Fitted, Preparation, Prepared, Trained, json_of, recipe_of
 from sembench.running.provenance import provenance_of
+from sembench.running.timing import timing
 from sembench.seeding import derive, isolated
 from sembench.suites.plan import Run
 from sembench.types import Capability, check_finite
@@ -131,11 +131,10 @@ class Runner:
         evaluation = Evaluation(fitted.model, trained.reference, run.entry)
         with evaluation.counter:
             scores = score(offered, metrics, evaluation)
-            with every_pass_made(trained.backbone):
-                timing = _timing(offered, evaluation)
+            timed = timing(evaluation, explains=Capability.ATTRIBUTION in offered.offered)
         trained.require_untouched(run.entry)
         counted = {"evaluation_passes": evaluation.counter.passes, "evaluation_images": evaluation.counter.images}
-        return self._result(prepared, fitted, scores, _cost(recipe, trained, self.device, fitted, **timing, **counted))
+        return self._result(prepared, fitted, scores, _cost(recipe, trained, self.device, fitted, **timed, **counted))
 
     def _result(self, prepared: Prepared, fitted: Fitted | None, scores: dict[str, Score], cost: Cost) -> Result:
         run, recipe, trained = prepared.run, prepared.recipe, prepared.trained
@@ -180,22 +179,6 @@ def _cost(
         own_parameters=0 if fitted is None else tensor_count(fitted.model.fitted_state()),
         hyperparameters=len(recipe.hyperparameters()),
     )
-
-
-def _timing(offered: Offer, evaluation: Evaluation) -> dict[str, float]:
-    """Seconds per image to classify and to explain, over the explained sample; without attribution to classify only."""
-    count, device = len(evaluation.sample), evaluation.reference.backbone.device
-    images = evaluation.sample.images.to(device)
-    started = clock(device)
-    evaluation.predict(images)
-    timing = {"predict_seconds_per_image": (clock(device) - started) / count}
-    if Capability.ATTRIBUTION in offered.offered:
-        with PassCounter(evaluation.model) as counter:
-            started = clock(device)
-            evaluation.model.attribute(images)
-            timing["explain_seconds_per_image"] = (clock(device) - started) / count
-        timing["explain_images"] = counter.images / count
-    return timing
 
 
 def _failure_path(root: Path, run: Run) -> Path:

@@ -135,8 +135,10 @@ def by_row(entries: Iterable[Entry], kinds: Kinds) -> dict[str, dict[str, Entry]
 _COLUMNS = (
     ("Fit", "s", "fit_seconds", 1.0),
     ("Fit", "images", "fit_images", 1.0),
-    ("Classify", "ms", "predict_seconds_per_image", 1e3),
-    ("Explain", "ms", "explain_seconds_per_image", 1e3),
+    ("Classify one", "ms", "predict_seconds_single", 1e3),
+    ("Classify in batches", "ms", "predict_seconds_per_image", 1e3),
+    ("Explain one", "ms", "explain_seconds_single", 1e3),
+    ("Explain in batches", "ms", "explain_seconds_per_image", 1e3),
     ("Explain", "images", "explain_images", 1.0),
     ("Evaluation", "passes", "evaluation_passes", 1.0),
     ("Memory", "MiB", "peak_memory_bytes", 2.0**-20),
@@ -145,10 +147,12 @@ _COLUMNS = (
 )
 
 EXPLANATION = (
-    "Means over seeds. *Fit* is what an entry costs beyond the training of its black box; *classify* and *explain* are "
-    "per image. *Images* count how often an image goes through the network, *passes* how often the network is called. "
-    "*Memory* is the peak of the process so far. Counts compare across machines; seconds only within one run on one "
-    "machine. `—`: the entry does not explain images."
+    "Means over seeds. *Fit* is what an entry costs beyond the training of its black box. *Classify* and *explain* are "
+    "per image: *one* is the time of a single image in a batch of one (the median of several, [K] Table 12), *in "
+    "batches* that of a batch, divided by its images. *Images* count how often an image goes through the network, "
+    "*passes* how often the network is called. *Memory* is the peak of the process so far. Counts compare across "
+    "machines; seconds only within one run on one machine. `—`: the entry does not explain images, or its result is "
+    "older than the measurement."
 )
 
 
