@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sembench.errors import ContractBroken, NotOffered, SembenchError
-from sembench.explainers.explainer import Explainer
-from sembench.testing.case import Case, close, explain, fit, gap, offered, relevance, require
+from sembench.explainers.explainer import Explainer, SelfExplainableModel
+from sembench.testing.case import CLASS_MAP, Case, close, explain, fit, gap, map_questions, maps, offered, require
 from sembench.types import OF_DATA, SHARED, Capability, check_explanation, check_finite, check_shape
 
 _INNER = (Capability.EMBEDDINGS, Capability.PROBABILITIES)
@@ -37,7 +37,7 @@ def check_capabilities(explainer: Explainer, case: Case) -> None:
     model, images = fit(explainer, case), case.batch.images.clone()
     asked: dict[Capability, Callable[[], Tensor]] = {
         Capability.PROTOTYPE_SIMILARITIES: model.prototype_similarities,
-        Capability.ATTRIBUTION: lambda: model.attribute(images),
+        Capability.ATTRIBUTION: lambda: _some_map(model, images),
         Capability.EMBEDDINGS: lambda: model.embed(images),
         Capability.PROBABILITIES: lambda: model.probabilities(images),
     }
@@ -55,6 +55,23 @@ def check_capabilities(explainer: Explainer, case: Case) -> None:
     has, count = Capability.SIMILARITIES in explainer.supports, len(model.prototypes)
     seen = f"P is {count}, and similarities to prototypes are {'' if has else 'not '}declared"
     require(has == (count > 0), explainer, "prototypes are declared", seen)
+
+
+def _some_map(model: SelfExplainableModel, images: Tensor) -> Tensor:
+    """One of the model's two maps; either may be refused (`NotOffered`), since the other one stands in. Asks for both.
+
+    Raises:
+        NotOffered: If both are.
+    """
+    found, reasons = [], []
+    for ask in map_questions(model, images).values():
+        try:
+            found.append(ask())
+        except NotOffered as reason:
+            reasons.append(str(reason))
+    if not found:
+        raise NotOffered("; ".join(reasons))
+    return found[0]
 
 
 def check_shapes(explainer: Explainer, case: Case) -> None:
@@ -77,21 +94,18 @@ def check_shapes(explainer: Explainer, case: Case) -> None:
     points = offered(explainer, Capability.EMBEDDINGS, lambda: model.embed(images.clone()))
     if points is not None:
         check_shape("embeddings", points, (len(images), prototypes.vectors.shape[1], *points.shape[2:]), who)
-    maps = relevance(explainer, model, images)
-    if maps is not None:
-        check_shape("relevance", maps, (len(images), *images.shape[2:]), who)
+    for name, values in maps(explainer, model, images).items():
+        check_shape(name, values, (len(images), *images.shape[2:]), who)
 
 
 def check_single_prototypes(explainer: Explainer, case: Case) -> None:
-    """Views of single prototypes come out in the right shape, or are refused with a reason."""
-    model, images, who = fit(explainer, case), case.batch.images.clone(), type(explainer).__name__
+    """Decoded prototypes and their origins come out in the right shape, or are refused with a reason."""
+    model, who = fit(explainer, case), type(explainer).__name__
     count = len(model.prototypes)
     if count == 0:
         return
-    picks = torch.arange(len(images)) % count
     shapes: dict[str, tuple[Callable[[], Tensor], tuple[int, ...]]] = {
-        "relevance of prototypes": (lambda: model.attribute_prototypes(images, picks), images[:, 0].shape),
-        "decoded prototypes": (lambda: model.decode(model.prototypes.vectors), (count, *images.shape[1:])),
+        "decoded prototypes": (lambda: model.decode(model.prototypes.vectors), (count, *case.batch.images.shape[1:])),
         "prototype_origins": (model.prototype_origins, (count, 3)),
     }
     for what, (ask, shape) in shapes.items():
@@ -114,9 +128,8 @@ def check_finite_values(explainer: Explainer, case: Case) -> None:
     similarities = offered(explainer, Capability.PROTOTYPE_SIMILARITIES, model.prototype_similarities)
     if similarities is not None:
         check_finite("prototype_similarities", similarities, who)
-    maps = relevance(explainer, model, case.batch.images)
-    if maps is not None:
-        check_finite("relevance", maps, who)
+    for name, values in maps(explainer, model, case.batch.images).items():
+        check_finite(name, values, who)
 
 
 def check_probabilities(explainer: Explainer, case: Case) -> str | None:
@@ -153,7 +166,7 @@ def check_transparent_head(explainer: Explainer, case: Case) -> str | None:
 
 
 def check_conservation(explainer: Explainer, case: Case) -> str | None:
-    """With ``bias="zero"``, which claims conservation, a map's relevance sums to the explained probability."""
+    """With ``bias="zero"``, which claims conservation, a class map's relevance sums to the class's probability."""
     if explainer.kind == "control":
         return "a control need not claim it"
     unclaimed = "the recipe has no `bias` to claim conservation with"
@@ -161,12 +174,12 @@ def check_conservation(explainer: Explainer, case: Case) -> str | None:
         return unclaimed
     claiming = dataclasses.replace(explainer, bias="zero")  # type: ignore[call-arg]
     model, images = fit(claiming, case), case.batch.images
-    maps = relevance(claiming, model, images)
-    if maps is None or model.bias != "zero":
+    relevance = maps(claiming, model, images).get(CLASS_MAP)
+    if relevance is None or model.bias != "zero":
         return unclaimed
     explanation = explain(model, images)
     seeds = model.class_probabilities(explanation).gather(1, explanation.predictions[:, None])[:, 0]
-    sums = maps.flatten(1).double().sum(1)
+    sums = relevance.flatten(1).double().sum(1)
     there = torch.isfinite(sums)
     seen = (
         f"sums run from {sums.min():.3g} to {sums.max():.3g}, probabilities from {seeds.min():.3g} to {seeds.max():.3g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeVar
@@ -15,7 +16,8 @@ from sembench.backbones.backbone import Backbone, built, freeze
 from sembench.backbones.resnet import resnet10_narrow
 from sembench.data.dataset import Dataset, Split
 from sembench.data.sets.digits import digits
-from sembench.errors import ContractBroken
+from sembench.errors import ContractBroken, NotOffered
+from sembench.evaluation.maps import most_similar
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.seeding import isolated
 from sembench.training.classifier import Training, train_backbone
@@ -25,6 +27,7 @@ from sembench.types import Batch, Capability, Explanation
 T = TypeVar("T")
 TOLERANCE = 1e-3
 """Largest difference, relative to the largest value, that counts as rounding in another batch. [ours]"""
+CLASS_MAP, PROTOTYPE_MAP = "class map", "prototype map"
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,34 @@ def offered(explainer: Explainer, capability: Capability, ask: Callable[[], T]) 
         return None
 
 
-def relevance(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> Tensor | None:
-    """Relevance maps, (N, H, W), of a copy of some images; ``None`` where they are not offered."""
-    return offered(explainer, Capability.ATTRIBUTION, lambda: model.attribute(images.clone()))
+def map_questions(model: SelfExplainableModel, images: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """How a model is asked for each of its two maps of these very images, by the map's name.
+
+    The prototype map is that of the decided class's most similar prototype; a model without prototypes has none.
+    """
+    asked: dict[str, Callable[[], Tensor]] = {CLASS_MAP: lambda: model.attribute(images)}
+    if len(model.prototypes):
+        found = explain(model, images)
+        shown = most_similar(found.similarities, model.prototypes, found.predictions)
+        asked[PROTOTYPE_MAP] = lambda: model.attribute_prototypes(images, shown)
+    return asked
+
+
+def maps(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
+    """The maps, (N, H, W), that a model offers of a copy of some images, by name; none without the capability."""
+    found = {}
+    for name, ask in map_questions(model, images.clone()).items():
+        with suppress(NotOffered):
+            answer = offered(explainer, Capability.ATTRIBUTION, ask)
+            if answer is not None:
+                found[name] = answer.detach()
+    return found
 
 
 def use(explainer: Explainer, model: SelfExplainableModel, case: Case) -> None:
-    """Explains the case's batch, with relevance maps where they are offered."""
+    """Explains the case's batch, with the relevance maps that are offered."""
     explain(model, case.batch.images)
-    relevance(explainer, model, case.batch.images)
+    maps(explainer, model, case.batch.images)
 
 
 def require(kept: bool, explainer: Explainer, promise: str, seen: str) -> None:

@@ -10,7 +10,18 @@ from torch import Tensor, nn
 
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.running.cache import tensors_sha256
-from sembench.testing.case import Case, close, explain, fit, gap, identical, relevance, require
+from sembench.testing.case import (
+    CLASS_MAP,
+    PROTOTYPE_MAP,
+    Case,
+    close,
+    explain,
+    fit,
+    gap,
+    identical,
+    maps,
+    require,
+)
 
 RESTORED = 1e-5
 _SAME_MAP = 0.01
@@ -21,10 +32,10 @@ and 35 % (KMEx of B4) of the relevance moved. [ours]"""
 
 
 def _answers(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
-    """Class scores, similarities and, where they are offered, relevance maps."""
-    maps, explanation = relevance(explainer, model, images), explain(model, images)
+    """Class scores, similarities and the relevance maps that are offered."""
+    explanation = explain(model, images)
     found = {"scores": explanation.class_scores, "similarities": explanation.similarities}
-    return found if maps is None else {**found, "relevance": maps}
+    return {**found, **maps(explainer, model, images)}
 
 
 def _compare(
@@ -37,17 +48,17 @@ def _compare(
 def _compare_up_to_rounding(
     explainer: Explainer, promise: str, first: dict[str, Tensor], other: dict[str, Tensor]
 ) -> None:
-    maps = first.get("relevance")
-    for what in ("scores", "similarities"):
-        require(close(first[what], other[what]), explainer, f"{what}: {promise}", gap(first[what], other[what]))
-    if maps is not None and maps.ndim == 3:
-        a, b = (torch.nan_to_num(values).flatten(1).double() for values in (maps, other["relevance"]))
+    for what, values in first.items():
+        if what not in (CLASS_MAP, PROTOTYPE_MAP):
+            require(close(values, other[what]), explainer, f"{what}: {promise}", gap(values, other[what]))
+            continue
+        a, b = (torch.nan_to_num(relevance).flatten(1).double() for relevance in (values, other[what]))
         moved = (a - b).abs().sum(1) / a.abs().sum(1).clamp_min(1e-30)
         count = int((moved <= _SAME_MAP).sum())
         seen = (
             f"only {count} of {len(moved)} maps are the same, and half of them differ by {moved.median():.1%} or more"
         )
-        require(count >= _MOST * len(moved), explainer, f"relevance: {promise}", seen)
+        require(count >= _MOST * len(moved), explainer, f"{what}: {promise}", seen)
 
 
 def check_batch_size(explainer: Explainer, case: Case) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sembench.errors import SembenchError
 from sembench.explainers.explainer import Explainer
-from sembench.testing import answers, honesty, independence, side_effects
+from sembench.testing import answers, asked, honesty, independence, side_effects
 from sembench.testing.case import Case
 
 Check = Callable[[Explainer, Case], str | None]
@@ -16,7 +16,7 @@ Check = Callable[[Explainer, Case], str | None]
 
 CHECKS: Mapping[str, Check] = {
     name.removeprefix("check_"): check
-    for module in (answers, independence, side_effects, honesty)
+    for module in (answers, asked, independence, side_effects, honesty)
     for name, check in vars(module).items()
     if name.startswith("check_") and check.__module__ == module.__name__
 }

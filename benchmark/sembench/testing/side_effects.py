@@ -14,9 +14,10 @@ from torch import nn
 from torch.nn.modules import module as modules
 
 from sembench.backbones.backbone import freeze
+from sembench.errors import NotOffered
 from sembench.explainers.explainer import Explainer
 from sembench.running.cache import tensors_sha256
-from sembench.testing.case import Case, fit, require, use
+from sembench.testing.case import Case, fit, map_questions, require, use
 
 
 def check_backbone_untouched(explainer: Explainer, case: Case) -> None:
@@ -87,10 +88,13 @@ def _streams() -> dict[str, object]:
 def check_batch_untouched(explainer: Explainer, case: Case) -> None:
     """Use writes nothing into the images that it is given."""
     model, images = fit(explainer, case), case.batch.images.clone()
-    asked: dict[str, Callable[..., object]] = {"forward": torch.no_grad()(model.forward), "attribute": model.attribute}
+    asked: dict[str, Callable[[], object]] = {
+        "forward": lambda: torch.no_grad()(model.forward)(images),
+        **map_questions(model, images),
+    }
     for name, ask in asked.items():
-        with suppress(NotImplementedError):  # what is not offered writes nothing
-            ask(images)
+        with suppress(NotImplementedError, NotOffered):  # what is not offered writes nothing
+            ask()
         seen = f"{name} wrote into it; work on a copy"
         require(torch.equal(images, case.batch.images), explainer, "the batch stays as it was", seen)
 
