@@ -322,8 +322,9 @@ def test_costs_are_exact_counts(run, tiny_suite, tmp_path):
     _, out = run(explainers=["kmex"], cache=tmp_path / "cache")
     cost = read_result(plan(tiny_suite, explainers=["kmex"])[0].path(out)).cost
     assert (cost.fit_passes, cost.fit_images) == (1, 200)
-    # 200 training and 50 test images once, 10 explained images: 5 points of two curves, one attribution each.
-    assert cost.evaluation_images == 200 + 50 + 10 * (2 * 5 + 1)
+    # 200 training and 50 test images once. 10 explained images: 5 points of two curves, one pass for the decided class,
+    # one for a class map, two for a prototype map and to know of which prototype.
+    assert cost.evaluation_images == 200 + 50 + 10 * (2 * 5 + 1 + 1 + 2)
     assert cost.explain_images == 2  # which prototype is most similar, and its map
     assert cost.own_parameters == 50 * 256 + 50
 
