@@ -1,9 +1,10 @@
-"""Figure of embeddings and prototypes in two dimensions, prototypes raw and rescaled."""
+"""Figure of embeddings and prototypes in two dimensions, a panel for each embedding space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from math import ceil
 from typing import Any
 
@@ -11,21 +12,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sembench.figures.colours import class_colour
+from sembench.figures.colours import Colour, class_colour
 from sembench.figures.figure import ModelFigure
-from sembench.figures.picture import LINE, Picture, styled
+from sembench.figures.picture import INK, LINE, Picture, styled
 from sembench.figures.projection import project
 from sembench.figures.subject import Subject, first_of_classes
 from sembench.seeding import generator
 from sembench.types import SHARED, Capability, as_points
 
-_SIDE, _GAP, _PER_ROW = 3.3, 0.25, 3
+_SIDE, _GAP, _PER_ROW = 5.3, 0.3, 2
 _FAR = 1.5  # ratio of norms from which prototypes are shown rescaled too
 _BATCH = 100
 _SHORT = 14  # characters of a class's name
 _LETTER, _HEIGHT = 0.077, 0.17  # of a class's name with its frame, inches
-_DIAMOND = 0.13  # side of the square around a prototype, inches
+_MARK = 0.13  # side of the square around a prototype, inches
 _STEPS = 89  # places for a name across a panel
+_ON = "sDoPp"  # symbols of prototypes that lie among the embeddings, an explainer each
+_OFF = (("x", "^"), ("+", "v"), ("1", "<"))  # of those of another scale: raw, and rescaled
+_LINES = "x+1"  # symbols without an inside
 
 Array = NDArray[np.float64]
 
@@ -57,6 +61,12 @@ class Cloud:
         ratio = np.linalg.norm(self.prototypes, axis=1).mean() / max(float(self.norms().mean()), 1e-12)
         return not 1 / _FAR < ratio < _FAR
 
+    def shares_space(self, other: Cloud) -> bool:
+        """Whether the same images have the same place in both, up to rounding."""
+        return self.points.shape == other.points.shape and np.allclose(
+            self.points, other.points, rtol=1e-4, atol=1e-5 * float(np.abs(self.points).max())
+        )
+
 
 def cloud(subject: Subject, count: int) -> Cloud:
     """Embeddings of the first training images, classes taking turns; of their cells, a random sample of ``count``.
@@ -82,12 +92,49 @@ def cloud(subject: Subject, count: int) -> Cloud:
     return Cloud(points[kept].numpy(), of[kept].numpy(), vectors.numpy(), classes.numpy())
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Prototypes ``(P, D)`` that are shown alike: what the legend says of them, their classes, and their symbol."""
+
+    title: str
+    vectors: Array
+    classes: NDArray[np.int64]
+    symbol: str
+
+
+def marks(found: Sequence[tuple[str, Cloud]]) -> list[Marks]:
+    """The prototypes of explainers that share an embedding space: raw, and also rescaled where their scale is off."""
+    shown: list[Marks] = []
+    on, off = cycle(_ON), cycle(_OFF)
+    for name, own in found:
+        if own.off:
+            raw, rescaled = next(off)
+            shown.append(Marks(f"{name}, raw", own.prototypes, own.classes, raw))
+            shown.append(Marks(f"{name}, rescaled to the norm of the class", own.rescaled(), own.classes, rescaled))
+        else:
+            shown.append(Marks(name, own.prototypes, own.classes, next(on)))
+    return shown
+
+
+def spaces(found: Sequence[tuple[str, Cloud]]) -> list[list[tuple[str, Cloud]]]:
+    """Explainers grouped by the space that they embed images into: in one space the same images have the same place."""
+    groups: list[list[tuple[str, Cloud]]] = []
+    for name, own in found:
+        home = next((group for group in groups if own.shares_space(group[0][1])), None)
+        if home is None:
+            groups.append([(name, own)])
+        else:
+            home.append((name, own))
+    return groups
+
+
 @styled
 def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | None = None, seed: int = 0) -> Picture:
-    """Training embeddings and prototypes in two dimensions, a panel for each explainer.
+    """Training embeddings and prototypes in two dimensions: one projection, and one panel, for each embedding space.
 
-    Where the norms of prototypes and embeddings are far apart, as with the columns of a classifier, a second panel
-    shows the prototypes rescaled to the mean norm of their class.
+    Explainers of one network share its embedding, and with it the panel. The projection is fitted to the embeddings
+    and applied to the prototypes. Where the norms of prototypes and embeddings are far apart, as with the columns of a
+    classifier, the panel shows the prototypes raw, and rescaled to the mean norm of their class.
 
     Args:
         subjects: The explainers.
@@ -104,22 +151,19 @@ def embedding(subjects: Sequence[Subject], *, count: int = 1000, method: str | N
     """
     if count < 3:
         raise ValueError(f"count is {count}; at least 3 points are needed.")
-    panels: list[tuple[str, Cloud, Array]] = []
-    for subject in subjects:
-        found = cloud(subject, count)
-        panels.append((subject.name + (", raw" if found.off else ""), found, found.prototypes))
-        if found.off:
-            panels.append((f"{subject.name}, rescaled", found, found.rescaled()))
+    panels = spaces([(subject.name, cloud(subject, count)) for subject in subjects])
     columns, rows = min(len(panels), _PER_ROW), ceil(len(panels) / _PER_ROW)
-    height = rows * (_SIDE + 2.4 * LINE)
-    picture = Picture(
-        columns * (_SIDE + _GAP) - _GAP, height, f"Embeddings and prototypes on {subjects[0].dataset.name}", _CAPTION
-    )
+    tall = _SIDE + (1.7 + max(len(marks(panel)) for panel in panels)) * LINE + _GAP
     names = [subjects[0].class_name(label, _SHORT) for label in range(subjects[0].dataset.n_classes)]
-    for place, (title, found, vectors) in enumerate(panels):
+    picture = Picture(
+        columns * (_SIDE + _GAP) - _GAP,
+        rows * tall,
+        f"Embeddings and prototypes on {subjects[0].dataset.name}",
+        _CAPTION,
+    )
+    for place, panel in enumerate(panels):
         row, column = divmod(place, _PER_ROW)
-        _panel(picture, title, found, vectors, (column * (_SIDE + _GAP), row * (_SIDE + 2.4 * LINE)), method, seed,
-               names)  # fmt: skip
+        _panel(picture, panel, (column * (_SIDE + _GAP), row * tall), method, seed, names)
     return picture
 
 
@@ -128,27 +172,42 @@ EMBEDDING = ModelFigure(embedding, together=True, requires=frozenset({Capability
 
 _CAPTION = [
     "Dots: embeddings of training images (or of their cells), coloured by class, the class named at their median or, "
-    "where names would lie on each other or on prototypes, beside it. "
-    "Diamonds: prototypes in the colour of their class. Raw: as the model has them; rescaled: with the mean norm of "
-    "their class's embeddings, so that only their direction counts."
+    "where names would lie on each other or on prototypes, beside it. The projection of a panel is fitted to its dots "
+    "and applied to the prototypes, which have the colour of their class. Raw: as the model has them; rescaled: with "
+    "the mean norm of their class's embeddings, so that only their direction counts."
 ]
 
 
 def _panel(
-    picture: Picture, title: str, found: Cloud, vectors: Array, at: tuple[float, float], method: str | None, seed: int,
+    picture: Picture, panel: Sequence[tuple[str, Cloud]], at: tuple[float, float], method: str | None, seed: int,
     names: Sequence[str],
 ) -> None:  # fmt: skip
-    flat = project(found.points, vectors, method=method, seed=seed)
-    left, top = at
+    found, shown, (left, top) = panel[0][1], marks(panel), at
+    flat = project(found.points, np.concatenate([one.vectors for one in shown]), method=method, seed=seed)
+    title = ", ".join(name for name, _ in panel)
     picture.write(left, top + LINE, title, size=10, weight="bold", va="baseline")
-    picture.write(left + _SIDE, top + LINE, flat.method, size=8, side="right", va="baseline")
+    told = f"{flat.method}, fitted to {len(found.points):,} embeddings"
+    picture.write(left + _SIDE, top + LINE, told, size=8, side="right", va="baseline")
     axes = picture.axes_at(left, top + 1.5 * LINE, _SIDE, _SIDE, xticks=[], yticks=[])
     axes.set_gid(title)
     colours = [class_colour(int(label)) for label in found.labels]
-    axes.scatter(*flat.points.T, s=7, c=colours, alpha=0.5, lw=0, rasterized=True)
-    marks = [class_colour(int(label)) for label in found.classes]
-    axes.scatter(*flat.others.T, s=46, c=marks, marker="D", edgecolors="black", linewidths=1.0, zorder=4)
+    axes.scatter(*flat.points.T, s=8, c=colours, alpha=0.45, lw=0, rasterized=True)
+    ends = np.cumsum([len(one.vectors) for one in shown])
+    for one, places in zip(shown, np.split(flat.others, ends[:-1]), strict=True):
+        _draw_marks(axes, places, [class_colour(int(label)) for label in one.classes], one)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.015, 0), fontsize=8, borderaxespad=0.2, handletextpad=0.2)
     _write_names(axes, flat.points, found.labels, flat.others, names)
+
+
+def _draw_marks(axes: Any, places: Array, colours: Sequence[Colour], one: Marks) -> None:
+    """Symbols with an outline that sets them off from the dots: black, or white around those that are lines."""
+    if one.symbol in _LINES:
+        axes.scatter(*places.T, s=70, c="white", marker=one.symbol, linewidths=4.5, zorder=4)
+        axes.scatter(*places.T, s=55, c=colours, marker=one.symbol, linewidths=2.2, zorder=4)
+        axes.scatter([], [], s=40, c=INK, marker=one.symbol, linewidths=1.6, label=one.title)
+    else:
+        axes.scatter(*places.T, s=50, c=colours, marker=one.symbol, edgecolors="black", linewidths=1.0, zorder=4)
+        axes.scatter([], [], s=36, c="white", marker=one.symbol, edgecolors=INK, linewidths=1.0, label=one.title)
 
 
 def _write_names(
@@ -161,7 +220,7 @@ def _write_names(
     medians = np.array([np.median(points[labels == label], axis=0) for label in shown])
     medians, fixed = ((given - low) / (high - low) * _SIDE for given in (medians, prototypes))
     sizes = np.array([((len(names[label]) + 1) * _LETTER, _HEIGHT) for label in shown])
-    ends = placed(medians, sizes, _SIDE, fixed, np.full_like(fixed, _DIAMOND))
+    ends = placed(medians, sizes, _SIDE, fixed, np.full_like(fixed, _MARK))
     for label, start, end in zip(shown, medians / _SIDE, ends / _SIDE, strict=True):
         colour = class_colour(label)
         axes.plot(*np.stack([start, end]).T, color=colour, lw=1, transform=axes.transAxes, zorder=4.5)

@@ -96,6 +96,14 @@ class CellsModel(QuartersModel):
         return nn.functional.interpolate(votes[:, None].float(), size=(SIDE, SIDE))[:, 0]
 
 
+class ShiftedModel(QuartersModel):
+    """The same on an embedding of its own."""
+
+    def forward(self, images):
+        found = super().forward(images)
+        return Explanation(found.class_scores, found.similarities, embeddings=found.embeddings.flip(1) + 1)
+
+
 class AttributionsOnly(QuartersModel):
     """What a third party may write: class scores and relevance, and nothing else."""
 
@@ -145,7 +153,7 @@ def third_party(subject):
 
 @pytest.fixture(scope="session")
 def models():
-    return {"image": QuartersModel, "cell": CellsModel, "attributions": AttributionsOnly}
+    return {"image": QuartersModel, "cell": CellsModel, "shifted": ShiftedModel, "attributions": AttributionsOnly}
 
 
 @pytest.fixture

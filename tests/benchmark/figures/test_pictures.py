@@ -16,9 +16,10 @@ from PIL import Image
 
 from sembench.errors import NotOffered
 from sembench.figures.concepts import concepts
-from sembench.figures.embedding import Cloud, cloud, embedding, placed
+from sembench.figures.embedding import Cloud, cloud, embedding, marks, placed
 from sembench.figures.looks_like import chosen, looks_like
 from sembench.figures.picture import Picture
+from sembench.figures.projection import Projected
 from sembench.figures.prototypes import prototypes
 from sembench.figures.relevance import relevance_maps
 from sembench.figures.subject import Subject
@@ -299,21 +300,77 @@ def test_whole_images_have_no_concepts(subject):
         concepts(subject())
 
 
-def test_prototypes_of_another_scale_are_shown_raw_and_rescaled(subject, models):
-    def titles(scale):
-        class Scaled(models["image"]):
-            @property
-            def prototypes(self):
-                own = super().prototypes
-                return type(own)(scale * own.vectors, own.classes)
+def scaled(models, scale):
+    class Scaled(models["image"]):
+        @property
+        def prototypes(self):
+            own = super().prototypes
+            return type(own)(scale * own.vectors, own.classes)
 
-        return set(words(embedding([subject(Scaled)], count=6, method="pca")))
+    return Scaled
 
-    assert {"quarters, raw", "quarters, rescaled"} <= titles(100)
-    assert {"quarters, raw", "quarters, rescaled"} <= titles(0.01)
-    alike = float(cloud(subject(), 6).norms().mean())
-    assert "quarters" in titles(alike)
-    assert not {"quarters, raw", "quarters, rescaled"} & titles(alike)
+
+RAW_AND_RESCALED = {"quarters, raw", "quarters, rescaled to the norm of the class"}
+
+
+@pytest.mark.parametrize("scale", [100, 0.01])
+def test_prototypes_of_another_scale_are_shown_raw_and_rescaled(subject, models, scale):
+    assert set(words(embedding([subject(scaled(models, scale))], count=6, method="pca"))) >= RAW_AND_RESCALED
+
+
+@pytest.fixture
+def alike(subject):
+    """The factor that gives prototypes the scale of the embeddings."""
+    return float(cloud(subject(), 6).norms().mean())
+
+
+def test_prototypes_of_the_same_scale_are_shown_once(subject, models, alike):
+    said = words(embedding([subject(scaled(models, alike))], count=6, method="pca"))
+    assert not RAW_AND_RESCALED & set(said)
+    assert said.count("quarters") == 2  # above the panel, and in its legend
+
+
+@pytest.fixture
+def projected(monkeypatch):
+    """What projections were fitted to, and what they were applied to."""
+    seen = []
+
+    def project(points, others, **options):
+        seen.append((points, others))
+        return Projected(points[:, :2], others[:, :2], "by two channels")
+
+    monkeypatch.setattr("sembench.figures.embedding.project", project)
+    return seen
+
+
+def test_explainers_that_share_an_embedding_share_projection_and_panel(subject, models, projected, alike):
+    one, far, other = (
+        subject(scaled(models, alike), "a"),
+        subject(scaled(models, 100), "b"),
+        subject(models["shifted"], "c"),
+    )
+    picture = embedding([far, one, other], count=6)
+    assert [axes.get_gid() for axes in picture.axes if axes.get_gid()] == ["b, a", "c"]
+    (points, others), (elsewhere, own) = projected
+    own_cloud, far_cloud = cloud(one, 6), cloud(far, 6)
+    np.testing.assert_array_equal(points, own_cloud.points)  # fitted to the embeddings alone
+    np.testing.assert_array_equal(
+        others, np.concatenate([far_cloud.prototypes, far_cloud.rescaled(), own_cloud.prototypes])
+    )
+    np.testing.assert_array_equal(elsewhere, cloud(other, 6).points)
+    np.testing.assert_array_equal(own[:4], cloud(other, 6).prototypes)
+    assert "by two channels, fitted to 6 embeddings" in words(picture)
+
+
+def test_everything_in_one_panel_has_a_symbol_of_its_own(subject, models, alike):
+    found = [
+        (name, cloud(subject(scaled(models, by)), 6)) for name, by in zip("abcd", (9, 9, alike, alike), strict=True)
+    ]
+    shown = marks(found)
+    assert [one.title.partition(",")[0] for one in shown] == ["a", "a", "b", "b", "c", "d"]
+    assert [one.symbol for one in shown][:2] == ["x", "^"]  # as in [C] Fig. 2
+    assert shown[4].symbol == "s"
+    assert len({one.symbol for one in shown}) == 6
 
 
 def test_rescaled_prototypes_have_the_mean_norm_of_their_class():
