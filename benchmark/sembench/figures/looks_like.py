@@ -23,6 +23,7 @@ _CHOSEN = (
     "The images are the first of the test set that are classified rightly, and the first that are not, true classes "
     "taking turns in both."
 )
+_CLASS_MAP = " The class map, which is not of a single prototype, is on the figure 'relevance'."
 _SIDE = 0.85  # of an image, inches
 _STEP = 2 * _SIDE + 0.35  # from one prototype to the next
 _WORDS = 1.6  # what the model says of an image
@@ -41,7 +42,7 @@ class Likeness:
         predictions: Predicted classes ``(B,)``.
         prototypes: Indices of the most similar prototypes, best first, ``(B, k)``.
         similarities: How similar they are, ``(B, k)``; where cells vote, the share of cells that vote for each.
-        maps: Relevance of each of these prototypes, ``(B, k, H, W)``; ``None`` where that is not offered.
+        maps: Prototype map of each of these prototypes, ``(B, k, H, W)``; ``None`` where that is not offered.
         reason: Why there are no maps; empty where there are.
     """
 
@@ -75,7 +76,7 @@ def likeness(subject: Subject, images: Tensor, count: int) -> Likeness:
     try:
         maps = np.stack([subject.prototype_relevance(batch, column) for column in order.T], 1)
     except NotOffered as why:
-        reason = f"No map beside a prototype: {why}."
+        reason = f"No prototype map: {why}." + _CLASS_MAP * (Capability.ATTRIBUTION in subject.supports)
     return Likeness(batch, explanation.predictions.cpu(), order, similarities.gather(1, order), maps, reason)
 
 
@@ -185,8 +186,9 @@ def _caption(subject: Subject, found: Likeness, decoded: bool, near: Neighbours,
     seen = "as the model decodes it" if decoded else "shown by the nearest training image of its class"
     boxes = ", its most similar cell framed" * (near.grid is not None and not decoded)
     where = (
-        "right of it, where the test image is like it: orange speaks for the prototype, blue against, each map divided "
-        "by its largest value. Maps differ by 0 if they are the same, by 1 if they share no pixel."
+        "right of it, its prototype map: where the test image is like this prototype. Orange speaks for it, blue "
+        "against, each map divided by its largest value. Maps differ by 0 if they are the same, by 1 if they share no "
+        "pixel."
     )
     some_wrong = bool((found.predictions != found.batch.labels).any())
     return [

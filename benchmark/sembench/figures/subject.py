@@ -14,6 +14,7 @@ from torch import Tensor
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Dataset, Split
 from sembench.errors import NotOffered
+from sembench.evaluation.maps import class_maps
 from sembench.explainers.explainer import SelfExplainableModel
 from sembench.types import SHARED, Batch, Capability, Explanation, Trait, check_explanation, check_finite, check_shape
 
@@ -70,12 +71,23 @@ class Subject:
             yield batch, self.explain(batch)
 
     def relevance(self, batch: Batch) -> NDArray[np.float64]:
-        """The model's relevance maps ``(B, H, W)``. Raises `NotOffered` or `ContractBroken`."""
+        """The model's class maps ``(B, H, W)``. Raises `NotOffered` or `ContractBroken`."""
         self.require(Capability.ATTRIBUTION)
         return self._checked(self.model.attribute(batch.images.to(self.backbone.device)), batch)
 
+    def class_maps(self, batch: Batch) -> tuple[NDArray[np.float64], str]:
+        """The model's class maps ``(B, H, W)``, or what stands in for them, and a note if it does.
+
+        Raises:
+            NotOffered: If the model has no maps at all.
+            ContractBroken: If a map has a wrong shape or is not finite.
+        """
+        self.require(Capability.ATTRIBUTION)
+        found = class_maps(self.model, batch.images.to(self.backbone.device))
+        return self._checked(found.relevance, batch), found.note
+
     def prototype_relevance(self, batch: Batch, prototypes: Tensor) -> NDArray[np.float64]:
-        """Relevance maps ``(B, H, W)`` of one prototype per image. Raises `NotOffered` or `ContractBroken`."""
+        """Prototype maps ``(B, H, W)`` of one prototype per image. Raises `NotOffered` or `ContractBroken`."""
         device = self.backbone.device
         return self._checked(self.model.attribute_prototypes(batch.images.to(device), prototypes.to(device)), batch)
 

@@ -192,7 +192,25 @@ def test_a_model_without_prototype_relevance_is_shown_without_maps_and_says_so(s
 
     picture = looks_like(subject(NoMaps), images=[0], count=1)
     assert not any("test-0-prototype" in label for label in images(picture))
-    assert "No map beside a prototype: it is a lookup table." in prose(picture)
+    assert "No prototype map: it is a lookup table. The class map, which is not of a single" in prose(picture)
+    assert "its prototype map: where the test image is like this prototype" not in prose(picture)
+    assert "its prototype map: where the test image is like this prototype" in prose(looks_like(subject(), images=[0]))
+
+
+def test_class_maps_are_shown_and_a_prototype_map_that_stands_in_is_called_so(subject, models):
+    class NoClassMap(models["image"]):
+        def attribute(self, images, targets=None):
+            raise NotOffered("it has no relevance of classes")
+
+    picture = relevance_maps([subject(name="own"), subject(NoClassMap, "other")], images=[1])
+    assert "Class maps on quarters" in words(picture)
+    stands_in = "the model has no relevance of classes: that of the most similar prototype stands in."
+    assert f"other: {stands_in}" in prose(picture)
+    assert prose(picture).count(stands_in) == 1
+    (means,) = (text for text in words(picture) if text.endswith("prototype maps"))
+    assert means.startswith("mean KL")
+    shown = images(picture)
+    np.testing.assert_array_equal(shown["other-0"], shown["own-0"])  # in this model the two maps are the same
 
 
 def test_a_kl_of_zero_below_a_map_that_is_the_black_boxs_own(subject, models):
