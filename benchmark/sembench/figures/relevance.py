@@ -26,8 +26,8 @@ _ROW = _SIDE + LINE + 0.08
 _CAPTION = (
     "Class maps of the same test images, the relevance of the predicted class's probability: orange speaks for the "
     "class, blue against it; each map is divided by its largest value. Below a map: its KL divergence from the black "
-    "box's map, in nats, 0 if they are the same; in brackets that of the model's map of the next image here. A KL means "
-    "something only beside that."
+    "box's map, in nats, 0 if they are the same; in brackets that of the model's map of the next image here. A KL "
+    "means something only beside that."
 )
 
 
