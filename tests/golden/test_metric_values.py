@@ -13,6 +13,7 @@ import torch
 import scripted as script
 from sembench.evaluation.maps import Maps
 from sembench.evaluation.perturbation import relevance_order_curve
+from sembench.evaluation.similarities import Similarities
 from sembench.metrics.diversity import diversity
 from sembench.plugins.registry import METRICS
 from sembench.similarity import similarity
@@ -68,6 +69,7 @@ def evaluation(seed):
         prototype_maps=Maps(numbers(3, 5, 5, salt=4), "stands in"),
         headless_maps=numbers(3, 5, 4, salt=2),
         maps_by=lambda self, rule: numbers(3, 5, 4, salt=3 + self.model.rules.index(rule)),
+        noised_similarities=Similarities(numbers(7), numbers(7, salt=1), torch.tensor([0, 0, 1, 1, 1, 2, 2])),
         reference_relevance=numbers(3, 5, 4, salt=1),
         other_images=torch.tensor([1, 2, 0]),
         sample=Batch(torch.zeros(3, 3, 5, 4), torch.zeros(3, dtype=torch.int64), torch.arange(3)),

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from sembench.backbones.backbone import every_pass_made
 from sembench.cost import PassCounter
-from sembench.errors import ContractBroken
+from sembench.errors import ContractBroken, NotOffered
 from sembench.evaluation.maps import Maps, class_maps, own_prototypes, prototype_maps, shows_class_maps
 from sembench.evaluation.perturbation import mask, relevance_order_curve
 from sembench.evaluation.reference import Reference
+from sembench.evaluation.similarities import Similarities, noised_similarities
 from sembench.explainers.explainer import SelfExplainableModel
 from sembench.seeding import generator
 from sembench.types import Batch, Explanation, check_explanation, check_finite, check_shape
@@ -247,6 +248,24 @@ class Evaluation:
         with every_pass_made(self.reference.backbone):
             own, other = masked(maps), masked(maps[self.other_images]) if len(images) > 1 else None
         return decided(probabilities), own, other
+
+    @cached_property
+    def noised_similarities(self) -> Similarities | None:
+        """Similarities to the true classes' prototypes before and after noise; ``None`` without prototype maps.
+
+        For their cost see `sembench.evaluation.similarities.noised_similarities`.
+        """
+        if len(self.model.prototypes) == 0:
+            return None
+        images, noise = self.sample.images.to(self.reference.backbone.device), self.reference.noise
+        size = self.settings.batch_size
+        try:
+            with every_pass_made(self.reference.backbone):
+                return noised_similarities(
+                    self.model, images, self.sample.labels, noise, batch_size=size, name=self.name
+                )
+        except NotOffered:
+            return None
 
     def _curve(self, order: Tensor, chosen: Tensor, targets: Tensor | None = None, *, by_row: bool = False) -> Tensor:
         """The curves of some images of the sample, by position, on the CPU, of their decided or other classes.

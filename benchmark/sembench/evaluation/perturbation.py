@@ -81,7 +81,7 @@ def relevance_order_curve(
         raise ValueError(f"noise {tuple(noise.shape)} must have the images' shape {tuple(images.shape)}.")
     _require_maps(images, relevance)
     pixels = images.shape[2] * images.shape[3]
-    rank = _ranks(relevance)
+    rank = ranks(relevance)
     clean = predict(images)
     target = (clean.argmax(1) if targets is None else targets)[:, None]
     curve = [clean.gather(1, target)]
@@ -101,8 +101,13 @@ def _require_maps(images: Tensor, relevance: Tensor) -> None:
         raise ValueError("relevance holds NaN or infinite values; every pixel must be finite.")
 
 
-def _ranks(relevance: Tensor) -> Tensor:
-    """Position of every pixel when sorted by ``|r|``, ties by index: ``(N, H, W)``, int64."""
+def ranks(relevance: Tensor) -> Tensor:
+    """Position of every pixel when sorted by ``|r|``, ties by index: ``(N, H, W)``, int64.
+
+    Examples:
+        >>> ranks(torch.tensor([[[3.0, -1.0, 1.0]]])).tolist()
+        [[[2, 0, 1]]]
+    """
     order = relevance.flatten(1).abs().sort(dim=1, stable=True).indices
     positions = torch.arange(order.shape[1], device=order.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, positions).view_as(relevance)
