@@ -60,6 +60,20 @@ def test_a_forward_call_costs_what_it_states(name):
     gates.exact_passes(name, found, passes=passes, images=images)
 
 
+@pytest.mark.parametrize("name", FITS)
+def test_a_prototype_map_costs_a_forward_call(name):
+    """The similarity is seen on the way to it, and propagated back; to know which prototype to ask for is another."""
+    model, images = stage(200, 20, 50).model(name), stage(200, 20, 50).images
+    if not len(model.prototypes):
+        pytest.skip("it has no prototypes")
+    asked = torch.arange(len(images)) % len(model.prototypes)
+    passes, found = (
+        golden("explainers")[name]["forward"],
+        tally(lambda: model.attribute_prototypes(images, asked), model),
+    )
+    gates.exact_passes(name, found, passes=passes[0], images=passes[1])
+
+
 @pytest.mark.parametrize("name", sorted(set(EXPECTED) - {"forward passes"}))
 def test_more_images_in_one_batch_take_no_further_operation(name):
     few, many = counted(name, 60, 12, 400), counted(name, 120, 24, 400)

@@ -79,7 +79,7 @@ def test_meters_agree_with_one_image_at_a_time(script):
 def naive_similarity_drop(s, o):
     if s == o:
         return 0.0
-    if s > 0 and o < 0:
+    if s >= 0 > o:
         return 1.0
     if s >= 0:
         return max(0.0, s - o) / s if s > o else 0.0

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sembench.errors import NotOffered
+from sembench.evaluation.maps import NO_CLASS_MAP
 from sembench.figures.figure import ModelFigure
 from sembench.figures.overlay import overlay
 from sembench.figures.picture import LINE, Picture, styled
@@ -105,7 +106,9 @@ def _draw_maps(
     heat = [overlay(i, r) for i, r in zip(shown, row.maps, strict=True)]
     below = [f"{a:.2g} ({b:.2g})" for a, b in zip(kl, other, strict=True)]
     _draw_row(picture, name, top, heat, name, below)
-    means = f"mean KL {np.mean(kl):.2g}\nnext image's {np.mean(other):.2g}" + "\nprototype maps" * bool(row.note)
+    means = f"mean KL {np.mean(kl):.2g}\nnext image's {np.mean(other):.2g}" + "\nprototype maps" * (
+        NO_CLASS_MAP in row.note
+    )
     picture.write(width - _MEANS + 0.1, top + _SIDE / 2, means, size=8.5, va="center")
 
 
