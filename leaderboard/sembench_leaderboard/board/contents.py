@@ -131,28 +131,25 @@ def by_row(entries: Iterable[Entry], kinds: Kinds) -> dict[str, dict[str, Entry]
     return rows
 
 
-# (title, unit, field of `Cost`, factor from the field's unit)
+# (title, unit, fields of `Cost`, factor from their unit): the second field stands in brackets
 _COLUMNS = (
-    ("Fit", "s", "fit_seconds", 1.0),
-    ("Fit", "images", "fit_images", 1.0),
-    ("Classify one", "ms", "predict_seconds_single", 1e3),
-    ("Classify in batches", "ms", "predict_seconds_per_image", 1e3),
-    ("Explain one", "ms", "explain_seconds_single", 1e3),
-    ("Explain in batches", "ms", "explain_seconds_per_image", 1e3),
-    ("Explain", "images", "explain_images", 1.0),
-    ("Evaluation", "passes", "evaluation_passes", 1.0),
-    ("Memory", "MiB", "peak_memory_bytes", 2.0**-20),
-    ("Own parameters", "", "own_parameters", 1.0),
-    ("Hyper-parameters", "", "hyperparameters", 1.0),
+    ("Fit", "s", ("fit_seconds",), 1.0),
+    ("Fit", "images", ("fit_images",), 1.0),
+    ("Classify", "ms", ("predict_seconds_single", "predict_seconds_per_image"), 1e3),
+    ("Explain", "ms", ("explain_seconds_single", "explain_seconds_per_image"), 1e3),
+    ("Explain", "images", ("explain_images",), 1.0),
+    ("Evaluation", "passes", ("evaluation_passes",), 1.0),
+    ("Memory", "MiB", ("peak_memory_bytes",), 2.0**-20),
+    ("Own parameters", "", ("own_parameters",), 1.0),
+    ("Hyper-parameters", "", ("hyperparameters",), 1.0),
 )
 
 EXPLANATION = (
     "Means over seeds. *Fit* is what an entry costs beyond the training of its black box. *Classify* and *explain* are "
-    "per image: *one* is the time of a single image in a batch of one (the median of several, [K] Table 12), *in "
-    "batches* that of a batch, divided by its images. *Images* count how often an image goes through the network, "
-    "*passes* how often the network is called. *Memory* is the peak of the process so far. Counts compare across "
-    "machines; seconds only within one run on one machine. `—`: the entry does not explain images, or its result is "
-    "older than the measurement."
+    "the times of a single image in a batch of one (the median of several, [K] Table 12); in brackets those per image "
+    "in large batches. *Images* count how often an image goes through the network, *passes* how often the network is "
+    "called. *Memory* is the peak of the process so far. Counts compare across machines; seconds only within one run "
+    "on one machine. `—`: the entry does not explain images, or its result is older than the measurement."
 )
 
 
@@ -160,18 +157,26 @@ def cost_table(results: Iterable[Result]) -> Table:
     """What the entries of one data set cost, in the order of the board."""
     ordered = sorted(results, key=lambda r: (KINDS.index(r.kind), r.explainer, r.seed))
     rows = [
-        Row(label, tuple(_cell(own, field, factor) for *_, field, factor in _COLUMNS))
+        Row(label, tuple(_cell(own, fields, factor) for *_, fields, factor in _COLUMNS))
         for label, own in gathered(ordered, lambda r: name(r.explainer, r.kind)).items()
     ]
     return Table("Cost", tuple(Column(title, unit=unit) for title, unit, _, _ in _COLUMNS), tuple(rows))
 
 
-def _cell(results: Iterable[Result], field: str, factor: float) -> Cell:
+def _cell(results: Sequence[Result], fields: Sequence[str], factor: float) -> Cell:
+    """Mean of the first field, and of the second one in brackets; one dash where there is neither."""
+    first, *second = (_mean(results, field, factor) for field in fields)
+    if set(second) <= {NOTHING}:
+        return Cell(first)
+    return Cell(f"{first} ({second[0]})")
+
+
+def _mean(results: Sequence[Result], field: str, factor: float) -> str:
     values = [getattr(result.cost, field) for result in results]
     if any(value is None for value in values):
-        return Cell(NOTHING)
+        return NOTHING
     mean = factor * fmean(values)
-    return Cell(f"{mean:,.0f}" if mean >= 100 or mean.is_integer() else f"{mean:.3g}")
+    return f"{mean:,.0f}" if mean >= 100 or mean.is_integer() else f"{mean:.3g}"
 
 
 MEASURES = ("accuracy", "accuracy_gap", "lrp_kl", "ro_auroc", "ro_auroc_gain", "ghosting", "diversity")

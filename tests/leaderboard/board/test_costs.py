@@ -13,7 +13,7 @@ def test_costs_are_means_over_seeds_in_readable_units(build):
     ])  # fmt: skip
     assert cell_of(table, "kmex", "Fit", "s") == "1.75"
     assert cell_of(table, "kmex", "Fit", "images") == "1,438"
-    assert cell_of(table, "kmex", "Classify in batches", "ms") == "2.15"
+    assert cell_of(table, "kmex", "Classify", "ms") == "8.5 (2.15)"
     assert cell_of(table, "kmex", "Memory", "MiB") == "512"
     assert cell_of(table, "kmex", "Own parameters", "") == "25,600"
 
@@ -21,16 +21,13 @@ def test_costs_are_means_over_seeds_in_readable_units(build):
 def test_what_is_not_explained_costs_no_number(build):
     spent = build.cost(explain_seconds_per_image=None, explain_seconds_single=None, explain_images=None)
     table = cost_table([build.result({}, spent=spent)])
-    for title, unit in (("Explain one", "ms"), ("Explain in batches", "ms"), ("Explain", "images")):
-        assert cell_of(table, "kmex", title, unit) == "—"
+    assert cell_of(table, "kmex", "Explain", "ms") == cell_of(table, "kmex", "Explain", "images") == "—"
 
 
-def test_the_time_of_a_single_image_stands_beside_that_in_batches_and_older_results_have_none(build):
-    timed = cost_table([build.result({}, spent=build.cost(predict_seconds_single=0.0085))])
-    assert cell_of(timed, "kmex", "Classify one", "ms") == "8.5"
-    assert cell_of(timed, "kmex", "Classify in batches", "ms") == "2.1"
-    older = cost_table([build.result({}, spent=build.cost(predict_seconds_single=None))])
-    assert cell_of(older, "kmex", "Classify one", "ms") == "—"
+def test_an_older_result_has_no_time_of_a_single_image(build):
+    table = cost_table([build.result({}, spent=build.cost(predict_seconds_single=None))])
+    assert cell_of(table, "kmex", "Classify", "ms") == "— (2.1)"
+    assert cell_of(table, "kmex", "Explain", "ms") == "41.2 (15.3)"
 
 
 def test_rows_stand_in_the_order_of_the_board(build):
