@@ -51,7 +51,6 @@ def cost(**changes: Any) -> Cost:
     fields: dict[str, Any] = {
         "backbone_seconds": 61.5, "fit_seconds": 1.25, "fit_passes": 12, "fit_images": 1437,
         "predict_seconds_per_image": 0.0021, "explain_seconds_per_image": 0.0153, "explain_images": 2.0,
-        "predict_seconds_single": 0.0085, "explain_seconds_single": 0.0412,
         "evaluation_passes": 310, "evaluation_images": 25_432, "peak_memory_bytes": 512 * 2**20,
         "parameters": 1_220_000, "own_parameters": 25_600, "hyperparameters": 3,
     }  # fmt: skip

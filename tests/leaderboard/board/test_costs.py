@@ -7,10 +7,11 @@ def cell_of(table, label, title, unit):
 
 
 def test_costs_are_means_over_seeds_in_readable_units(build):
-    table = cost_table([
-        build.result({}, seed=0, spent=build.cost(fit_seconds=1.0, fit_images=1437, predict_seconds_per_image=0.0021)),
-        build.result({}, seed=1, spent=build.cost(fit_seconds=2.5, fit_images=1438, predict_seconds_per_image=0.0022)),
-    ])  # fmt: skip
+    spent = (
+        {"fit_seconds": 1.0, "fit_images": 1437, "predict_seconds_per_image": 0.0021, "predict_seconds_single": 0.0085},
+        {"fit_seconds": 2.5, "fit_images": 1438, "predict_seconds_per_image": 0.0022, "predict_seconds_single": 0.0085},
+    )
+    table = cost_table([build.result({}, seed=seed, spent=build.cost(**own)) for seed, own in enumerate(spent)])
     assert cell_of(table, "kmex", "Fit", "s") == "1.75"
     assert cell_of(table, "kmex", "Fit", "images") == "1,438"
     assert cell_of(table, "kmex", "Classify", "ms") == "8.5 (2.15)"
@@ -25,7 +26,8 @@ def test_what_is_not_explained_costs_no_number(build):
 
 
 def test_an_older_result_has_no_time_of_a_single_image(build):
-    table = cost_table([build.result({}, spent=build.cost(predict_seconds_single=None))])
+    spent = build.cost(predict_seconds_single=None, explain_seconds_single=0.0412)
+    table = cost_table([build.result({}, spent=spent)])
     assert cell_of(table, "kmex", "Classify", "ms") == "— (2.1)"
     assert cell_of(table, "kmex", "Explain", "ms") == "41.2 (15.3)"
 
