@@ -85,7 +85,10 @@ def test_the_scripts_for_notebooks_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = example(name, "EXAMPLES.md", epochs=1)
     pictures = [value for value in names.values() if isinstance(value, Picture)]
-    assert len(pictures) == {"first": 1, "own-network": 1, "compare": 3, "save": 0}[name]
+    assert len(pictures) == {"first": 1, "own-network": 1, "compare": 3, "maps": 0, "save": 0}[name]
+    if name == "maps":
+        assert names["class_maps"].shape == names["prototype_maps"].shape == (3, 40, 40)
+        assert len(names["headless"]) == 100
     if name == "save":
         assert [path.read_bytes()[:5] for path in names["files"]] == [b"\x89PNG\r", b"<?xml"]
 

@@ -53,6 +53,12 @@ def test_the_functions_beside_a_metric_cite_by_key(name):
     assert [section for section in sections if not cited(section)] == []
 
 
+def test_every_entry_is_cited_by_key_or_by_its_first_author():
+    library = "\n".join(path.read_text("utf-8") for path in MODULES)
+    authors = {key: re.match(r"(?:\w\. )+([\w'-]+)", entry)[1] for key, entry in LISTED.items()}
+    assert [key for key in LISTED if f"[{key}" not in library and not re.search(rf"\b{authors[key]}\b", library)] == []
+
+
 def test_an_entry_says_when_it_appeared():
     assert [key for key, entry in LISTED.items() if not re.search(r"\b(19|20)\d\d\b", entry)] == []
 
