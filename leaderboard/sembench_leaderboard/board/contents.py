@@ -55,7 +55,7 @@ def _score_table(section: str, metrics: Sequence[str], entries: Sequence[Entry],
 
 LEVELS = {
     "headless": "the map without the head: relevance put on the embedding as it is, whatever the prototype; a small "
-    "LRP-KL beside it tells that the encoder is shared, not that the prototype explains"
+    "LRP-KL beside it says that the encoder is shared, not that the prototypes explain"
 }
 """What levels beside chance are, by name; others stand in the definitions of their metrics."""
 

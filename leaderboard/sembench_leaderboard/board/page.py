@@ -42,7 +42,8 @@ What the radar charts show, with accuracy and the gain over random order. Seeds,
 stand with each data set below."""
 
 _ABOUT_CONTROLS = """\
-Entries with a known answer, there to check the measures. They do not take part in the comparison."""
+Entries with a known answer, there to check the measures. They do not take part in the comparison. Hold a gain over \
+random order against that of `shuffled`, whose map belongs to another image: objects stand in the middle of most."""
 
 _ABOUT_VARIANTS = """\
 Other definitions of the same measures, as means. The last row counts the pairs of explainers that a variant puts in \

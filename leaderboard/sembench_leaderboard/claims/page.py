@@ -27,8 +27,8 @@ contains the margin, or results are missing; the last column says which.
 - Differences are paired: within each seed, and image by image, since all entries explain the same black box on the \
 same images. Prototypes of two entries do not correspond; there the seeds are paired and prototypes drawn independently.
 - Seeds are resampled too, and their part of the interval is widened for their small number (Student's t and the \
-variance that a bootstrap of few misses: 9.2 times with two seeds, 2.7 with three, 1.6 with five), unlike the board's \
-intervals. Fewer than {MIN_SEEDS} leave a claim open.
+variance that a bootstrap of few misses: 9.2 times with two seeds, 2.7 with three, 1.6 with five), as on the board. \
+Fewer than {MIN_SEEDS} leave a claim open.
 - A claim about the best or the worst is compared with every other method in turn and holds only against all; the \
 closest competitor is shown. A tie within the interval leaves it open. Explainers outside the paper's comparison do \
 not decide; those that contradict are named.
