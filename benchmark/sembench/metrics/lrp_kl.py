@@ -116,6 +116,6 @@ LRP_KL = Metric(
     cost="one attribution per explained image, and another for each variant of the rule; the black box's maps and the "
     "headless ones are computed once",
     note="Kullback-Leibler divergence of the model's class map from the black box's LRP map. Headless is that of the "
-    "encoder's map, relevance on the embedding as it is: a score no smaller tells that the encoder is shared, not that "
+    "encoder's map, relevance on the embedding as it is: a score no smaller says that the encoder is shared, not that "
     "the prototypes explain.",
 )  # fmt: skip

@@ -113,7 +113,7 @@ def headless_relevance(backbone: Backbone, images: Tensor, *, bias: Bias = "shar
         R_c = z_c / sum_k z_k
 
     It says what a map shows because of the encoder alone. Where LRP-KL of this map is as small as an explainer's, the
-    explainer's small LRP-KL tells that it shares the encoder, not that its prototypes explain.
+    explainer's small LRP-KL says that it shares the encoder, not that its prototypes explain.
 
     Args:
         backbone: The network.
