@@ -206,14 +206,6 @@ def test_precision_and_kind_of_momentum_are_stated_only_where_they_are_not_the_u
     assert stated.settings["training"] == {**plain.settings["training"], field: unusual}
 
 
-@pytest.mark.parametrize("name", ["kmex", "posthoc"])
-def test_the_papers_black_boxes_are_trained_with_plain_momentum(name):
-    trainings = {run.dataset: run.settings["training"] for run in plan(load_suite(name), seeds=[0])}
-    assert all(training["nesterov"] is False for training in trainings.values())
-    momenta = {dataset: training["momentum"] for dataset, training in trainings.items()}
-    assert momenta == {dataset: 0.9 if dataset == "celeba" else 0.5 for dataset in trainings}
-
-
 def test_a_missing_result_is_not_run_and_a_damaged_one_is_an_error(tmp_path):
     (run,) = plan(load_suite("quick"), explainers=["kmex"], seeds=[0])
     assert status(run, tmp_path) == ("missing", None)
