@@ -36,7 +36,7 @@ def accuracy(predictions: Tensor, labels: Tensor) -> Tensor:
         [1.0, 0.0, 1.0]
 
     References:
-        [K] Table 3.
+        [K] Table 3; of training images [C], second table.
     """
     if predictions.ndim != 1 or predictions.shape != labels.shape:
         raise ValueError(
@@ -84,13 +84,13 @@ ACCURACY = Metric(
 
 ACCURACY_TRAIN = Metric(
     name="accuracy_train", title="Training accuracy", direction="higher", lower=0, upper=1, per="training image",
-    meter=_TrainAccuracy, requires=frozenset(), version=1, reference="[K] Table 3",
+    meter=_TrainAccuracy, requires=frozenset(), version=1, reference="[C], second table",
     chance_is="1/C: guessing one of C classes",
 )  # fmt: skip
 
 ACCURACY_GAP = Metric(
     name="accuracy_gap", title="Accuracy gap", direction="higher", lower=-100, upper=100, per="test image",
-    meter=_Gap, requires=frozenset(), version=1, reference="[K] section 4, trustworthiness: faithful accuracy",
+    meter=_Gap, requires=frozenset(), version=1, reference="[K] section 4.3.4 and Fig. 4",
     unit="points", chance_is="guessing one of C classes", cost="none; the black box's predictions are computed once",
     note="Accuracy minus that of the paired black box on the same image: 0 is equal, above 0 is better than it.",
 )  # fmt: skip

@@ -76,8 +76,9 @@ RO_AUROC = Metric(
 
 RO_AUROC_GAIN = Metric(
     name="ro_auroc_gain", title="RO gain", direction="higher", lower=-1, upper=1, per="explained image",
-    meter=_Gain, requires=_NEEDS, version=2, reference="[K] Fig. 3: relevance order against random order",
-    chance_is="0: random order", variants=("most probable class", "all prototypes", "class map"),
+    meter=_Gain, requires=_NEEDS, version=2,
+    reference="[K] section 4.2.2 and Fig. 3: relevance order against random order", chance_is="0: random order",
+    variants=("most probable class", "all prototypes", "class map"),
     cost="none beyond RO-AUROC",
     note="RO-AUROC minus the area under the random-order curve: what the explanation adds.",
 )  # fmt: skip

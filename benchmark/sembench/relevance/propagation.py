@@ -55,7 +55,7 @@ def propagate(
         (torch.Size([1, 2, 2]), 2.0)
 
     References:
-        [LRP]; [Zennit]; [K] section 4.2.
+        [LRP]; [Zennit]; [K] section 4.2.2.
     """
     composite = EpsilonPlusFlat(
         layer_map=rules(), canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None
@@ -88,7 +88,7 @@ def black_box_relevance(
         ``(B, H, W)``, signed. Costs one forward and one backward pass.
 
     Note:
-        [K] A.4 speaks of maps "for prediction probabilities"; that the probability is put on the logit is [ours].
+        [K] speaks of maps "for the prediction probabilities"; that the probability is put on the logit is [ours].
 
     Examples:
         >>> from sembench.backbones.resnet import resnet10_narrow
@@ -96,7 +96,7 @@ def black_box_relevance(
         torch.Size([2, 33, 33])
 
     References:
-        [K] section 4.2.
+        [K] sections 4.2.2 and 4.3.2.
     """
 
     def seed(logits: Tensor) -> Tensor:
