@@ -35,7 +35,7 @@ def composite_activation(maps: Sequence[Tensor], scales: Tensor | None = None, *
     """Stacks the outputs of consecutive blocks into one feature map (Eqs. 6-8 of [C]).
 
     Every map is interpolated (bilinear) to the resolution of the first [ours], each cell's vector is divided by its l2
-    norm (zero vectors stay zero), each block is multiplied by its scale, and all are concatenated.
+    norm (zero vectors stay zero [ours]), each block is multiplied by its scale, and all are concatenated.
 
     Args:
         maps: Feature maps ``(B, D_l, h_l, w_l)``, shallow to deep.
@@ -195,8 +195,8 @@ class Blocks(Explainer):
         flavour: ``"kmeans"`` or ``"bisecting"``.
         n_init: Restarts of k-means.
         scaling: How the blocks are weighed against each other, see `block_scales`.
-        max_rows: Cells that k-means may use at most, all classes together. If there are more, a random sample of each
-            class's cells is used [ours], so that memory does not grow with the number of images.
+        max_rows: Cells that k-means may use at most, all classes together, see
+            `sembench_baselines.clustering.RowSample`.
     """
 
     supports = frozenset(Capability)

@@ -24,7 +24,7 @@ class Embedding(nn.Module):
     """The embedding of a fitted model, used by KMEx in place of a backbone.
 
     Args:
-        model: The fitted model; cells of its embedding are averaged.
+        model: The fitted model; cells of its embedding are averaged [ours].
         n_classes: Number of classes, ``C``.
     """
 

@@ -122,7 +122,7 @@ class FLINTModel(SelfExplainableModel):
 
     @property
     def prototypes(self) -> Prototypes:
-        """The rows of Psi's last layer; each belongs to the class with the largest weight in h."""
+        """The rows of Psi's last layer; each belongs to the class with the largest weight in h [ours]."""
         classes = self.h.weight.argmax(0)
         if self.recipe.shared:
             classes = torch.full_like(classes, SHARED)

@@ -84,6 +84,10 @@ class KMExModel(SelfExplainableModel):
         return Explanation(scores.to(kind), similarities.to(kind), embeddings=embeddings, decisions=scores.argmax(1))
 
     def class_probabilities(self, explanation: Explanation) -> Tensor:
+        """Sums over each class's prototypes of the softmax over all similarities, as in the authors' code ``(B, C)``.
+
+        The papers' texts name no probability.
+        """
         return sum_per_class(explanation.similarities.softmax(1), self.classes, self.backbone.n_classes)
 
     def prototype_similarities(self) -> Tensor:
@@ -177,6 +181,8 @@ class KMEx(Explainer):
         [K] section 4.3.2 propagates the class's probability by LRP and names no rule for the step from the nearest
         prototype to the embedding: ``"neon"``, LRP for k-means, is [ours]. Where the last feature map has more than one
         cell this choice decides LRP-KL. ``"neon"`` and ``"contrast"`` compare distances whatever the similarity [ours].
+
+        Nor does it say how often k-means starts: once is [ours].
     """
 
     model: ClassVar[type[KMExModel]] = KMExModel

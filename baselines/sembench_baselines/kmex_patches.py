@@ -75,8 +75,8 @@ class KMExPatches(KMEx):
     """KMEx on cells of the last feature map; hyper-parameters as `KMEx` has them.
 
     Attributes:
-        max_rows: Cells that k-means may use at most, all classes together. If there are more, a random sample of each
-            class's cells is used [ours], so that memory does not grow with the number of images.
+        max_rows: Cells that k-means may use at most, all classes together, see
+            `sembench_baselines.clustering.RowSample`.
     """
 
     model = KMExPatchesModel

@@ -201,8 +201,9 @@ class ProtoPNet(TrainedExplainer):
         The preset ``paper`` is [K] Table 10: its 15 or 35 epochs of training include the 5 of warm-up, as they do in
         ProtoPNet's own code, so 10 or 30 are joint. That code projects after every tenth epoch of training, and ends
         with epochs that move prototypes away from the data; here every tenth joint epoch is followed by a projection,
-        the last one included [ours]. There are as many. Latent vectors have 512 dimensions ([K] A.2). CUB-200 is not in
-        the table and has STL-10's epochs [ours].
+        the last one included [ours]. There are as many. Weight decay and the fall of the rates, which the table does
+        not name, are as in ProtoPNet's code. Latent vectors have 512 dimensions ([K] A.2). CUB-200 is not in the table
+        and has STL-10's epochs [ours].
 
         The preset ``scratch`` has no warm-up: without pretrained weights there is nothing to protect from it [ours].
 

@@ -49,16 +49,16 @@ def relevance_order_curve(
         curve(s) = P(c | image whose round(s H W / steps) least relevant pixels are noise),  s = 0, ..., steps
 
     Pixels are ordered by ``|r|``, ties by pixel index [ours], and lose all channels at once. Point 0 is the clean
-    image, the last one is pure noise. ``c`` is the class predicted on the clean image: the most probable one, unless
-    targets are given.
+    image, the last one is pure noise. ``c`` is the class that targets name, the decided one; without targets, the most
+    probable class of the clean image.
 
     Args:
         predict: Probabilities ``(N, C)`` of images ``(N, ch, H, W)``.
         images: Clean images ``(N, ch, H, W)``, as ``predict`` takes them.
         relevance: ``(N, H, W)``.
         noise: What pixels are replaced by, ``(N, ch, H, W)``.
-        steps: Number of equal fractions.
-        targets: Classes to follow instead ``(N,)``.
+        steps: Number of equal fractions; [K] does not say how many, 32 is [ours].
+        targets: Classes to follow ``(N,)``.
 
     Returns:
         ``(N, steps + 1)``, probabilities in [0, 1]. Costs ``steps + 1`` forward passes of the batch.

@@ -24,7 +24,7 @@ class Relevance(Protocol):
 
 
 def explained_sample(test: Split, count: int, *, seed: int, name: str) -> Tensor:
-    """The test images that are explained: class-balanced, seeded, in data set order.
+    """The test images that are explained: class-balanced [ours], seeded, in data set order.
 
     Args:
         test: The test split.
@@ -90,7 +90,7 @@ class Reference:
 
     @cached_property
     def noise(self) -> Tensor:
-        """White noise per image: uniform in pixel space, then normalised; ``(n, 3, H, W)``."""
+        """White noise per image: uniform in pixel space [ours], then normalised; ``(n, 3, H, W)``."""
         shape = self.sample.images.shape[1:]
         pixels = uniform_per_image(self.seed, self.dataset.name, "noise", indices=self.sample.indices, shape=shape)
         return self.dataset.test.normalisation(pixels)

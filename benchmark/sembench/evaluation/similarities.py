@@ -31,8 +31,8 @@ def noised_similarities(
 
     For each image and each prototype of its true class, ``round(H W / 2)`` pixels that the prototype's map gives the
     least relevance, by size, ties by pixel index, are replaced by noise, all channels at once. That these are the least
-    relevant ones is [ours], and so is the count for an odd number of pixels. An image whose class has no prototypes is
-    paired with all of them [ours].
+    relevant ones is [ours], and so is the count for an odd number of pixels. The prototypes of a class are its
+    `sembench.evaluation.maps.own_prototypes`.
 
     Args:
         model: The fitted model; it offers the relevance of single prototypes.

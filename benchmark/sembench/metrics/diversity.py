@@ -34,8 +34,11 @@ def diversity(prototype_similarities: Tensor, *, prototype_classes: Tensor | Non
     Note:
         Computed from log-probabilities, so that a probability that underflows contributes 0 and not NaN.
 
-        [K] A.6.2 calls diversity "undefined" for one number of prototypes per class, lost in the text at hand; it can
-        only be L = 1. This fits the variant within classes. The authors' code, like the primary here, takes the softmax
+        The formula of Eq. 4 is lost in the text at hand. It speaks of the "normalized entropy of the similarities";
+        that a softmax makes similarities a distribution is the authors' code.
+
+        [K] A.6.2 calls diversity "undefined" for one number of prototypes per class, which is lost; it can only
+        be L = 1. This fits the variant within classes. The authors' code, like the primary here, takes the softmax
         over all P prototypes, which is defined for L = 1, too.
 
     Examples:

@@ -26,7 +26,7 @@ def ghosting(similarities: Tensor, labels: Tensor, prototype_classes: Tensor, *,
     minimum. Costs no forward pass beyond the shared one.
 
     Args:
-        similarities: ``(M, P)``, larger is more alike; a row is an image, or a cell where cells are compared.
+        similarities: ``(M, P)``, larger is more alike; a row is an image, or a cell where cells vote [ours].
         labels: Class of each row ``(M,)``.
         prototype_classes: Class of each prototype ``(P,)``, -1 for one that is shared.
         scope: ``"own"`` (primary) [ours]: the maximum runs over the prototypes of the row's class and the shared

@@ -117,7 +117,7 @@ def contrast(embeddings: Tensor, prototypes: Tensor, others: Tensor, rivals: Ten
 
 
 def onto_active(shares: Tensor, embeddings: Tensor) -> Tensor:
-    """Hands the shares of channels that are off to those that are on, in proportion, so that none is lost below.
+    """Hands the shares of channels that are off to those that are on, in proportion, so that none is lost [ours].
 
         active share_c = [z_c != 0] share_c / sum_k [z_k != 0] share_k
 

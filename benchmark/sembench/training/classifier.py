@@ -1,4 +1,7 @@
-"""Training of a black box: cross-entropy, SGD, cosine schedule per step, a checkpoint after every epoch."""
+"""Training of a black box: cross-entropy, SGD, cosine schedule per step, a checkpoint after every epoch.
+
+[K] A.2 names no schedule; the cosine, and its end at 1e-4, are those of the authors' code.
+"""
 
 from __future__ import annotations
 
