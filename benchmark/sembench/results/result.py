@@ -65,6 +65,15 @@ class Cost(Strict):
     own_parameters: int
     hyperparameters: int
 
+    @property
+    def training_seconds(self) -> float:
+        """Full training time, as [K] Table 11 has it: the fit, and the black box's training where the entry needs it.
+
+        It does not where it trains a network of its own: all that the model holds, the explainer added.
+        """
+        own_network = self.own_parameters == self.parameters
+        return self.fit_seconds + (0 if own_network else self.backbone_seconds)
+
 
 class Provenance(Strict):
     """Origin of the numbers.

@@ -136,12 +136,8 @@ def _black_boxes(seeds: Sequence[int], runs: Runs) -> Iterator[Result]:
 
 
 def _seconds(name: str, run: Result) -> float | None:
-    """What a run cost. A network of its own is known by this: all that the model holds, the explainer added."""
-    spent = run.cost
-    if name != "training_seconds":
-        return spent.predict_seconds_single
-    own_network = spent.own_parameters == spent.parameters
-    return spent.fit_seconds + (0 if own_network else spent.backbone_seconds)
+    """What a run cost; ``None`` where it was not measured."""
+    return run.cost.training_seconds if name == "training_seconds" else run.cost.predict_seconds_single
 
 
 def _names(runs: Runs) -> tuple[str, ...]:

@@ -46,17 +46,15 @@ class Score:
 
 @dataclass(frozen=True)
 class TrainingTime:
-    """Full training time: the fit, and the training of the black box unless the entry trains a network of its own."""
+    """Full training time, see `sembench.results.result.Cost.training_seconds`."""
 
     def head(self, results: Sequence[Result]) -> Column:
         """Title and unit; less is better."""
         return Column("Training", "lower", "s")
 
     def number(self, result: Result) -> Number:
-        """Seconds. A network of its own is known by this: all that the model holds, the explainer added."""
-        spent = result.cost
-        own_network = spent.own_parameters == spent.parameters
-        return spent.fit_seconds + (0 if own_network else spent.backbone_seconds)
+        """Seconds."""
+        return result.cost.training_seconds
 
 
 @dataclass(frozen=True)
