@@ -52,7 +52,9 @@ KMEX = (
     ),
     PaperTable(
         "kl", "faithfulness of explanations, divergence of relevance maps from the black box's (KL)", "[K] Table 6",
-        _SEVEN, _SEMS, (Score("lrp_kl"),), further=_POSTHOC, note=_SPREAD,
+        _SEVEN, _SEMS, (Score("lrp_kl"),), further=_POSTHOC,
+        note=f"{_SPREAD} A small number shows that the encoder is shared; only one below the level headless of the "
+        "board, the encoder's map without any prototype, shows more.",
     ),
     PaperTable(
         "diversity", "diversity, normalised entropy of the similarities between prototypes", "[K] Table 7", _SEVEN,

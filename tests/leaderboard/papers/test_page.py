@@ -72,6 +72,11 @@ def test_the_tables_of_posthoc_have_the_rows_and_columns_of_its_text(files):
     assert "as published: not repeated" in text
 
 
+def test_the_table_of_kl_says_beside_which_level_it_is_read(files):
+    text = files["quick/paper-kmex.md"].decode()
+    assert "below the level headless of the board" in text.partition("Table 6")[2].partition("## ")[0]
+
+
 def test_nothing_is_said_to_be_unverified(files):
     assert not [path for path, text in files.items() if b"verified" in text]
 
