@@ -151,7 +151,7 @@ def test_the_tests_that_run_over_the_registries_take_them_in(tree):
         "golden",
         "benchmark/metrics",
         "performance/test_exact_gates.py",
-        "leaderboard/submission/test_declared.py",
+        "leaderboard/entries/test_declared_measures.py",
     )
     chosen = "confidence or class-means or every_metric or registered_metrics"
     said = inside(
