@@ -102,7 +102,8 @@ def test_python_of_the_jobs_is_supported_down_to_the_floor():
         (["validate"], "sembench validate leaderboard/results"),
         (
             ["validate", "RESULTS=a", "ACCEPTED=b", "SUMMARY=c"],
-            "sembench validate a --suite leaderboard/suites/birds.toml --base b --summary c",
+            "sembench validate a --suite leaderboard/suites/birds.toml --suite leaderboard/suites/maps-cifar10.toml "
+            "--suite leaderboard/suites/maps.toml --base b --summary c",
         ),
         (
             ["bench-compare", "BASE=v1", "HEAD=v2", "SUMMARY="],
