@@ -17,6 +17,7 @@ from sembench.explainers.explainer import Conversion, Explainer, SelfExplainable
 from sembench.plugins.registry import EXPLAINERS
 from sembench.relevance.propagation import propagate
 from sembench.types import Capability, Prototypes, Trait
+from sembench_baselines.blocks import Blocks
 from sembench_baselines.kmex import KMEx, KMExModel
 
 
@@ -32,6 +33,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.model = model
         self.n_classes = n_classes
+        self.pool = nn.AdaptiveAvgPool2d(1)  # a layer: relevance propagation has a rule for it, and none for a mean
 
     @property
     def device(self) -> torch.device:
@@ -41,7 +43,7 @@ class Embedding(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """``(B, D)``. One forward pass."""
         points = self.model.embed(images)
-        return points.mean((2, 3)) if points.ndim == 4 else points
+        return self.pool(points).flatten(1) if points.ndim == 4 else points
 
 
 class ConvertedModel(KMExModel):
@@ -85,15 +87,16 @@ class KMExOf(Conversion):
     @property
     def supports(self) -> frozenset[Capability]:  # type: ignore[override]
         """Everything that KMEx shows; relevance only if the other model lets it through."""
-        lost = frozenset({Capability.ATTRIBUTION}) - self.base.supports
-        return frozenset(Capability) - lost
+        closed = isinstance(self.base, Blocks) or Capability.ATTRIBUTION not in self.base.supports
+        return frozenset(Capability) - ({Capability.ATTRIBUTION} if closed else set())
 
     @property
     def lacks(self) -> Mapping[Capability, str]:  # type: ignore[override]
         """The reason for missing relevance, if it is missing."""
         if Capability.ATTRIBUTION in self.supports:
             return {}
-        reason = self.base.lacks.get(Capability.ATTRIBUTION, "it does not offer relevance of pixels")
+        why = "propagation has no rule for its composite of interpolated cells" if isinstance(self.base, Blocks) else ""
+        reason = why or self.base.lacks.get(Capability.ATTRIBUTION, "it does not offer relevance of pixels")
         return {Capability.ATTRIBUTION: f"{self.of}: {reason}"}
 
     @property

@@ -9,7 +9,7 @@ from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.plugins.registry import EXPLAINERS
 from sembench.running.cache import tensors_sha256
 from sembench.types import Capability, Explanation, Prototypes
-from sembench_baselines.conversion import ConvertedModel, KMExOf
+from sembench_baselines.conversion import ConvertedModel, Embedding, KMExOf
 from sembench_baselines.kmex import RULES, KMEx
 
 QUICK = {"warm_epochs": 1, "joint_epochs": 1, "last_epochs": 1, "dimension": 16}
@@ -132,3 +132,22 @@ def test_wrong_names_and_hyperparameters_are_refused():
         recipe("kmex(protopnet)", {"base": {"speed": 1}}, "digits")
     with pytest.raises(FitImpossible, match="takes the hyper-parameters of protopnet"):
         recipe("kmex(protopnet)", {"base": 3}, "digits")
+
+
+def test_kmex_of_cells_has_the_maps_of_kmex_on_their_average(backbone, data):
+    images, chosen = data.test.batch(torch.arange(6)).images, torch.arange(6)
+    plain, cells = (fit(EXPLAINERS.get(name)(), backbone, data) for name in ("kmex", "kmex-patches"))
+    converted = ConvertedModel(Embedding(cells, data.n_classes), plain.prototypes, plain.recipe).eval()
+    torch.testing.assert_close(converted(images).embeddings, plain(images).embeddings)
+    for one, other in (
+        (converted.attribute(images), plain.attribute(images)),
+        (converted.attribute_prototypes(images, chosen), plain.attribute_prototypes(images, chosen)),
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * other.abs().max().item())
+
+
+@pytest.mark.parametrize("name", ["kmex(b2)", "kmex(b12)", "kmex(kmex(b12))"])
+def test_kmex_of_a_composite_of_blocks_has_no_relevance_and_says_why(name):
+    made = recipe(name, {}, "digits")
+    assert made.supports == frozenset(Capability) - {Capability.ATTRIBUTION}
+    assert "no rule for its composite of interpolated cells" in made.lacks[Capability.ATTRIBUTION]
