@@ -156,7 +156,7 @@ def check_shape(name: str, tensor: Tensor, expected: tuple[int, ...], who: str) 
 
 
 def check_explanation(explanation: Explanation, size: int, classes: int, prototypes: Prototypes, who: str) -> None:
-    """Raises `ContractBroken` unless an explanation keeps its promises on shape and finiteness.
+    """Raises `ContractBroken` unless an explanation keeps its promises on shape, finiteness and decisions.
 
     Args:
         explanation: What the model said.
@@ -167,7 +167,13 @@ def check_explanation(explanation: Explanation, size: int, classes: int, prototy
     """
     check_shape("class_scores", explanation.class_scores, (size, classes), who)
     check_shape("similarities", explanation.similarities, (size, len(prototypes)), who)
-    check_shape("predictions", explanation.predictions, (size,), who)
+    decided = explanation.predictions
+    check_shape("predictions", decided, (size,), who)
+    if decided.is_floating_point() or not bool(((decided >= 0) & (decided < classes)).all()):
+        raise ContractBroken(
+            f"{who}: decisions are {decided.unique().tolist()[:5]} ({decided.dtype}); they must be classes, integers "
+            f"from 0 to {classes - 1}."
+        )
     check_finite("class_scores", explanation.class_scores, who)
     check_finite("similarities", explanation.similarities, who)
     maps = explanation.similarity_maps

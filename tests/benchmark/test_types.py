@@ -92,6 +92,12 @@ def test_decisions_of_a_wrong_shape_are_named(shape):
         check(make_explanation(decisions=torch.zeros(shape, dtype=torch.int64)))
 
 
+@pytest.mark.parametrize("decisions", [[0, 1, 2], [-1, 0, 0], [0.0, 1.0, 1.0]])
+def test_decisions_that_are_no_classes_are_refused(decisions):
+    with pytest.raises(ContractBroken, match=r"somebody: decisions are \[.*integers from 0 to 1"):
+        check(make_explanation(decisions=torch.tensor(decisions)))
+
+
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize(
     ("part", "shape"), [("class_scores", (3, 2)), ("similarities", (3, 4)), ("similarity_maps", (3, 4, 2, 2))]

@@ -226,6 +226,7 @@ class Evaluation:
             self.explain(self.dataset.test.batch(part)) for part in self.sample.indices.split(self.settings.batch_size)
         ]
         probabilities = torch.cat([self.model.class_probabilities(explanation).cpu() for explanation in found])
+        check_shape("probabilities", probabilities, (len(self.sample), self.dataset.n_classes), self.name)
         check_finite("probabilities", probabilities, self.name)
         return torch.cat([explanation.predictions.cpu() for explanation in found]), probabilities
 

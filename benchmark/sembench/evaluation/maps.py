@@ -57,10 +57,13 @@ def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
     """
     try:
         return Maps(model.attribute(images), "")
-    except NotOffered:
+    except NotOffered as reason:
         if len(model.prototypes) == 0:
-            raise
+            raise _neither(reason) from reason
+    try:
         return Maps(_of_most_similar(model, images), NO_CLASS_MAP)
+    except NotOffered as reason:
+        raise _neither(reason) from reason
 
 
 def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
@@ -86,7 +89,7 @@ def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
     try:
         return Maps(_of_most_similar(model, images), "")
     except NotOffered:
-        return Maps(model.attribute(images), NO_PROTOTYPE_MAP)
+        return class_maps(model, images)._replace(stand_in=NO_PROTOTYPE_MAP)
 
 
 def own_prototypes(classes: Tensor, prototype_classes: Tensor) -> Tensor:
@@ -122,4 +125,11 @@ def _of_most_similar(model: SelfExplainableModel, images: Tensor) -> Tensor:
         explanation = model(images)
     return model.attribute_prototypes(
         images, most_similar(explanation.similarities, model.prototypes, explanation.predictions)
+    )
+
+
+def _neither(reason: NotOffered) -> NotOffered:
+    return NotOffered(
+        f"{reason}, and no other map stands in: write `attribute` or `attribute_prototypes`, or leave "
+        "Capability.ATTRIBUTION out of `supports`"
     )

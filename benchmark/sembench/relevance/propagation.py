@@ -12,6 +12,7 @@ from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer
 
 from sembench.backbones.backbone import Backbone
+from sembench.errors import ContractBroken
 from sembench.relevance.canonisation import canonise, rules
 from sembench.relevance.prototypes import epsilon_shares
 
@@ -48,6 +49,9 @@ def propagate(
     Returns:
         ``(B, H, W)``, signed, summed over colour channels. Costs one forward and one backward pass.
 
+    Raises:
+        ContractBroken: If the output does not depend on the images in a way that gradients follow.
+
     Examples:
         >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
         >>> pixels = propagate(network, lambda net, x: net(x), torch.ones(1, 3, 2, 2), torch.ones_like, bias="zero")
@@ -66,6 +70,11 @@ def propagate(
         inputs = images.detach().clone().requires_grad_()
         with composite.context(copied):
             value = output(copied, inputs)
+            if not value.requires_grad:
+                raise ContractBroken(
+                    f"no relevance reaches the pixels: {type(network).__name__} computes its output without gradients. "
+                    "Take `no_grad` and `detach` out of its forward pass, or ATTRIBUTION out of `supports`."
+                )
             start = relevance(value.detach())
             (pixels,) = torch.autograd.grad(value, inputs, grad_outputs=start)
     return pixels.sum(1).detach()

@@ -401,3 +401,12 @@ def test_prototypes_without_a_class_can_be_scored_for_ghosting(world):
     used = set(similarities.argmax(1).tolist())
     assert scores.values.tolist() == [0.0 if j in used else 1.0 for j in range(6)]
     assert torch.equal(scores.variants["scope=all"], scores.values)
+
+
+def test_probabilities_of_too_few_classes_are_named(world):
+    class Narrow(world.TinyModel):
+        def class_probabilities(self, explanation):
+            return super().class_probabilities(explanation)[:, :2]
+
+    with pytest.raises(ContractBroken, match=r"probabilities has shape \(9, 2\), expected \(9, 3\)"):
+        _ = world.make_evaluation(Narrow).decisions

@@ -8,6 +8,7 @@ from torch import nn
 
 import pixel_world
 from sembench.backbones.backbone import Backbone, freeze
+from sembench.errors import ContractBroken
 from sembench.relevance.propagation import black_box_relevance, headless_relevance, propagate
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -287,3 +288,11 @@ def test_an_embedding_of_zeros_has_a_map_of_zeros_without_a_head():
     conv.weight.data.fill_(-1.0)
     network = freeze(Backbone([torch.nn.Sequential(conv, torch.nn.ReLU())], torch.nn.Linear(2, 4)))
     assert headless_relevance(network, torch.ones(2, 3, 4, 4)).tolist() == torch.zeros(2, 4, 4).tolist()
+
+
+def test_an_output_that_no_gradient_leads_to_is_refused_with_a_remedy(basic, images):
+    def detached(network, inputs):
+        return network(inputs).detach()
+
+    with pytest.raises(ContractBroken, match=r"without gradients\. Take `no_grad` and `detach` out"):
+        propagate(basic, detached, images, torch.ones_like)
