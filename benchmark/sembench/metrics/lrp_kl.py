@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sembench.evaluation.maps import Maps
 from sembench.metrics.metric import Meter, Metric, Scores
 from sembench.types import Capability, Trait
 
@@ -84,6 +85,17 @@ def relevance_kl(
     return (log_p.exp() * (log_p - log_q)).sum(1).clamp(min=0)
 
 
+_FAINT = 1e3 * _EPSILON
+
+
+def _note(maps: Maps) -> str:
+    """The maps' own note, and how many are so faint that what is added to every pixel evens them out."""
+    means = maps.relevance.double().abs().mean((1, 2))
+    faint = int(((means > 0) & (means < _FAINT)).sum())
+    said = f"{faint} of {len(means)} maps are below {_FAINT:g} on average, nearly even beside the {_EPSILON:g} added"
+    return "; ".join(filter(None, [maps.note, f"{said} to every pixel" if faint else ""]))
+
+
 _RULES = ("neon", "contrast", "gxi", "prp")
 
 
@@ -104,7 +116,9 @@ class _Divergence(Meter):
             for rule in (rule for rule in _RULES if rule in evaluation.model.rules):
                 variants[f"rule={rule}"] = relevance_kl(evaluation.maps_by(rule), reference)
             details = {"random map": relevance_kl(self._random_maps(), reference)}
-        return Scores(relevance_kl(relevance, reference), chance, levels, variants, details, evaluation.class_maps.note)
+        return Scores(
+            relevance_kl(relevance, reference), chance, levels, variants, details, _note(evaluation.class_maps)
+        )
 
 
 LRP_KL = Metric(

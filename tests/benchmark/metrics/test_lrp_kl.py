@@ -203,3 +203,12 @@ def test_only_rules_that_the_model_has_are_variants(world):
     torch.testing.assert_close(
         variants["rule=prp"], relevance_kl(by_prp, evaluation.reference_relevance), rtol=1e-4, atol=1e-6
     )
+
+
+def test_a_map_whose_scale_drowns_in_what_is_added_to_every_pixel_is_said(world):
+    evaluation = world.make_evaluation()
+    maps = evaluation.class_maps.relevance.clone()
+    maps[[2, 5]] *= 1e-10 / maps[[2, 5]].abs().mean((1, 2), keepdim=True)
+    evaluation.class_maps = Maps(maps, NO_CLASS_MAP)
+    faint = "2 of 9 maps are below 1e-09 on average, nearly even beside the 1e-12 added to every pixel"
+    assert world.read_meters(evaluation, [LRP_KL])["lrp_kl"].note == f"{NO_CLASS_MAP}; {faint}"
