@@ -16,12 +16,12 @@ import numpy as np
 from sembench.results.result import Result
 from sembench.results.score import Measure, NotApplicable
 from sembench_leaderboard.claims.claim import Reading
-from sembench_leaderboard.claims.sides import Runs, Side
 from sembench_leaderboard.comparison.difference import common_seeds, of_seeds, raw_difference, scored_runs
 from sembench_leaderboard.entries.consistency import machine
 from sembench_leaderboard.entries.entry import converted, same_units
+from sembench_leaderboard.entries.grouping import Runs
 from sembench_leaderboard.entries.profile import AXES, area
-from sembench_leaderboard.entries.selection import Missing, Selected, name_of
+from sembench_leaderboard.entries.selection import Found, Missing, Selected, name_of
 from sembench_leaderboard.statistics.bootstrap import Estimate, estimate, widened
 from sembench_leaderboard.statistics.resampling import Array
 
@@ -61,7 +61,7 @@ class Comparison:
         return f"{self.first} minus {self.second}" if self.second else self.first
 
 
-def compare(metric: str, first: Side, second: Side | None, runs: Runs, *, reads: Reading = "scores") -> Comparison:
+def compare(metric: str, first: Found, second: Found | None, runs: Runs, *, reads: Reading = "scores") -> Comparison:
     """A quantity of one side, or its difference between two.
 
     Args:
@@ -76,8 +76,8 @@ def compare(metric: str, first: Side, second: Side | None, runs: Runs, *, reads:
     """
     both = [one for one in (first, second) if one is not None]
     blank = Comparison(metric, first.label, second.label if second else "", (runs[0].dataset,))
-    own = [one.found.runs for one in both if isinstance(one.found, Selected)]
-    missing = [one.found.why for one in both if isinstance(one.found, Missing)]
+    own = [one.runs for one in both if isinstance(one, Selected)]
+    missing = [one.why for one in both if isinstance(one, Missing)]
     if not missing:
         missing = [lack for entry in own if (lack := _lack(metric, entry, runs, reads))]
     if missing:
@@ -97,7 +97,7 @@ def _lack(metric: str, runs: Runs, others: Runs, reads: Reading) -> str:
     """Why an entry has nothing to compare, in words; empty if it has."""
     entry = runs[0].explainer
     if reads == "cost":
-        return "" if all(_seconds(metric, run) is not None for run in runs) else f"{metric} of {entry} is not known"
+        return "" if all(getattr(run.cost, metric) is not None for run in runs) else f"{metric} of {entry} is not known"
     if reads == "improvement" and not _model(runs, others):
         return f"no result of the model that {entry} is made of"
     wanted = [axis.metric for axis in AXES] if reads == "area" else [metric]
@@ -133,11 +133,6 @@ def _model(runs: Runs, others: Runs) -> list[Result]:
 
 def _black_boxes(seeds: Sequence[int], runs: Runs) -> Iterator[Result]:
     return (run for run in runs if run.kind == "reference" and run.seed in seeds)
-
-
-def _seconds(name: str, run: Result) -> float | None:
-    """What a run cost; ``None`` where it was not measured."""
-    return run.cost.training_seconds if name == "training_seconds" else run.cost.predict_seconds_single
 
 
 def _names(runs: Runs) -> tuple[str, ...]:
@@ -203,8 +198,7 @@ def _over_random(metric: str, own: Runs, _: Runs, word: str) -> Estimate:
 
 
 def _cost(name: str, own: Runs, _: Runs, word: str) -> Estimate:
-    seconds = [value for run in own if (value := _seconds(name, run)) is not None]
-    return _over_seeds([np.array([value]) for value in seconds], own, word)
+    return _over_seeds([np.array([getattr(run.cost, name)]) for run in own], own, word)
 
 
 Reader = Callable[[str, Sequence[Runs], Runs], Estimate]

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from itertools import combinations, pairwise
 
 from sembench.results.result import Result
 from sembench_leaderboard.claims.claim import Along, Claim
-from sembench_leaderboard.entries.grouping import gathered
-from sembench_leaderboard.entries.selection import NOT_RUN, Method, Missing, Selected, find, name_of
-
-Runs = Sequence[Result]
+from sembench_leaderboard.entries.grouping import Runs, gathered
+from sembench_leaderboard.entries.selection import NOT_RUN, Found, Method, Missing, Selected, find, name_of, others
 
 
-@dataclass(frozen=True)
-class Side:
-    """What stands on one side of a comparison: an entry, or why there is none.
-
-    Attributes:
-        label: Label of the entry; the method's title where there is none.
-    """
-
-    label: str
-    found: Selected | Missing
-
-
-def side(wanted: Method, runs: Runs) -> Side:
-    """The entry of a method."""
-    own = find(wanted, runs)
-    return Side(wanted.title if isinstance(own, Missing) else own.label, own)
-
-
-def sides(claim: Claim, runs: Runs) -> list[tuple[Side, Side | None]]:
+def sides(claim: Claim, runs: Runs) -> list[tuple[Found, Found | None]]:
     """Every pair that a claim compares on one data set, at least one."""
     if claim.along is None:
         wanted = _pairs(claim)
-        return [(side(first, runs), side(second, runs) if second else None) for first, second in wanted]
+        return [(find(first, runs), find(second, runs) if second else None) for first, second in wanted]
     return list(_along(claim, claim.along, runs))
 
 
@@ -47,7 +27,7 @@ def _pairs(claim: Claim) -> list[tuple[Method, Method | None]]:
     return [(first, second) for first in claim.first for second in claim.second or (None,)]
 
 
-def _along(claim: Claim, along: Along, runs: Runs) -> Iterator[tuple[Side, Side | None]]:
+def _along(claim: Claim, along: Along, runs: Runs) -> Iterator[tuple[Found, Found | None]]:
     for methods in _pairs(claim):
         titles = [wanted.title for wanted in methods if wanted]
         curves = [entries_along(wanted, along, runs) for wanted in methods if wanted]
@@ -55,10 +35,10 @@ def _along(claim: Claim, along: Along, runs: Runs) -> Iterator[tuple[Side, Side 
         found = [curve for curve in curves if not isinstance(curve, Missing)]
         pairs = [] if missing else list(_between(found, along))
         nothing = Missing(f"{' and '.join(titles)} have no value of {along.parameter} in common")
-        yield from pairs or [(Side(titles[0], missing[0] if missing else nothing), None)]
+        yield from pairs or [(replace(missing[0] if missing else nothing, label=titles[0]), None)]
 
 
-def _between(curves: Sequence[dict[int, Side]], along: Along) -> Iterator[tuple[Side, Side | None]]:
+def _between(curves: Sequence[dict[int, Selected]], along: Along) -> Iterator[tuple[Found, Found | None]]:
     """Pairs within the only curve, the larger value first, or between two at their common values."""
     first, second = curves[0], curves[-1]
     if along.pairs in ("same", "ends"):
@@ -71,14 +51,14 @@ def _between(curves: Sequence[dict[int, Side]], along: Along) -> Iterator[tuple[
     yield from ((larger, smaller) for smaller, larger in chosen[along.pairs])
 
 
-def entries_along(wanted: Method, along: Along, runs: Runs) -> dict[int, Side] | Missing:
+def entries_along(wanted: Method, along: Along, runs: Runs) -> dict[int, Selected] | Missing:
     """The entries of a method by the value of a hyper-parameter, ascending; two at least.
 
     They share all other hyper-parameters; in a conversion the same one may vary in the model that it is made of. Of
     several such groups it is that of the plain entry, which bears the method's name as label.
     """
     own = [run for name in wanted.names for run in runs if name_of(run) == name and _value(run, along) is not None]
-    curves = [_by_value(group, along) for group in gathered(own, lambda run: _others(run, along)).values()]
+    curves = [_by_value(group, along) for group in gathered(own, partial(others, along.parameter)).values()]
     plain = [curve for curve in curves if any(entry.label in wanted.names for entry in curve.values())]
     several = [curve for curve in plain or curves if len(curve) > 1]
     if len(several) != 1:
@@ -87,23 +67,12 @@ def entries_along(wanted: Method, along: Along, runs: Runs) -> dict[int, Side] |
     return several[0]
 
 
-def _by_value(runs: Runs, along: Along) -> dict[int, Side]:
-    entries = gathered(
-        sorted(runs, key=lambda run: (_value(run, along), run.explainer, run.seed)), lambda r: r.explainer
-    )
-    sides = [(_value(own[0], along), Side(label, Selected(tuple(own)))) for label, own in entries.items()]
-    return {value: side for value, side in sides if value is not None}
+def _by_value(runs: Runs, along: Along) -> dict[int, Selected]:
+    ordered = sorted(runs, key=lambda run: (_value(run, along), run.explainer, run.seed))
+    entries = gathered(ordered, lambda run: run.explainer).values()
+    return {value: Selected(tuple(own)) for own in entries if (value := _value(own[0], along)) is not None}
 
 
 def _value(run: Result, along: Along) -> int | None:
     value = run.hyperparameters.get(along.parameter)
     return value if isinstance(value, int) and value >= along.least else None
-
-
-def _others(run: Result, along: Along) -> str:
-    """All other hyper-parameters, those of a conversion's model too."""
-    others = {key: value for key, value in run.hyperparameters.items() if key != along.parameter}
-    base = others.get("base")
-    if isinstance(base, dict):
-        others["base"] = {key: value for key, value in base.items() if key != along.parameter}
-    return json.dumps(others, sort_keys=True)

@@ -18,10 +18,10 @@ from sembench.results.result import Result
 from sembench_leaderboard.claims.claim import PAPERS_DATASETS, Claim, Outcome
 from sembench_leaderboard.claims.declared import CLAIMS
 from sembench_leaderboard.claims.quantity import Comparison, compare, mean_over_datasets
-from sembench_leaderboard.claims.sides import side, sides
+from sembench_leaderboard.claims.sides import sides
 from sembench_leaderboard.entries.grouping import by_dataset, by_suite, gathered
 from sembench_leaderboard.entries.profile import AXES
-from sembench_leaderboard.entries.selection import NOT_RUN, Method, name_of
+from sembench_leaderboard.entries.selection import NOT_RUN, Method, find, name_of
 from sembench_leaderboard.entries.versions import measures_of, other_versions
 from sembench_leaderboard.statistics.bootstrap import MIN_SEEDS
 from sembench_leaderboard.tables.numbers import with_unit
@@ -272,7 +272,7 @@ def _contradicting(claim: Claim, runs: Sequence[Result]) -> tuple[JudgedComparis
         return ()
     named = {name for wanted in claim.first + claim.second for name in wanted.names}
     others = sorted({name_of(run) for run in runs if run.kind == "explainer"} - named)
-    best = side(claim.first[0], runs)
-    rivals = [side(Method((name,)), runs) for name in others]
+    best = find(claim.first[0], runs)
+    rivals = [find(Method((name,)), runs) for name in others]
     judged = [judge(claim, compare(claim.metrics[0], best, rival, runs, reads=claim.reads)) for rival in rivals]
     return tuple(part for part in judged if part.outcome == "fails")

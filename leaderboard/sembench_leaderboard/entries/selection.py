@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -28,9 +28,13 @@ class Selected:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is nothing, in words."""
+    """Why there is nothing, in words, and the title of the method that was looked for, where one was."""
 
     why: str
+    label: str = field(default="", compare=False)
+
+
+Found = Selected | Missing
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def differing(plain: Result, other: Result) -> list[str]:
     return [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
 
 
-def find(wanted: Method, runs: Iterable[Result]) -> Selected | Missing:
+def find(wanted: Method, runs: Iterable[Result]) -> Found:
     """The entry of a method, among all runs of one suite on one data set.
 
     The plain entry of an explainer is the one that bears its name as label, else its only one.
@@ -84,7 +88,7 @@ def find(wanted: Method, runs: Iterable[Result]) -> Selected | Missing:
         own = sorted((run for run in runs if name_of(run) == name), key=lambda run: run.seed)
         if entries := gathered(own, lambda run: run.explainer):
             return _entry(wanted, name, {label: Selected(tuple(runs)) for label, runs in entries.items()})
-    return Missing(NOT_RUN + " or ".join(wanted.names))
+    return Missing(NOT_RUN + " or ".join(wanted.names), wanted.title)
 
 
 def one_choice(runs: Sequence[Result]) -> Iterator[tuple[Selected, str, Result]]:
@@ -101,18 +105,29 @@ def one_choice(runs: Sequence[Result]) -> Iterator[tuple[Selected, str, Result]]
                     yield plain, keys[0], other
 
 
-def _entry(wanted: Method, name: str, entries: dict[str, Selected]) -> Selected | Missing:
+def _entry(wanted: Method, name: str, entries: dict[str, Selected]) -> Found:
     plain = entries.get(name) or (next(iter(entries.values())) if len(entries) == 1 else None)
     if plain is None:
-        return Missing(f"{len(entries)} entries are {name} ({', '.join(entries)}); label the plain one {name}")
+        several = f"{len(entries)} entries are {name} ({', '.join(entries)}); label the plain one {name}"
+        return Missing(several, wanted.title)
     if not wanted.changed:
         return plain
     recipe = _as_json(plain.runs[0].hyperparameters | dict(wanted.changed))
     found = [own for own in entries.values() if _as_json(own.runs[0].hyperparameters) == recipe]
     if len(found) > 1:
-        return Missing(f"{len(found)} entries are {wanted.title}; keep one of them")
-    return found[0] if found else Missing(f"{NOT_RUN}{wanted.title}")
+        return Missing(f"{len(found)} entries are {wanted.title}; keep one of them", wanted.title)
+    return found[0] if found else Missing(f"{NOT_RUN}{wanted.title}", wanted.title)
 
 
-def _as_json(hyperparameters: Mapping[str, JsonValue]) -> str:
-    return json.dumps(hyperparameters, sort_keys=True)
+def _as_json(value: JsonValue) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def others(parameter: str, run: Result) -> frozenset[tuple[str, str]]:
+    """All other hyper-parameters, values as JSON; this one is left out in those of a conversion's model, too."""
+
+    def without(values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        own = {key: value for key, value in values.items() if key != parameter}
+        return {key: without(value) if isinstance(value, dict) else value for key, value in own.items()}
+
+    return frozenset((key, _as_json(value)) for key, value in without(run.hyperparameters).items())

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from sembench.results.result import Result
-from sembench_leaderboard.entries.grouping import by_dataset
+from sembench_leaderboard.entries.grouping import by_dataset, gathered
 from sembench_leaderboard.entries.selection import NOT_RUN as NO_RESULT
-from sembench_leaderboard.entries.selection import Method, Missing, Selected, find, name_of
+from sembench_leaderboard.entries.selection import Found, Method, Missing, Selected, find, name_of, others
 from sembench_leaderboard.papers.quantity import Quantity, text
 from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table
 
 OURS = " [ours]"  # after the title of a row or column that the paper's table does not have
 NOT_RUN = "not run"
-
-Found = Selected | Missing
 
 
 @dataclass(frozen=True)
@@ -189,13 +187,12 @@ def _line(row: Line, runs: Sequence[Result]) -> _Runs:
 
 def _varied(wanted: Varied, runs: Sequence[Result]) -> dict[str, _Runs]:
     """Entries that share every other hyper-parameter: those around the plain entry, else the largest such group."""
-    groups: dict[str, dict[str, list[Result]]] = {}
-    for run in (run for run in runs if name_of(run) == wanted.name):
-        others = {key: value for key, value in run.hyperparameters.items() if key != wanted.hyperparameter}
-        groups.setdefault(json.dumps(others, sort_keys=True), {}).setdefault(run.explainer, []).append(run)
-    if not groups:
+    own = [run for run in runs if name_of(run) == wanted.name]
+    if not own:
         return {wanted.name: _Runs(Missing(NO_RESULT + wanted.name))}
-    group = max(groups.values(), key=lambda entries: (wanted.name in entries, len(entries)))
+    groups = gathered(own, partial(others, wanted.hyperparameter)).values()
+    by_label = [gathered(group, lambda run: run.explainer) for group in groups]
+    group = max(by_label, key=lambda entries: (wanted.name in entries, len(entries)))
     entries = [(own[0].hyperparameters.get(wanted.hyperparameter), Selected(tuple(own))) for own in group.values()]
     entries.sort(key=lambda entry: _order(entry[0]))
     return {f"{wanted.name}, {wanted.hyperparameter} = {value}": _Runs(own) for value, own in entries}

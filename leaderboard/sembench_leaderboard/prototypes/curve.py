@@ -6,18 +6,16 @@ References:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from sembench.errors import SembenchError
 from sembench.results.result import Result
 from sembench.results.score import Measure, NotApplicable, Scored
 from sembench_leaderboard.entries.entry import converted
-from sembench_leaderboard.entries.grouping import by_dataset, by_suite
-from sembench_leaderboard.entries.selection import name_of
+from sembench_leaderboard.entries.grouping import by_dataset, by_suite, gathered
+from sembench_leaderboard.entries.selection import name_of, others
 
 
 @dataclass(frozen=True)
@@ -139,10 +137,8 @@ def _converts(run: Result, converters: Collection[str]) -> bool:
 
 def _part(quantity: Quantity, runs: Sequence[Result], labels: Mapping[Key, str]) -> Part:
     """The curves of one data set; runs are ordered by seed within an entry."""
-    groups: dict[tuple[str, int, str], list[Result]] = {}
-    for run in runs:
-        if _lack(quantity, run) is None:
-            groups.setdefault((labels[_key(run)], _prototypes(run), run.explainer), []).append(run)
+    scored = (run for run in runs if _lack(quantity, run) is None)
+    groups = gathered(scored, lambda run: (labels[_key(run)], _prototypes(run), run.explainer))
     curves: dict[str, list[Point]] = {}
     for (label, prototypes, entry), own in sorted(groups.items(), key=lambda item: item[0]):
         values = tuple(quantity.of(_values(run, quantity.metric)) for run in own)
@@ -178,24 +174,14 @@ def _lack(quantity: Quantity, run: Result) -> str | None:
 def _key(result: Result) -> Key:
     """The curve that a result lies on; the name of a control says that it is one."""
     name = name_of(result) + " (control)" * (result.kind == "control")
-    others = _without_count(result.hyperparameters)
-    return name, frozenset((key, json.dumps(value, sort_keys=True)) for key, value in others.items())
-
-
-def _without_count(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyper-parameters without the number of prototypes, of a converted explainer's, too."""
-    return {
-        key: _without_count(value) if isinstance(value, dict) else value
-        for key, value in hyperparameters.items()
-        if key != _COUNT
-    }
+    return name, others(_COUNT, result)
 
 
 def _labels(keys: Collection[Key]) -> dict[Key, str]:
     """The explainer's name; if it has several curves, with the hyper-parameters that not all of them share."""
     labels = {}
     for name, settings in keys:
-        shared = frozenset.intersection(*(others for other, others in keys if other == name))
+        shared = frozenset.intersection(*(theirs for other, theirs in keys if other == name))
         own = ", ".join(f"{key} = {value}" for key, value in sorted(settings - shared)).replace('"', "")
         labels[name, settings] = f"{name} ({own})" if own else name
     return labels

@@ -4,15 +4,14 @@ import pytest
 from sembench.errors import ResultsMixed
 from sembench_leaderboard.claims.quantity import compare as compare_sides
 from sembench_leaderboard.claims.quantity import mean_over_datasets
-from sembench_leaderboard.claims.sides import side
-from sembench_leaderboard.entries.selection import method
+from sembench_leaderboard.entries.selection import find, method
 
 KMEX, FLINT = method("kmex"), method("flint")
 
 
 def compare(metric, first, second, runs, **how):
     """A comparison of two methods."""
-    return compare_sides(metric, side(first, runs), side(second, runs) if second else None, runs, **how)
+    return compare_sides(metric, find(first, runs), find(second, runs) if second else None, runs, **how)
 
 
 @pytest.fixture
