@@ -13,7 +13,7 @@ from sembench_leaderboard.entries.entry import KINDS, Entry, column
 from sembench_leaderboard.entries.grouping import gathered
 from sembench_leaderboard.entries.versions import other_versions
 from sembench_leaderboard.tables import numbers
-from sembench_leaderboard.tables.table import COMPARED, NOTHING, SECTIONS, Cell, Column, Kinds, Row, Table
+from sembench_leaderboard.tables.table import COMPARED, NOTHING, SECTIONS, Cell, Column, Kinds, Row, Table, noted
 
 
 def score_tables(entries: Sequence[Entry], kinds: Kinds) -> list[Table]:
@@ -88,9 +88,9 @@ def score_cell(entry: Entry | None, notes: list[str]) -> Cell:
     if entry is None:
         return Cell(NOTHING)
     if entry.value is None or entry.low is None or entry.high is None:
-        return Cell("n/a", _noted(entry.reason or "", notes))
+        return Cell("n/a", noted(entry.reason or "", notes))
     text = numbers.with_interval(entry.value, entry.low, entry.high, entry.measure)
-    return Cell(text, _noted(entry.note, notes) if entry.note else None)
+    return Cell(text, noted(entry.note, notes) if entry.note else None)
 
 
 def heads(measures: Mapping[str, Measure], notes: list[str]) -> list[Column]:
@@ -101,17 +101,10 @@ def heads(measures: Mapping[str, Measure], notes: list[str]) -> list[Column]:
             measure.title,
             measure.direction,
             numbers.unit(measure),
-            _noted(others[metric].short, notes) if metric in others else None,
+            noted(others[metric].short, notes) if metric in others else None,
         )
         for metric, measure in measures.items()
     ]
-
-
-def _noted(text: str, notes: list[str]) -> int:
-    """Index of a text among the notes, which it joins where it is new."""
-    if text not in notes:
-        notes.append(text)
-    return notes.index(text)
 
 
 def name(explainer: str, kind: Kind) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sembench_leaderboard.entries.profile import AXES
 from sembench_leaderboard.entries.selection import Missing, method
-from sembench_leaderboard.papers.quantity import Score, SingleImageTime, TrainingTime
+from sembench_leaderboard.papers.quantity import SINGLE_IMAGE, TRAINING, Score
 from sembench_leaderboard.papers.table import Line, PaperTable, Varied
 
 _BLACK_BOX, _KMEX = Line("{network}", method("blackbox")), Line("{network}+KMEx", method("kmex"))
@@ -68,13 +68,13 @@ KMEX = (
     ),
     PaperTable(
         "training", "full training time", "[K] Table 11", _SEVEN, (_KMEX, _PROTOPNET, _FLINT, _PROTOVAE),
-        (TrainingTime(),), further=_POSTHOC,
+        (TRAINING,), further=_POSTHOC,
         note="The black box's training and the fit; a model with a network of its own does not need the black box. "
         "Seconds compare only within one run on one machine.",
     ),
     PaperTable(
         "test", "test time of a single image", "[K] Table 12", _SEVEN, (_KMEX, _PROTOPNET, _FLINT, _PROTOVAE),
-        (SingleImageTime(),), further=(_BLACK_BOX, *_POSTHOC),
+        (SINGLE_IMAGE,), further=(_BLACK_BOX, *_POSTHOC),
         note="A batch of one image, the median of several. Times compare only within one run on one machine.",
     ),
     PaperTable(

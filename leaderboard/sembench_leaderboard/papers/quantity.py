@@ -45,33 +45,30 @@ class Score:
 
 
 @dataclass(frozen=True)
-class TrainingTime:
-    """Full training time, see `sembench.results.result.Cost.training_seconds`."""
+class Time:
+    """A time that a run took: its name in `sembench.results.result.Cost`, and the factor from seconds to its unit."""
+
+    title: str
+    name: str
+    unit: str = "s"
+    factor: float = 1.0
 
     def head(self, results: Sequence[Result]) -> Column:
         """Title and unit; less is better."""
-        return Column("Training", "lower", "s")
+        return Column(self.title, "lower", self.unit)
 
     def number(self, result: Result) -> Number:
-        """Seconds."""
-        return result.cost.training_seconds
+        """The time in its unit; why it is not known in results that hold the time of a batch alone."""
+        seconds: float | None = getattr(result.cost, self.name)
+        if seconds is None:
+            return "its results hold no time of a single image; compute them again"
+        return self.factor * seconds
 
 
-@dataclass(frozen=True)
-class SingleImageTime:
-    """Time to classify a single image."""
+TRAINING = Time("Training", "training_seconds")
+SINGLE_IMAGE = Time("Test time", "predict_seconds_single", "ms", 1e3)
 
-    def head(self, results: Sequence[Result]) -> Column:
-        """Title and unit; less is better."""
-        return Column("Test time", "lower", "ms")
-
-    def number(self, result: Result) -> Number:
-        """Milliseconds; why they are not known in results that hold the time of a batch alone."""
-        spent = result.cost.predict_seconds_single
-        return "its results hold no time of a single image; compute them again" if spent is None else 1e3 * spent
-
-
-Quantity = Score | TrainingTime | SingleImageTime
+Quantity = Score | Time
 """A number of each run."""
 
 

@@ -12,7 +12,7 @@ from sembench_leaderboard.entries.grouping import by_dataset, gathered
 from sembench_leaderboard.entries.selection import NOT_RUN as NO_RESULT
 from sembench_leaderboard.entries.selection import Found, Method, Missing, Selected, find, name_of, others
 from sembench_leaderboard.papers.quantity import Quantity, text
-from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table
+from sembench_leaderboard.tables.table import NOTHING, Cell, Column, Row, Table, noted
 
 OURS = " [ours]"  # after the title of a row or column that the paper's table does not have
 NOT_RUN = "not run"
@@ -144,14 +144,8 @@ def _cell(quantity: Quantity, runs: _Runs, notes: list[str]) -> Cell:
         others = _by_seed(quantity, runs.less)
         found = _differences(found, others) if isinstance(others, dict) else others
     if isinstance(found, str):
-        return Cell(NOT_RUN) if found.startswith(NO_RESULT) else _noted("n/a", found, notes)
+        return Cell(NOT_RUN) if found.startswith(NO_RESULT) else Cell("n/a", noted(found, notes))
     return Cell(text(list(found.values()), signed=runs.less is not None) if found else NOTHING)
-
-
-def _noted(words: str, note: str, notes: list[str]) -> Cell:
-    if note not in notes:
-        notes.append(note)
-    return Cell(words, notes.index(note))
 
 
 def _by_seed(quantity: Quantity, found: Found) -> dict[int, float] | str:

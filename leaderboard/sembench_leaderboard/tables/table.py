@@ -65,3 +65,10 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+
+
+def noted(text: str, notes: list[str]) -> int:
+    """Index of a text among the notes of a table, which it joins where it is new."""
+    if text not in notes:
+        notes.append(text)
+    return notes.index(text)

@@ -1,7 +1,7 @@
 import pytest
 
 from sembench_leaderboard.entries.selection import Missing, method
-from sembench_leaderboard.papers.quantity import Score, SingleImageTime, TrainingTime
+from sembench_leaderboard.papers.quantity import SINGLE_IMAGE, TRAINING, Score
 from sembench_leaderboard.papers.table import Line, PaperTable, Varied, filled
 
 KMEX, FLINT, B4 = (Line(name, method(name)) for name in ("kmex", "flint", "b4"))
@@ -66,7 +66,7 @@ def test_two_quantities_stand_side_by_side_for_each_data_set(cell):
 
 def test_more_quantities_have_a_table_for_each_data_set(cell):
     results = [cell("kmex", [1, 0]), cell("kmex", [1], dataset="letters")]
-    quantities = (Score("accuracy"), TrainingTime(), Score("lrp_kl"))
+    quantities = (Score("accuracy"), TRAINING, Score("lrp_kl"))
     digits, letters = filled(declared(KMEX, quantities=quantities), results)
     assert (digits.heading, letters.heading) == ("digits", "letters")
     assert [(column.title, column.unit) for column in digits.columns] == [
@@ -87,7 +87,7 @@ def test_full_training_time_is_black_box_and_fit_but_the_fit_alone_of_a_network_
     kmex = build.cost(backbone_seconds=61.5, fit_seconds=0.5, parameters=100, own_parameters=20)
     own = build.cost(backbone_seconds=61.5, fit_seconds=90.0, parameters=100, own_parameters=100)
     results = [cell("kmex", [1], spent=kmex), cell("flint", [1], spent=own)]
-    (table,) = filled(declared(KMEX, FLINT, quantities=(TrainingTime(),)), results)
+    (table,) = filled(declared(KMEX, FLINT, quantities=(TRAINING,)), results)
     assert texts(table) == {"kmex": ["62"], "flint": ["90"]}
     assert (table.columns[0].direction, table.columns[0].unit) == ("lower", "s")
 
@@ -97,7 +97,7 @@ def test_the_time_of_a_single_image_or_that_it_was_not_recorded(cell, build):
     spent = build.cost(predict_seconds_single=0.25, predict_seconds_per_image=0.001)
     old = build.cost(predict_seconds_per_image=0.001)
     results = [cell("kmex", [1], spent=spent), cell("flint", [1], spent=old)]
-    (table,) = filled(declared(KMEX, FLINT, quantities=(SingleImageTime(),)), results)
+    (table,) = filled(declared(KMEX, FLINT, quantities=(SINGLE_IMAGE,)), results)
     assert texts(table) == {"kmex": ["250"], "flint": ["n/a"]}
     assert table.columns[0].unit == "ms"
     assert table.notes == ("its results hold no time of a single image; compute them again",)
