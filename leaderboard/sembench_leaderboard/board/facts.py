@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from statistics import fmean
 from typing import Any, TypeVar
 
 from sembench.results.result import Result
+from sembench_leaderboard.entries.selection import in_words
 
 T = TypeVar("T")
 
@@ -132,10 +132,7 @@ def environment(result: Result) -> Environment:
     """Software, device and settings of the machine that a result was computed on, as printed."""
     own = result.provenance
     packages = ", ".join(f"{name} {version}" for name, version in sorted(own.packages.items()))
-    hardware = "; ".join(
-        f"{name.replace('_', ' ')}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in sorted(own.hardware.items())
-    )
+    hardware = "; ".join(f"{name.replace('_', ' ')}: {in_words(value)}" for name, value in sorted(own.hardware.items()))
     told = [
         ("sembench", own.sembench),
         ("Python", own.python),

@@ -6,7 +6,7 @@ Differences are paired over seeds, and over images where both entries scored the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
@@ -16,14 +16,20 @@ import numpy as np
 from sembench.results.result import Result
 from sembench.results.score import Measure, NotApplicable
 from sembench_leaderboard.claims.claim import Reading
-from sembench_leaderboard.comparison.difference import common_seeds, of_seeds, raw_difference, scored_runs
+from sembench_leaderboard.comparison.difference import (
+    common_seeds,
+    of_seeds,
+    raw_difference,
+    scored_runs,
+    series,
+    stream,
+)
 from sembench_leaderboard.entries.consistency import machine
 from sembench_leaderboard.entries.entry import converted, same_units
 from sembench_leaderboard.entries.grouping import Runs
 from sembench_leaderboard.entries.profile import AXES, area
 from sembench_leaderboard.entries.selection import Found, Missing, Selected, name_of
-from sembench_leaderboard.statistics.bootstrap import Estimate, estimate, widened
-from sembench_leaderboard.statistics.resampling import Array
+from sembench_leaderboard.statistics.bootstrap import Estimate, mean
 
 _NO_METRICS: dict[str, tuple[str, Literal["higher", "lower"], str]] = {
     "radar_area": ("Radar area", "higher", ""),
@@ -86,7 +92,8 @@ def compare(metric: str, first: Found, second: Found | None, runs: Runs, *, read
     if not seeds:
         return replace(blank, missing=(f"{' and '.join(one.label for one in both)} have no seed in common",))
     pair = [of_seeds(entry, seeds) for entry in own]
-    if reads == "cost" and len({machine(run) for run in chain(*pair, _black_boxes(seeds, runs))}) > 1:
+    black_boxes = [run for run in runs if run.kind == "reference" and run.seed in seeds]
+    if reads == "cost" and len({machine(run) for run in chain(*pair, black_boxes)}) > 1:
         return replace(blank, missing=(f"{metric} of {blank.label}: measured on machines of different kinds",))
     return replace(
         blank, seeds=seeds, measure=_measure(metric, reads, pair[0]), estimate=_READ[reads](metric, pair, runs)
@@ -131,15 +138,6 @@ def _model(runs: Runs, others: Runs) -> list[Result]:
     return [run for run in others if name_of(run) == of and run.hyperparameters == base]
 
 
-def _black_boxes(seeds: Sequence[int], runs: Runs) -> Iterator[Result]:
-    return (run for run in runs if run.kind == "reference" and run.seed in seeds)
-
-
-def _names(runs: Runs) -> tuple[str, ...]:
-    """The random stream of one data set: its entries see the same resampled seeds and images."""
-    return ("claims", runs[0].suite, runs[0].dataset)
-
-
 def _scores(metric: str, pair: Sequence[Runs], _: Runs) -> Estimate:
     """The mean score, or the difference, image by image where both scored the same ones."""
     own, measure = raw_difference(metric, pair).widened, pair[0][0].scores[metric].measure
@@ -159,13 +157,8 @@ def _position(metric: str, pair: Sequence[Runs], runs: Runs) -> Estimate:
 def _alone(metric: str, runs: Runs, word: str) -> Estimate:
     """The mean score of one side; the word keeps its prototypes apart from those of the other one."""
     (scores,) = scored_runs(metric, [runs])
-    crossed = scores[0].measure.per != "prototype" and same_units(metric, runs, scores)
-    return _over_seeds([np.array(score.values) for score in scores], runs, word, crossed=crossed)
-
-
-def _over_seeds(values: Sequence[Array], runs: Runs, word: str, *, crossed: bool = False) -> Estimate:
-    own = estimate(values, crossed=crossed, names=_names(runs), units=word)
-    return widened(own, np.array([value.mean() for value in values]), _names(runs))
+    crossed = same_units(metric, runs, scores)
+    return mean([series(score) for score in scores], crossed=crossed, names=stream(runs), units=word)
 
 
 def _size(metric: str, own: Runs, _: Runs, word: str) -> Estimate:
@@ -184,9 +177,14 @@ def _improvement(metric: str, own: Runs, runs: Runs, _: str) -> Estimate:
     return _scores(metric, [own, of_seeds(_model(own, runs), [run.seed for run in own])], runs)
 
 
+def _one_number(numbers: Sequence[float], own: Runs, word: str) -> Estimate:
+    """The mean of one number per seed."""
+    return mean([np.array([number]) for number in numbers], crossed=False, names=stream(own), units=word)
+
+
 def _range(metric: str, own: Runs, _: Runs, word: str) -> Estimate:
     (scores,) = scored_runs(metric, [own])
-    spread = _over_seeds([np.array([np.ptp(score.details["curve"])]) for score in scores], own, word)
+    spread = _one_number([np.ptp(score.details["curve"]) for score in scores], own, word)
     return replace(spread, means=spread.means.clip(0, 1))
 
 
@@ -194,11 +192,11 @@ def _over_random(metric: str, own: Runs, _: Runs, word: str) -> Estimate:
     """The clean image begins both curves, and noise alone ends them: these points are equal, and left out."""
     (scores,) = scored_runs(metric, [own])
     rises = [np.subtract(score.details["curve"], score.details["random curve"])[1:-1] for score in scores]
-    return _over_seeds([np.array([rise.max()]) for rise in rises], own, word)
+    return _one_number([rise.max() for rise in rises], own, word)
 
 
 def _cost(name: str, own: Runs, _: Runs, word: str) -> Estimate:
-    return _over_seeds([np.array([getattr(run.cost, name)]) for run in own], own, word)
+    return _one_number([getattr(run.cost, name) for run in own], own, word)
 
 
 Reader = Callable[[str, Sequence[Runs], Runs], Estimate]

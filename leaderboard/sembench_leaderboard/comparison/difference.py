@@ -73,7 +73,7 @@ def scored_runs(metric: str, pair: Sequence[Sequence[Result]]) -> list[list[Scor
 def raw_difference(metric: str, pair: Sequence[Sequence[Result]], *, variant: str = "", draws: int = DRAWS) -> Paired:
     """The quantity, from runs with the same seeds in the same order: of one entry, or of one minus another."""
     seeds, scores = tuple(run.seed for run in pair[0]), scored_runs(metric, pair)
-    names = ("claims", pair[0][0].suite, pair[0][0].dataset)
+    names = stream(pair[0])
     values = [[series(score, variant) for score in own] for own in scores]
     by_seed = np.array([own[0].mean() - (own[1].mean() if len(own) > 1 else 0) for own in zip(*values, strict=True)])
     if scores[0][0].measure.per != "prototype":
@@ -83,6 +83,11 @@ def raw_difference(metric: str, pair: Sequence[Sequence[Result]], *, variant: st
     both = zip(values, "ab", strict=False)
     parts = [estimate(own, crossed=False, names=names, draws=draws, units=units) for own, units in both]
     return Paired(seeds, parts[0] - parts[1] if len(parts) > 1 else parts[0], by_seed, names)
+
+
+def stream(runs: Sequence[Result]) -> tuple[str, ...]:
+    """The random stream of one data set: its entries see the same resampled seeds and images."""
+    return ("claims", runs[0].suite, runs[0].dataset)
 
 
 def series(score: Scored, variant: str = "") -> Array:
@@ -114,8 +119,8 @@ def paired(metric: str, pairs: Sequence[tuple[Sequence[Result], Sequence[Result]
 
 def _drawn_together(metric: str, pairs: Sequence[Sequence[Sequence[Result]]], draws: int) -> list[Paired]:
     """As `raw_difference` of each pair, for scores per image: all pairs see the same images in every resample."""
-    (first, *_), scores = pairs[0][0], [scored_runs(metric, pair) for pair in pairs]
-    names, seeds = ("claims", first.suite, first.dataset), tuple(run.seed for run in pairs[0][0])
+    first, scores = pairs[0][0], [scored_runs(metric, pair) for pair in pairs]
+    names, seeds = stream(first), tuple(run.seed for run in first)
     values = [[[series(score) for score in own] for own in pair] for pair in scores]
     differences = [[_minus(metric, *both) for both in zip(*pair, strict=True)] for pair in values]
     crossed = all(

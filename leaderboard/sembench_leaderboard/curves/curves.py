@@ -57,12 +57,7 @@ class Fading:
 
 @dataclass(frozen=True)
 class Fadings:
-    """All methods of a suite on one data set.
-
-    Attributes:
-        methods: Those with curves: the reference first, then explainers, then controls, by name.
-        left_out: Why others have none, by label.
-    """
+    """The methods of a suite on one data set, the reference first, controls last; by label why others have none."""
 
     suite: str
     dataset: str

@@ -26,14 +26,7 @@ _PAIRED = "Every entry is compared with the black box of its own seed: compute t
 
 @dataclass(frozen=True)
 class Contradiction(Generic[P]):
-    """Two results that must not stand on one board.
-
-    Attributes:
-        path: The later one of the two.
-        field: Where it differs, e.g. ``"provenance.dataset_sha256"``.
-        text: What differs, with both files and both values.
-        remedy: What to do.
-    """
+    """Two results that must not stand on one board: path of the later one, field where they differ, what to do."""
 
     path: P
     field: str

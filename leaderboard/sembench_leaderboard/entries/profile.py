@@ -35,14 +35,7 @@ AVERAGE = "average over data sets"
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of the chart.
-
-    Attributes:
-        name: What it shows.
-        metric: Key of the metric that it is computed from.
-        ends: What lies at the centre and on the circle.
-        scale: From a mean score to a position, 0 at the centre and 1 on the circle: a straight line.
-    """
+    """An axis of the chart; its scale, a straight line, leads from a mean score to 0 at the centre, 1 on the circle."""
 
     name: str
     metric: str

@@ -68,8 +68,8 @@ def name_of(result: Result) -> str:
 
 
 def in_words(value: JsonValue) -> str:
-    """A hyper-parameter's value as reports show it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value of JSON, such as a hyper-parameter's, as reports show it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def differing(plain: Result, other: Result) -> list[str]:

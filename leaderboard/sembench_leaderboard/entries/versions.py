@@ -13,16 +13,8 @@ from sembench_leaderboard.tables.escape import markdown as escape
 
 @dataclass(frozen=True)
 class OtherVersion:
-    """A metric that was computed by another version of its definition than this sembench has.
+    """A metric that was computed by another version of its definition than the current one of this sembench."""
 
-    Attributes:
-        metric: Key of the metric.
-        title: Its name as printed.
-        version: Version of the results.
-        current: Version that this sembench declares.
-    """
-
-    metric: str
     title: str
     version: int
     current: int
@@ -66,7 +58,7 @@ def other_versions(measures: Mapping[str, Measure]) -> dict[str, OtherVersion]:
     """
     current = current_versions()
     return {
-        name: OtherVersion(name, measure.title, measure.version, current[name])
+        name: OtherVersion(measure.title, measure.version, current[name])
         for name, measure in measures.items()
         if measure.version != current.get(name, measure.version)
     }

@@ -17,12 +17,7 @@ Number = float | str | None
 
 @dataclass(frozen=True)
 class Score:
-    """The mean score of a metric, shares of images in percent.
-
-    Attributes:
-        metric: Key of the metric.
-        title: Head of the column; the metric's title by default.
-    """
+    """The mean score of a metric, shares of images in percent; the head of the column is the metric's by default."""
 
     metric: str
     title: str = ""

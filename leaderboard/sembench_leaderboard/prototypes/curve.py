@@ -20,13 +20,7 @@ from sembench_leaderboard.entries.selection import name_of, others
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is drawn against the number of prototypes.
-
-    Attributes:
-        metric: Key of the metric.
-        title: What a point counts or measures.
-        of: From one score per prototype or attribute to the number of a run.
-    """
+    """What is drawn against prototypes; ``of`` leads from one score per prototype or attribute to a run's number."""
 
     metric: str
     title: str
@@ -120,7 +114,8 @@ def comparisons(results: Iterable[Result]) -> list[Comparison]:
     for own in suites.values():
         labels = _labels({_key(run) for run in own if any(_lack(q, run) is None for q in QUANTITIES)})
         converters = {name_of(run).partition("(")[0] for run in own if converted(run)}
-        conversions = {labels[key] for run in own if (key := _key(run)) in labels if _converts(run, converters)}
+        made = [run for run in own if converted(run) is not None or name_of(run) in converters]
+        conversions = {labels[key] for run in made if (key := _key(run)) in labels}
         for name, runs in by_dataset(own).items():
             scored = [q for q in QUANTITIES if any(_lack(q, run) is None for run in runs)]
             if scored:
@@ -129,10 +124,6 @@ def comparisons(results: Iterable[Result]) -> list[Comparison]:
     if not found:
         raise SembenchError(_nothing_scored([result for own in suites.values() for result in own]))
     return found
-
-
-def _converts(run: Result, converters: Collection[str]) -> bool:
-    return converted(run) is not None or name_of(run) in converters
 
 
 def _part(quantity: Quantity, runs: Sequence[Result], labels: Mapping[Key, str]) -> Part:

@@ -35,9 +35,10 @@ def chart_data(entries: Sequence[Entry]) -> dict[str, Any]:
     methods: dict[str, dict[str, Any]] = {}
     for (dataset, explainer), own in by_method(entries).items():
         scores = {entry.metric: entry for entry in own}
+        positions = [None if position is None else _short(position) for position in profile(own).values()]
         method = methods.setdefault(explainer, {"name": explainer, "kind": own[0].role, "on": {}})
         method["on"][dataset] = {
-            "profile": _positions(own) if (dataset, explainer) in on_axes else None,
+            "profile": positions if (dataset, explainer) in on_axes else None,
             "gap": _interval(scores.get(_GAP)),
             "qualities": [_interval(scores.get(metric)) for metric in qualities],
         }
@@ -87,10 +88,6 @@ def _pen(place: int | None) -> dict[str, Any]:
 
 def _in_pixels(dashes: Sequence[float]) -> str:
     return " ".join(f"{_WIDTH * length:g}" for length in dashes)
-
-
-def _positions(own: Sequence[Entry]) -> list[float | None]:
-    return [None if position is None else _short(position) for position in profile(own).values()]
 
 
 def _interval(entry: Entry | None) -> list[float] | None:

@@ -10,6 +10,7 @@ from typing import Any
 from sembench.results.result import Result
 from sembench_leaderboard.entries.entry import Entry, by_method
 from sembench_leaderboard.entries.grouping import gathered
+from sembench_leaderboard.entries.selection import in_words
 from sembench_leaderboard.report.figures import Figure
 from sembench_leaderboard.report.scores import Heading, Line, Scores
 from sembench_leaderboard.tables import numbers
@@ -73,13 +74,9 @@ def _each_value(mappings: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str],
     """Every name with its distinct values over all mappings, as text."""
     names = dict.fromkeys(name for mapping in mappings for name in mapping)
     return tuple(
-        (name, " / ".join(dict.fromkeys(_plain(mapping[name]) for mapping in mappings if name in mapping)))
+        (name, " / ".join(dict.fromkeys(in_words(mapping[name]) for mapping in mappings if name in mapping)))
         for name in names
     )
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _settings(result: Result) -> str:

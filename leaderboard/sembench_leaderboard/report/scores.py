@@ -17,15 +17,7 @@ from sembench_leaderboard.tables.table import SECTIONS
 
 @dataclass(frozen=True)
 class Heading:
-    """Head of a metric's column.
-
-    Attributes:
-        metric: Key of the metric.
-        measure: What its numbers mean.
-        section: Its group of columns.
-        anchor: The id of its definition.
-        other: Its version where sembench has another one.
-    """
+    """Head of a metric's column in its group: the id of its definition, its version if sembench has another one."""
 
     metric: str
     measure: Measure

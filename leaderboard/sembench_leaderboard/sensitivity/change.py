@@ -110,17 +110,16 @@ def metric_changes(results: Sequence[Result]) -> list[DefinitionChange]:
         ResultsMixed: If the seeds of an entry do not belong together, see `aggregate`.
     """
     changes, runs = [], _cells(results)
-    for metric, dataset, entries in _groups(aggregate(results)):
+    for entries in _groups(aggregate(results)):
         for variant in sorted({name for entry in entries for name in entry.variants}):
-            changed = tuple(entry.explainer for entry in entries if variant in entry.variants)
-            known = [
+            changed = [entry.explainer for entry in entries if variant in entry.variants]
+            rows = [
                 (entry.explainer, entry.value, entry.variants.get(variant, entry.value))
                 for entry in entries
                 if entry.value is not None and (entry.explainer in changed or variant.startswith(HEAD_RULE))
             ]
-            names, primary, other = (tuple(column) for column in zip(*known, strict=True))
-            change = DefinitionChange(variant, dataset, metric, entries[0].measure, names, primary, other, changed)
-            changes.append(_with_clear(change, runs[dataset], {}, variant))
+            change = _change(variant, entries[0], rows, changed)
+            changes.append(_with_clear(change, runs[change.dataset], {}, variant))
     return changes
 
 
@@ -134,28 +133,32 @@ def entry_changes(results: Sequence[Result]) -> list[DefinitionChange]:
     """
     changes, runs = [], _cells(results)
     replaced = {dataset: _replacements(own) for dataset, own in runs.items()}
-    for metric, dataset, entries in _groups(aggregate(results)):
+    for entries in _groups(aggregate(results)):
         values = {entry.explainer: entry.value for entry in entries if entry.value is not None}
-        plain, variants = replaced[dataset]
-        methods = tuple(label for label in values if label in plain)
+        plain, variants = replaced[entries[0].dataset]
+        methods = [label for label in values if label in plain]
         for variant, instead in sorted(variants.items()):
-            changed = tuple(label for label in methods if instead.get(label) in values)
-            if changed:
-                stand_in = {label: instead[label] for label in changed}
-                primary = tuple(values[label] for label in methods)
-                other = tuple(values[stand_in.get(label, label)] for label in methods)
-                change = DefinitionChange(
-                    variant, dataset, metric, entries[0].measure, methods, primary, other, changed
-                )
-                changes.append(_with_clear(change, runs[dataset], stand_in, ""))
+            stand_in = {label: instead[label] for label in methods if instead.get(label) in values}
+            if stand_in:
+                rows = [(label, values[label], values[stand_in.get(label, label)]) for label in methods]
+                change = _change(variant, entries[0], rows, stand_in)
+                changes.append(_with_clear(change, runs[change.dataset], stand_in, ""))
     return changes
 
 
-def _groups(entries: Iterable[Entry]) -> list[tuple[str, str, list[Entry]]]:
+def _change(
+    variant: str, like: Entry, rows: Iterable[tuple[str, float, float]], changed: Iterable[str]
+) -> DefinitionChange:
+    """The change of one metric on one data set, from methods with their primary and their other number."""
+    methods, primary, other = zip(*rows, strict=True)
+    return DefinitionChange(variant, like.dataset, like.metric, like.measure, methods, primary, other, tuple(changed))
+
+
+def _groups(entries: Iterable[Entry]) -> list[list[Entry]]:
     """Scored explainers by metric and data set, in the order of the board's columns."""
     scored = (entry for entry in entries if entry.kind == "explainer" and entry.value is not None)
     groups = gathered(scored, lambda entry: (entry.metric, entry.dataset))
-    return [(*place, groups[place]) for place in sorted(groups, key=lambda place: (column(place[0]), place[1]))]
+    return [groups[place] for place in sorted(groups, key=lambda place: (column(place[0]), place[1]))]
 
 
 def _cells(results: Iterable[Result]) -> dict[str, Runs]:

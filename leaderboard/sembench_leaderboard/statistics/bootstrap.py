@@ -131,6 +131,12 @@ def widening(seeds: int, level: float) -> float:
     return round(factor, _FACTOR)
 
 
+def mean(runs: Sequence[Array], *, crossed: bool, names: Sequence[str], units: str = "units") -> Estimate:
+    """The mean over seeds, `widened` for few of them; arguments as those of `estimate`."""
+    own = estimate(runs, crossed=crossed, names=names, units=units)
+    return widened(own, np.array([run.mean() for run in runs]), names)
+
+
 def bootstrap(
     runs: Sequence[Array],
     *,
@@ -143,6 +149,6 @@ def bootstrap(
 
     Other arguments as those of `estimate`.
     """
-    own = widened(estimate(runs, crossed=crossed, names=names), np.array([run.mean() for run in runs]), names)
+    own = mean(runs, crossed=crossed, names=names)
     low, high = -math.inf if lower is None else lower, math.inf if upper is None else upper
     return replace(own, means=np.clip(own.means, low, high)).interval()

@@ -21,13 +21,7 @@ MOST = 200
 
 
 class Wrong(NamedTuple):
-    """One reason to refuse a file.
-
-    Attributes:
-        field: Path of the field within the file, keys joined by dots; `WHOLE` where all of it is meant.
-        text: What was found, and what is accepted.
-        remedy: What to do next.
-    """
+    """One reason to refuse a file: a field, keys joined by dots, or `WHOLE`; what was found; a remedy."""
 
     field: str
     text: str
@@ -36,11 +30,7 @@ class Wrong(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One reason to refuse a submission. Text from the submission is shown on one line, shortened.
-
-    Attributes:
-        file: Path relative to the folder that was submitted; the other attributes are those of `Wrong`.
-    """
+    """A `Wrong` of a file, by path relative to the submitted folder; its text is shown shortened, on one line."""
 
     file: str
     field: str

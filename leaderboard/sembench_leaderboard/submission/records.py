@@ -26,11 +26,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Record(Strict):
-    """A record of one entry.
-
-    Attributes:
-        files: SHA-256 of every result of the entry when the record was written, by path relative to the folder.
-    """
+    """A record of one entry, with the SHA-256 of each of its results at that time, by path relative to the folder."""
 
     schema_version: Literal[1] = 1
     suite: Name
@@ -43,9 +39,7 @@ class Manifest(_Record):
 
     Attributes:
         created: UTC time of packing, ISO 8601.
-        sembench: Version of sembench.
         explainer: Where the explainer comes from: object and package.
-        python: Version of the interpreter.
         system: Operating system and processor.
         packages: Versions of what sembench depends on.
     """
@@ -64,8 +58,6 @@ class Recomputed(Strict):
     Attributes:
         created: UTC time, ISO 8601.
         device: ``cpu`` or the name of the GPU.
-        processor: Processor of the machine.
-        torch: Version of torch.
         agreement: ``"bit for bit"`` where weights and values are the same, ``"within tolerance"`` where another
             machine trained other weights.
         differences: Largest difference by metric: of a value where the weights are the same, else of the means.
@@ -80,11 +72,7 @@ class Recomputed(Strict):
 
 
 class Mark(_Record):
-    """Verification of one entry, which holds no longer once a result differs from ``files``.
-
-    Attributes:
-        runs: The runs that were recomputed, by path of their result.
-    """
+    """Recomputed runs of one entry, by path of their result; void once a result differs from ``files``."""
 
     runs: Annotated[dict[str, Recomputed], Field(min_length=1)]
 
