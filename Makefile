@@ -61,6 +61,8 @@ board: install
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open-ablations --out leaderboard/boards
 	$(BIN)/sembench sensitivity --results leaderboard/results --suite open-cifar10 --out leaderboard/boards
+	$(BIN)/sembench sensitivity --results leaderboard/results --suite maps --out leaderboard/boards
+	$(BIN)/sembench sensitivity --results leaderboard/results --suite maps-cifar10 --out leaderboard/boards
 	$(BIN)/sembench prototypes --results leaderboard/results --suite open-prototypes --out leaderboard/boards
 	$(BIN)/sembench report --results leaderboard/results --out leaderboard/boards
 
@@ -71,6 +73,8 @@ board-check: install
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open-ablations --out $(BOARDS) --check
 	$(BIN)/sembench sensitivity --results $(RESULTS) --suite open-cifar10 --out $(BOARDS) --check
+	$(BIN)/sembench sensitivity --results $(RESULTS) --suite maps --out $(BOARDS) --check
+	$(BIN)/sembench sensitivity --results $(RESULTS) --suite maps-cifar10 --out $(BOARDS) --check
 	$(BIN)/sembench prototypes --results $(RESULTS) --suite open-prototypes --out $(BOARDS) --check
 	$(BIN)/sembench report --results $(RESULTS) --out $(BOARDS) --check
 
