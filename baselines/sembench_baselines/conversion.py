@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
-from sembench.errors import FitImpossible
+from sembench.errors import FitImpossible, NotOffered
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer
 from sembench.plugins.registry import EXPLAINERS
 from sembench.relevance.propagation import propagate
 from sembench.types import Capability, Prototypes, Trait
-from sembench_baselines.blocks import Blocks
+from sembench_baselines.blocks import Blocks, BlocksModel
 from sembench_baselines.kmex import KMEx, KMExModel
 
 
@@ -64,6 +64,8 @@ class ConvertedModel(KMExModel):
         return cast(Embedding, self.backbone)
 
     def carried(self, images: Tensor, relevance: Callable[[Tensor], Tensor]) -> Tensor:
+        if isinstance(self.embedding.model, BlocksModel):
+            raise NotOffered("relevance propagation has no rule for a composite of interpolated cells")
         return propagate(self.embedding, Embedding.embed, images, relevance, bias=self.bias)
 
     def decode(self, vectors: Tensor) -> Tensor:
