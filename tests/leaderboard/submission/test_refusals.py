@@ -486,7 +486,7 @@ CASES = {
         scores("lrp_kl", lambda s: s.update(chance=[-1.0] * 100)), MINE, "scores.lrp_kl.chance.0", "outside of",
     ),
     "worse black box": (
-        right_everywhere, MINE.replace("0.j", "1.j"), "scores.accuracy_gap.values.167", "makes the black box other",
+        right_everywhere, MINE.replace("0.j", "1.j"), "scores.accuracy_gap.values.199", "makes the black box other",
     ),
     "edited accuracy": (
         scores("accuracy", lambda s: s.update(values=[1 - v if i == 3 else v for i, v in enumerate(s["values"])])),
