@@ -30,10 +30,7 @@ _SIX = ("mnist", "fashion-mnist", "svhn", "cifar10", "stl10", "quickdraw")
 _SEVEN = (*_SIX, "celeba")
 _THREE = ("mnist", "stl10", "cub")
 
-_SPREAD = (
-    "The paper speaks of standard deviations for 100 images and calls them very low, which those over images are not: "
-    "they are over seeds here, as in the other tables."
-)
+_SPREAD = "Standard deviations are over seeds here, as in the other tables; the paper gives them for 100 images."
 
 KMEX = (
     PaperTable(
@@ -43,8 +40,8 @@ KMEX = (
     PaperTable(
         "auroc", "robustness, area under the relevance-order curve (AUROC)", "[K] Table 4", _SEVEN,
         (_BLACK_BOX, *_SEMS), (Score("ro_auroc"),), further=_POSTHOC,
-        note=f"{_SPREAD} The height depends on how a method makes probabilities; the board has the random order "
-        "beside it.",
+        note=f"{_SPREAD} It calls them very low, which those over images are not. The height depends on how "
+        "a method makes probabilities; the board has the random order beside it.",
     ),
     PaperTable(
         "ghosting", "transparency, share of ghosted prototypes", "[K] Table 5", _SEVEN, _SEMS, (Score("ghosting"),),
