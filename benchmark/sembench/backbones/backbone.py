@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sembench.backbones.feature_cache import FeatureCache
 from sembench.cost import PassCounter
+from sembench.data.dataset import Normalisation
 from sembench.errors import FitImpossible
 from sembench.types import Trait
 
@@ -25,10 +26,14 @@ class Backbone(nn.Module):
         lacks: For each trait that the network does not have, a sentence why.
         factory: Makes another one with initial weights, drawn from the global stream; see `built`.
         feature_cache: Feature maps computed before, for a frozen network that many entries use.
+        expects: How the network wants its images, where it is known; ``None``: as the data set normalises them.
+        attribution: How its maps are made, see `sembench.relevance.propagation.propagate`.
     """
 
     factory: Callable[[], Backbone] | None = None
     feature_cache: FeatureCache | None = None
+    expects: Normalisation | None = None
+    attribution: str = "lrp"
 
     def __init__(
         self,

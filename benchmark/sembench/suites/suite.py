@@ -30,6 +30,9 @@ Channels = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Spread = tuple[Rate, Rate, Rate]
 
 
+Attribution = Literal["lrp", "integrated-gradients", "input-x-gradient", "grad-cam"]
+
+
 class BackboneSpec(_Strict):
     """The network that is explained, and its initial weights.
 
@@ -41,7 +44,11 @@ class BackboneSpec(_Strict):
         mean: How the network wants its images, if not normalised by the data set's own statistics: mean per channel of
             pixels in [0, 1] ...
         std: ... and standard deviation; for RGB in [-1, 1] both are 0.5.
-        frozen: Explain the network as it comes: it is not trained, whatever the training says.
+        frozen: Explain the network as it comes: it is not trained, whatever the training says. ``"encoder"``: only its
+            linear layer is trained.
+        embedding: What a transformer's embedding is, see `sembench.backbones.wrapping.wrap`; as in the network by
+            default.
+        attribution: How maps are made, see `sembench.relevance.propagation.propagate`.
     """
 
     name: str
@@ -50,7 +57,9 @@ class BackboneSpec(_Strict):
     blocks: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     mean: Channels | None = None
     std: Spread | None = None
-    frozen: bool = False
+    frozen: bool | Literal["encoder"] = False
+    embedding: Literal["network", "avg", "cls"] = "network"
+    attribution: Attribution = "lrp"
 
     @model_validator(mode="after")
     def _mean_with_std(self) -> BackboneSpec:
