@@ -21,7 +21,7 @@ MODULES = [
 ]
 MACHINERY = {  # they read models, networks and registries, or change them
     "sembench.metrics.applicability", "sembench.metrics.metric", "sembench.metrics.scoring",
-    "sembench.relevance.canonisation",
+    "sembench.relevance.steps",
 }  # fmt: skip
 EXCEPTED = {"examine_relevance"}  # changes a backbone
 

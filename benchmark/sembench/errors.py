@@ -89,6 +89,10 @@ class BackboneUnfit(SembenchError):
     """A network that cannot be taken apart into blocks, a pool and a linear layer."""
 
 
+class RelevanceUndefined(SembenchError):
+    """A step of a network that relevance cannot be carried through; the message is a sentence that names it."""
+
+
 class ContractBroken(SembenchError):
     """An explainer or a metric whose output has a wrong shape, is not finite, or breaks another promise."""
 

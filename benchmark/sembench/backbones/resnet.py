@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,18 @@ from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import not_fetched
 from sembench.errors import SuiteInvalid
 
+_AS_CONVOLUTION = ContextVar("_AS_CONVOLUTION", default=False)
+
+
+@contextmanager
+def one_cell_as_convolution() -> Iterator[None]:
+    """Context in which `OneCellConv2d` computes as the convolution that it is: rules of relevance go by that."""
+    token = _AS_CONVOLUTION.set(True)
+    try:
+        yield
+    finally:
+        _AS_CONVOLUTION.reset(token)
+
 
 class OneCellConv2d(nn.Conv2d):
     """`torch.nn.Conv2d`, quicker on maps of one cell, where only the kernel's centre meets more than padding.
@@ -25,7 +39,7 @@ class OneCellConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(B, D, h, w)`` to ``(B, E, h', w')``."""
-        if input.shape[2:] != (1, 1):
+        if input.shape[2:] != (1, 1) or _AS_CONVOLUTION.get():
             return super().forward(input)
         row, column = (size // 2 for size in self.kernel_size)
         return F.linear(input.flatten(1), self.weight[:, :, row, column], self.bias)[:, :, None, None]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sembench.relevance.canonisation import canonise as canonise
-    from sembench.relevance.canonisation import rules as rules
     from sembench.relevance.conservation import conserved_share as conserved_share
     from sembench.relevance.conservation import examine_relevance as examine_relevance
     from sembench.relevance.propagation import black_box_relevance as black_box_relevance
@@ -30,7 +28,6 @@ else:
             "sembench.relevance.propagation": "propagate black_box_relevance headless_relevance",
             "sembench.relevance.prototypes": "neon contrast gxi prp onto_active onto_cells epsilon_shares "
             "class_shares spread",
-            "sembench.relevance.canonisation": "canonise rules",
             "sembench.relevance.conservation": "conserved_share examine_relevance",
         },
     )

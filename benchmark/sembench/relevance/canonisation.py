@@ -1,231 +1,258 @@
-"""Rules of relevance for the steps that are no layers: sums, gates, poolings and batch norm in a traced graph.
+"""The canonical form of a recorded network: every operation between the images and the output has a rule.
 
-Zennit's rules sit on modules. In a network that was cut by `sembench.backbones.wrapping` the steps between modules are
-known, so each becomes a module with a rule of its own; none changes what the network computes:
+    operation                              rule
+    convolution; linear layer on cells     ``ZPlus``
+    linear layer on vectors                ``Epsilon``
+    the first of these                     ``Flat``
+    depthwise convolution                  in proportion to the sizes of contributions, `sembench.relevance.steps.Sizes`
+    scale and shift after one of these     merged into it: batch norm, however it is written
+    scale and shift elsewhere              passes on what it gets, element by element [ours]
+    activation, or another function of     passes on what it gets
+    each element
+    sum, difference                        in proportion to the summands
+    product of a signal and a gate         all to the signal ([Arras]); the gate has fewer elements, or else comes from
+                                           a sigmoid, a softmax or a comparison, or else from an activation
+    quotient                               all to the dividend
+    attention                              in proportion to the values; the weights of attention are a gate
+    average, sum of cells, interpolation   in proportion
+    maximum, and what moves values only    to where the value comes from
 
-    step                                   rule
-    batch norm after a convolution         merged into it
-    batch norm elsewhere                   passes on what it gets, channel by channel [ours]
-    sum of two values                      R_a = a / (a + b) R, in proportion to the summands ([Zennit]'s Norm)
-    product of a value and a gate          all to the value (signal takes all [Arras]); the gate has fewer elements, or
-                                           comes from a sigmoid
-    product with a number                  passes on what it gets
-    average pooling, written as function   in proportion ([Zennit]'s Norm)
-    activation, written as function        passes on what it gets
-    depthwise convolution                  in proportion to the sizes of the contributions, |x_i w_i|, without bias;
-                                           where all are 0 to |w_i| [ours]
-
-A depthwise convolution has nine inputs, which often all inhibit: its activation then comes from the bias alone, and the
-rule of the other convolutions (``ZPlus``) finds no positive contribution. Measured on an ImageNet MobileNetV2, .001 of
-the relevance arrived at the pixels that way.
+A network that divides by statistics of the image (layer norm, group norm, normalised vectors) or has attention is
+*self-normalising*: its values have both signs everywhere, and ``ZPlus`` on them means little. There every linear step
+but the first shares in proportion to contributions, and constants (biases, tokens, embeddings of positions) take their
+part [ours]. With a deviation, a gate or a weight of attention taken as constant the network is linear there, so that
+the sum over pixels and constants is what was put on the output.
 """
 
 from __future__ import annotations
 
-import operator
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Number
-from typing import Any
+import functools
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-from zennit.core import BasicHook, Hook, ParamMod
-from zennit.rules import Norm, Pass
+from torch import Tensor, fx
+from zennit.core import BasicHook
+from zennit.rules import Epsilon, Flat, ZPlus
 
-from sembench.backbones.wrapping import Rescale
+from sembench.relevance.layers import layer_of, merge, on_vectors
+from sembench.relevance.recording import Recording, inputs_of, name_of
+from sembench.relevance.signals import (
+    AVERAGES,
+    JOINS,
+    MOVES,
+    SUMS,
+    Affine,
+    Signals,
+    affine,
+    follow,
+    is_float,
+    is_layer,
+    only_restrides,
+)
+from sembench.relevance.steps import SLIGHT, STABILISER, Depthwise, Sizes, add, in_proportion, pass_on, stabilised
 
-_STABILISER = 1e-6
+Bias = Literal["share", "zero"]
+Step = Callable[..., Any]
 
-_SUMS = {operator.add, torch.add, "add"}
-_PRODUCTS = {operator.mul, torch.mul, "mul"}
-_SCALINGS = _PRODUCTS | {operator.truediv, torch.div, "div"}
-_AVERAGES = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, "mean"}
-_ACTIVATIONS = {
-    F.relu, F.relu6, F.leaky_relu, F.elu, F.selu, F.gelu, F.silu, F.mish, F.hardswish, F.hardtanh, F.softplus,
-    torch.relu, torch.tanh, F.tanh, torch.sigmoid, F.sigmoid, F.hardsigmoid, "relu", "tanh", "sigmoid", "clamp",
-    torch.clamp,
-}  # fmt: skip
-_SQUASHES = {torch.sigmoid, F.sigmoid, F.hardsigmoid, "sigmoid"}
-_SQUASHING_MODULES = (nn.Sigmoid, nn.Hardsigmoid)
+_RESHAPES = ("view", "_unsafe_view", "_reshape_alias", "reshape")
+_COPIES = ("_to_copy", "detach", "alias")
 
 
-class _Called(nn.Module):
-    """A step that was written as a function or a method of one tensor, as a module.
+@dataclass
+class Canonical:
+    """A network of steps with rules, which computes what was recorded.
 
-    Args:
-        target: The function, or the method's name.
-        arguments: What it takes beside the tensor.
-        options: The same by name.
+    Attributes:
+        recording: What was recorded.
+        signals: The way of relevance through it.
+        bias: Whether biases take part of the relevance.
+        steps: What computes each operation, in order.
+        merged: Scales and shifts that layers have taken in.
+        constants: The constants that take part in sums with values of the image.
+        rules: The rules on layers.
     """
 
-    def __init__(self, target: Callable[..., Any] | str, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.target = target
-        self.arguments = tuple(arguments)
-        self.options = dict(options)
+    recording: Recording
+    signals: Signals
+    bias: Bias
+    steps: dict[fx.Node, Step] = field(default_factory=dict)
+    merged: set[fx.Node] = field(default_factory=set)
+    constants: list[Tensor] = field(default_factory=list)
+    rules: list[BasicHook] = field(default_factory=list)
 
-    def forward(self, value: Tensor) -> Tensor:
-        function = getattr(type(value), self.target) if isinstance(self.target, str) else self.target
-        return function(value, *self.arguments, **self.options)  # type: ignore[no-any-return]
+    @property
+    def least(self) -> float:
+        """The stabiliser of proportions, see `sembench.relevance.steps.stabilised`."""
+        return SLIGHT if self.signals.normalises else STABILISER
 
+    def __call__(self, images: Tensor) -> Tensor:
+        """The output, through which relevance is carried by ``torch.autograd.grad``."""
+        recording = self.recording
+        values: dict[fx.Node, Any] = {recording.images: images}
+        last_use = {source: node for node in self.steps for source in inputs_of(recording, node)}
+        used_up: dict[fx.Node, list[fx.Node]] = {}
+        for source, node in last_use.items():
+            used_up.setdefault(node, []).append(source)
+        for node, step in self.steps.items():
+            values[node] = step(*(values[source] for source in inputs_of(recording, node)))
+            for source in used_up.get(node, ()):
+                if source is not recording.output:
+                    del values[source]
+        return values[recording.output]  # type: ignore[no-any-return]
 
-class Averaging(_Called):
-    """An average, which shares relevance in proportion."""
+    def constant(self, value: Tensor) -> Tensor:
+        """A constant that takes its part of relevance."""
+        self.constants.append(value.detach().clone().requires_grad_())
+        return self.constants[-1]
 
-
-class Passing(_Called):
-    """A step that passes relevance on as it is."""
-
-
-class _ProportionalSum(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, a: Tensor, b: Tensor) -> Tensor:
-        total = a + b
-        context.save_for_backward(a, b, total)
-        return total
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        a, b, total = context.saved_tensors
-        each = gradients[0] / (total + _STABILISER * torch.where(total < 0, -1.0, 1.0))
-        return (a * each).sum_to_size(a.shape), (b * each).sum_to_size(b.shape)
-
-
-class Sum(nn.Module):
-    """A sum of two values, which shares relevance in proportion."""
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """``a + b``."""
-        return _ProportionalSum.apply(a, b)  # type: ignore[no-any-return]
+    def forget(self) -> None:
+        """Lets go of the values that rules have kept of the last images."""
+        for rule in self.rules:
+            rule.stored_tensors.clear()
 
 
-class _SignalTakesAll(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, signal: Tensor, gate: Tensor) -> Tensor:
-        return signal * gate
+def canonise(recording: Recording, bias: Bias) -> Canonical:
+    """The canonical form of a recording.
 
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0], None
-
-
-class Gated(nn.Module):
-    """A product of a value and a gate, which gives all relevance to the value.
-
-    Args:
-        gates: Whether each of the two factors comes from a sigmoid; asked where their sizes are equal.
+    Raises:
+        RelevanceUndefined: If an operation between the images and the output has no rule; names it.
     """
-
-    def __init__(self, gates: tuple[bool, bool]) -> None:
-        super().__init__()
-        self.gates = gates
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """``a * b``."""
-        first, second = (a.numel(), self.gates[1]), (b.numel(), self.gates[0])  # the value has more, then the rest
-        if first == second:
-            return a * b  # neither is a gate, so no rule applies
-        signal, gate = (a, b) if first > second else (b, a)
-        return _SignalTakesAll.apply(signal, gate.detach())  # type: ignore[no-any-return]
-
-
-class Depthwise(nn.Conv2d):
-    """A convolution with one input channel for each output channel."""
-
-
-class _Sizes(BasicHook):  # type: ignore[misc]
-    """Relevance in proportion to the sizes of contributions; see the table above."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            input_modifiers=[lambda value: value.abs() + _STABILISER],
-            param_modifiers=[ParamMod(_sizes)],
-            output_modifiers=[lambda output: output],
-            gradient_mapper=lambda gradient, outputs: gradient / (outputs[0] + torch.finfo(gradient.dtype).tiny),
-            reducer=lambda inputs, gradients: inputs[0] * gradients[0],
-        )
-
-
-def _sizes(parameter: Tensor, name: str) -> Tensor:
-    return torch.zeros_like(parameter) if name == "bias" else parameter.abs()
-
-
-def rules() -> list[tuple[tuple[type[nn.Module], ...], Hook]]:
-    """The rules of the modules that `canonise` puts in place, for a Zennit composite."""
-    return [
-        ((Averaging,), Norm(stabilizer=_STABILISER)),
-        ((Passing, Rescale), Pass()),
-        ((Depthwise,), _Sizes()),
-    ]
-
-
-def canonise(network: nn.Module) -> None:
-    """Gives every step of the graphs within a network a rule, in place; call it with a copy in evaluation mode."""
-    for part in network.modules():
-        if isinstance(part, fx.GraphModule):
-            _merge_batch_norm(part)
-            for node in list(part.graph.nodes):
-                _replace(part, node)
-            part.graph.eliminate_dead_code()
-            part.recompile()
-    for part in network.modules():
-        if type(part) is nn.Conv2d and part.groups == part.in_channels > 1:
-            part.__class__ = Depthwise
-
-
-def _replace(module: fx.GraphModule, node: fx.Node) -> None:
-    """Puts a module with a rule in the place of a step that needs one."""
-    if node.op not in ("call_function", "call_method"):
-        return
-    tensors, others = node.all_input_nodes, [arg for arg in node.args if not isinstance(arg, fx.Node)]
-    if len(tensors) == 2 and not others and not node.kwargs:
-        if node.target in _SUMS:
-            _put(module, node, tensors, Sum())
-        elif node.target in _PRODUCTS:
-            _put(module, node, tensors, Gated((_squashed(module, tensors[0]), _squashed(module, tensors[1]))))
-    elif len(tensors) == 1 and len(others) == len(node.args) - 1:
-        number = len(others) == 1 and isinstance(others[0], Number)
-        first = node.args[0] is tensors[0]
-        if node.target in _AVERAGES:
-            _put(module, node, tensors, Averaging(node.target, others, node.kwargs))
-        elif node.target in _ACTIVATIONS or (number and node.target in (_SCALINGS if first else _PRODUCTS)):
-            _put(module, node, tensors, Passing(node.target, others, node.kwargs))
-
-
-def _put(module: fx.GraphModule, node: fx.Node, tensors: Sequence[fx.Node], replacement: nn.Module) -> None:
-    name = f"step_{node.name}"
-    module.add_submodule(name, replacement)
-    with module.graph.inserting_before(node):
-        new = module.graph.call_module(name, tuple(tensors))
-    node.replace_all_uses_with(new)
-    module.graph.erase_node(node)
-
-
-def _squashed(module: fx.GraphModule, node: fx.Node) -> bool:
-    if node.op == "call_module":
-        called = module.get_submodule(str(node.target))
-        return isinstance(called, _SQUASHING_MODULES) or getattr(called, "target", None) in _SQUASHES
-    return node.target in _SQUASHES
-
-
-def _merge_batch_norm(module: fx.GraphModule) -> None:
-    """Merges batch norm into the convolution or linear layer before it; where there is none, hides it behind a rule."""
-    calls = Counter(node.target for node in module.graph.nodes if node.op == "call_module")
-    for node in list(module.graph.nodes):
-        norm = module.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)) or norm.running_mean is None:
+    made = Canonical(recording, follow(recording), bias)
+    behind_layers: set[fx.Node] = set()
+    for node in recording.graph.nodes:
+        if node.op != "call_function" or node in recording.constants or not (node.users or node is recording.output):
             continue
-        before = node.all_input_nodes[0]
-        layer = module.get_submodule(str(before.target)) if before.op == "call_module" else None
-        alone = len(before.users) == 1 and calls[before.target] == 1
-        if alone and isinstance(layer, (nn.Conv2d, nn.Linear)):
-            fuse: Any = fuse_conv_bn_eval if isinstance(layer, nn.Conv2d) else fuse_linear_bn_eval
-            module.set_submodule(str(before.target), fuse(layer, norm))
-            node.replace_all_uses_with(before)
-            module.graph.erase_node(node)
-        else:
-            _put(module, node, [before], Passing(norm.forward, (), {}))  # a method: rules for batch norm don't see it
-    module.delete_all_unused_submodules()
+        if node not in made.signals.sources:
+            made.steps[node] = _without_relevance(_as_called(recording, node))
+            continue
+        first = behind_layers.isdisjoint(made.signals.sources[node])
+        if is_layer(recording, node) or not first:
+            behind_layers.add(node)
+        made.steps[node] = _same if node in made.merged else _step(made, node, first)
+    return made
+
+
+def _step(made: Canonical, node: fx.Node, first: bool) -> Step:
+    """What computes an operation that carries relevance, by its rule."""
+    recording, name = made.recording, name_of(node)
+    scaled = affine(recording, node)
+    if is_layer(recording, node):
+        return _layer(made, node, first)
+    if scaled is not None:
+        return _scale_and_shift(made, scaled)
+    if name in SUMS:
+        return _sum(made, node)
+    if name in _COPIES:
+        return _same
+    if name in _RESHAPES:
+        return lambda value: value.reshape(node.args[1])  # a recorded view relies on the order in memory
+    if name in MOVES or only_restrides(node):
+        return _move(made, node)
+    called, sources = _as_called(recording, node), inputs_of(recording, node)
+    place = sources.index(made.signals.sources[node][0])
+
+    def compute(*values: Any) -> Tensor:
+        def of_signal(signal: Tensor) -> Tensor:
+            gates = [value.detach() for value in values]
+            return called(*gates[:place], signal, *gates[place + 1 :])  # type: ignore[no-any-return]
+
+        if name in AVERAGES or name == "bmm":
+            return in_proportion(of_signal, values[place], made.least)
+        return pass_on(of_signal, values[place])
+
+    return compute
+
+
+def _layer(made: Canonical, node: fx.Node, first: bool) -> Step:
+    """A convolution or linear layer with its rule, and with what is merged into it."""
+    layer = layer_of(made.recording, node)
+    if layer is None:
+        mixing = _as_called(made.recording, node)
+        return lambda x: in_proportion(mixing, x, made.least)
+    if made.signals.normalises and not first:
+        bias, layer.bias = layer.bias, None
+        if bias is None:
+            return lambda x: in_proportion(layer, x, made.least)
+        constant = made.constant(bias.view(-1, *[1] * (layer.weight.ndim - 2)))
+        return lambda x: add(in_proportion(layer, x, made.least), constant, made.least)
+    if not made.signals.normalises:
+        made.merged |= merge(made.recording, made.signals, node, layer)
+    zero = ["bias"] if made.bias == "zero" else None
+    rule: BasicHook
+    if first:
+        rule = Flat(stabilizer=stabilised)
+    elif isinstance(layer, Depthwise):
+        rule = Sizes()
+    elif on_vectors(made.recording, node, layer):
+        rule = Epsilon(epsilon=stabilised, zero_params=zero)
+    else:
+        rule = ZPlus(stabilizer=stabilised, zero_params=zero)
+    rule.register(layer)
+    made.rules.append(rule)
+    return layer  # type: ignore[no-any-return]
+
+
+def _scale_and_shift(made: Canonical, affine: Affine) -> Step:
+    """A scale and a shift that no layer has taken in."""
+    scale, shift = affine.scale, affine.shift
+    if not made.signals.normalises or (not isinstance(shift, Tensor) and shift == 0):
+        return lambda x: pass_on(lambda value: value * scale + shift, x)
+    like = made.recording.value
+    constant = made.constant(torch.as_tensor(shift, dtype=like.dtype, device=like.device))
+    return lambda x: add(pass_on(lambda value: value * scale, x), constant, made.least)
+
+
+def _sum(made: Canonical, node: fx.Node) -> Step:
+    """A sum or difference of two values of the image."""
+    alpha: Any = node.args[2] if len(node.args) > 2 else node.kwargs.get("alpha", 1)
+    x, y = {"add": (1, alpha), "sub": (1, -alpha), "rsub": (-alpha, 1)}[name_of(node)]
+    if node.args[0] is node.args[1]:
+        return lambda value: pass_on(lambda v: v * (x + y), value)
+    return lambda a, b: add(_times(a, x), _times(b, y), made.least)
+
+
+def _times(value: Tensor, factor: float) -> Tensor:
+    return value if factor == 1 else pass_on(lambda v: v * factor, value)
+
+
+def _move(made: Canonical, node: fx.Node) -> Step:
+    """A step that moves values, beside constants of the network (a class token, say), which take their part."""
+    constants = made.recording.constants
+    beside = {
+        source: made.constant(constants[source])
+        for source in node.all_input_nodes
+        if name_of(node) in JOINS and source in constants and is_float(source)
+    }
+    return _as_called(made.recording, node, beside)
+
+
+def _as_called(recording: Recording, node: fx.Node, beside: Mapping[fx.Node, Tensor] | None = None) -> Step:
+    """An operation as a function of the nodes that depend on the images."""
+    if only_restrides(node):
+        return _same
+    sources = inputs_of(recording, node)
+    constants = ChainMap(dict(beside or {}), recording.constants)
+
+    def call(*values: Any) -> Any:
+        given = dict(zip(sources, values, strict=True))
+        arguments, options = fx.map_arg((node.args, node.kwargs), lambda n: given[n] if n in given else constants[n])
+        return node.target(*arguments, **options)  # type: ignore[operator]
+
+    return call
+
+
+def _without_relevance(called: Step) -> Step:
+    """A computation that takes no relevance: of a gate, or of weights of attention."""
+    return functools.partial(_called_without_gradients, called)
+
+
+def _called_without_gradients(called: Step, *values: Any) -> Any:
+    with torch.no_grad():
+        return called(*values)
+
+
+def _same(value: Tensor) -> Tensor:
+    return value

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from zennit.composites import EpsilonPlusFlat
-from zennit.torchvision import ResNetCanonizer
 
 from sembench.backbones.backbone import Backbone
-from sembench.errors import ContractBroken
-from sembench.relevance.canonisation import canonise, rules
+from sembench.errors import RelevanceUndefined
+from sembench.relevance.canonisation import Bias as Bias
+from sembench.relevance.canonisation import Canonical, canonise
 from sembench.relevance.prototypes import epsilon_shares
+from sembench.relevance.recording import record
 
-Bias = Literal["share", "zero"]
 Network = TypeVar("Network", bound=nn.Module)
+_AGREEMENT = 1e-3
 
 
 def propagate(
@@ -32,10 +32,11 @@ def propagate(
 
         R_i = sum_j c_ij R_j / sum_k c_kj
 
-    This holds at every layer, with the contributions ``c_ij`` of input ``i`` to output ``j`` that the layer's rule
-    counts. The rules are those of the composite ``EpsilonPlusFlat`` with the ResNet canonizer: batch norm merged,
-    residual sums as layers; other architectures are canonised by `sembench.relevance.canonisation`. All of it is put on
-    a copy: Zennit 1.0 does not undo its changes to the last bit, and an error halfway must leave no hook behind.
+    This holds at every step, with the contributions ``c_ij`` of input ``i`` to output ``j`` that the step's rule
+    counts. The rules are those of [Zennit]'s composite ``EpsilonPlusFlat`` with batch norm merged and residual sums as
+    layers, and those of `sembench.relevance.canonisation` for other steps. They are given to what the network computes
+    on these images, not to its modules: two networks that compute the same in the same steps have the same map,
+    however they are written. The network itself is not changed.
 
     Args:
         network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
@@ -44,13 +45,16 @@ def propagate(
         images: Normalised images ``(B, 3, H, W)``.
         relevance: From the output's value to the relevance put on it, of the same shape.
         bias: ``"share"`` (primary, Zennit's default): biases take part of the relevance. ``"zero"``: they take none,
-            and the sum over pixels equals the sum put on the output.
+            and the sum over pixels equals the sum put on the output; in a network that divides by statistics of the
+            image constants take their part all the same.
 
     Returns:
-        ``(B, H, W)``, signed, summed over colour channels. Costs one forward and one backward pass.
+        ``(B, H, W)``, signed, summed over colour channels. Costs two forward passes, one of which records what is
+        computed, and one backward pass.
 
     Raises:
-        ContractBroken: If the output does not depend on the images in a way that gradients follow.
+        RelevanceUndefined: If a step of the network has no rule; names it.
+        ContractBroken: If the output does not depend on the images.
 
     Examples:
         >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
@@ -61,23 +65,75 @@ def propagate(
     References:
         [LRP]; [Zennit]; [K] section 4.2.2.
     """
-    composite = EpsilonPlusFlat(
-        layer_map=rules(), canonizers=[ResNetCanonizer()], zero_params=["bias"] if bias == "zero" else None
-    )
+    return shares(network, output, images, relevance, bias=bias)[0]
+
+
+def shares(
+    network: Network,
+    output: Callable[[Network, Tensor], Tensor],
+    images: Tensor,
+    relevance: Callable[[Tensor], Tensor],
+    *,
+    bias: Bias = "share",
+) -> tuple[Tensor, float]:
+    """Relevance as by `propagate`, and the sum that constants took over all images.
+
+    Constants are the biases, tokens and embeddings of a network that divides by statistics of the image; elsewhere they
+    take none under ``bias="zero"``, and what they take under ``"share"`` is not counted.
+    """
     with torch.inference_mode(False), torch.enable_grad():
-        copied = copy.deepcopy(network)
-        canonise(copied)
+        canonical, expected = _canonical(network, output, images, bias)
         inputs = images.detach().clone().requires_grad_()
-        with composite.context(copied):
-            value = output(copied, inputs)
-            if not value.requires_grad:
-                raise ContractBroken(
-                    f"no relevance reaches the pixels: {type(network).__name__} computes its output without gradients. "
-                    "Take `no_grad` and `detach` out of its forward pass, or ATTRIBUTION out of `supports`."
-                )
-            start = relevance(value.detach())
-            (pixels,) = torch.autograd.grad(value, inputs, grad_outputs=start)
-    return pixels.sum(1).detach()
+        value = canonical(inputs)
+        if not _agree(value.detach(), expected):
+            raise RelevanceUndefined(
+                "its forward pass depends on more than the image, e.g. on random numbers: run twice it differs by up "
+                f"to {float((value - expected).abs().max()):.3g}"
+            )
+        start = relevance(value.detach())
+        pixels, *constants = torch.autograd.grad(
+            value, [inputs, *canonical.constants], grad_outputs=start, allow_unused=True, materialize_grads=True
+        )
+        canonical.forget()
+    return pixels.sum(1).detach(), sum(float(part.sum()) for part in constants)
+
+
+_FORMS: WeakKeyDictionary[nn.Module, dict[object, Canonical]] = WeakKeyDictionary()
+_KEPT = 2  # canonical forms of a network, each with weights of its own
+
+
+def _canonical(
+    network: Network, output: Callable[[Network, Tensor], Tensor], images: Tensor, bias: Bias
+) -> tuple[Canonical, Tensor]:
+    """The canonical form of a network for images of this shape, and what the network itself computes on them.
+
+    Recording takes longer than a pass of a small network, so the last forms are kept as long as no weight changes, and
+    each is held against the network's own output before it is used.
+    """
+    closed = getattr(output, "__closure__", None) or not hasattr(output, "__code__")
+    tensors = [*network.parameters(), *network.buffers()]
+    if closed or any(tensor.is_inference() for tensor in tensors):
+        recording = record(lambda x: output(network, x), images)
+        return canonise(recording, bias), recording.value
+    weights = tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
+    key = output.__code__, images.shape, images.dtype, images.device, bias, weights
+    forms = _FORMS.setdefault(network, {})
+    if key in forms:
+        with torch.no_grad():
+            expected, found = output(network, images).detach(), forms[key](images).detach()
+        if _agree(found, expected):
+            return forms[key], expected
+        del forms[key]
+    recording = record(lambda x: output(network, x), images)
+    forms[key] = canonise(recording, bias)
+    while len(forms) > _KEPT:
+        del forms[next(iter(forms))]
+    return forms[key], recording.value
+
+
+def _agree(value: Tensor, expected: Tensor) -> bool:
+    """Whether a canonical form computes what the network does."""
+    return float((value - expected).abs().max()) <= _AGREEMENT * max(1.0, float(expected.abs().max()))
 
 
 def black_box_relevance(

@@ -1,0 +1,138 @@
+"""Convolutions and linear layers of a recording as modules, with the scales and shifts that follow merged into them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from sembench.relevance.recording import Recording, inputs_of, name_of, shape_of
+from sembench.relevance.signals import AVERAGES, Signals, affine, undefined
+from sembench.relevance.steps import Depthwise
+
+_VIEWS = ("view", "_unsafe_view")
+
+
+def layer_of(recording: Recording, node: fx.Node) -> Any:
+    """A convolution or linear layer as a module with weights of its own.
+
+    Returns:
+        The module; ``None`` for a product with constants that is no layer on vectors: a mixing of cells.
+
+    Raises:
+        RelevanceUndefined: If its weights depend on the image.
+    """
+    made = _convolution(recording, node) if name_of(node) == "convolution" else _linear(recording, node)
+    return None if made is None else made.eval().requires_grad_(False)
+
+
+def _convolution(recording: Recording, node: fx.Node) -> nn.Module:
+    if any(source is not node.args[0] for source in inputs_of(recording, node)):
+        raise undefined(node, "its weights depend on the image")
+    given: list[Any] = [recording.constants[a] if isinstance(a, fx.Node) and i else a for i, a in enumerate(node.args)]
+    _, weight, bias, stride, padding, dilation, transposed, extra, groups = given
+    kinds: list[Any] = [nn.Conv1d, nn.Conv2d, nn.Conv3d]
+    if transposed:
+        kinds = [nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d]
+    kind = kinds[len(stride) - 1]
+    ends = (weight.shape[1] * groups, weight.shape[0])
+    if transposed:
+        ends = (weight.shape[0], weight.shape[1] * groups)
+    if kind is nn.Conv2d and groups == ends[0] > 1:
+        kind = Depthwise
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "bias": bias is not None}
+    options |= {"output_padding": extra} if transposed else {}
+    with torch.device("meta"):
+        layer: nn.Module = kind(*ends, tuple(weight.shape[2:]), **options)
+    layer.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
+
+
+def _linear(recording: Recording, node: fx.Node) -> nn.Module | None:
+    matrix: Any = node.args[1]
+    if matrix not in recording.constants:
+        return None
+    weight: Tensor = recording.constants[matrix].detach()
+    if weight.ndim == 3:
+        if not bool((weight == weight[:1]).all()):
+            return None
+        weight = weight[0]
+    with torch.device("meta"):
+        layer = nn.Linear(weight.shape[0], weight.shape[1], bias=False)
+    layer.weight = nn.Parameter(weight.t().contiguous())
+    return layer
+
+
+def merge(recording: Recording, signals: Signals, node: fx.Node, layer: Any) -> set[fx.Node]:
+    """Takes the scales and shifts that follow a layer into it, and returns them.
+
+    Batch norm is such a pair, however it is written. Views that keep the channels last are passed by.
+    """
+    channel = -1 if isinstance(layer, nn.Linear) else 1
+    outputs, merged = shape_of(node)[channel], set()
+    while len(node.users) == 1 and node is not recording.output:
+        (node,) = node.users
+        if node not in signals.sources or outputs != shape_of(node)[channel]:
+            break
+        if channel == -1 and name_of(node) in _VIEWS:
+            continue
+        found = affine(recording, node)
+        if found is None:
+            break
+        scale, shift = (_per_channel(x, outputs, channel, node, layer.weight) for x in (found.scale, found.shift))
+        if scale is None or shift is None:
+            break
+        _take_in(layer, scale, shift)
+        merged.add(node)
+    return merged
+
+
+def _take_in(layer: Any, scale: Tensor, shift: Tensor) -> None:
+    """Puts ``scale * x + shift``, one of each for every output channel ``(E,)``, behind a layer."""
+    weight, bias = layer.weight.detach(), layer.bias
+    if isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+        each = scale.view(layer.groups, 1, -1).expand(-1, len(weight) // layer.groups, -1)
+        weight = weight * each.reshape(len(weight), -1, *[1] * (weight.ndim - 2))
+    else:
+        weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
+    bias = shift if bias is None else bias.detach() * scale + shift
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer.bias = nn.Parameter(bias, requires_grad=False)
+
+
+def _per_channel(value: Tensor | float, outputs: int, channel: int, node: fx.Node, like: Tensor) -> Tensor | None:
+    """A constant as one number for each channel ``(E,)``; ``None`` if it differs within a channel."""
+    constant, ndim = torch.as_tensor(value, dtype=like.dtype, device=like.device), len(shape_of(node))
+    if constant.ndim > ndim:
+        return None
+    shape = [1] * (ndim - constant.ndim) + list(constant.shape)
+    own = shape.pop(channel)
+    if math.prod(shape) != 1 or own not in (1, outputs):
+        return None
+    return constant.reshape(-1).expand(outputs).clone()
+
+
+def on_vectors(recording: Recording, node: fx.Node, layer: nn.Module) -> bool:
+    """Whether a layer takes one vector for each image, rather than cells.
+
+    A 1x1 convolution of a map of one cell is a linear layer on vectors once the map has been averaged, as in a
+    classifier that is written as a convolution; in the last stage of a network for large images it is a convolution.
+    """
+    shape = shape_of(node)
+    if isinstance(layer, nn.Linear):
+        return math.prod(shape[:-1]) == shape_of(recording.images)[0]
+    pointwise = math.prod(getattr(layer, "kernel_size", (0,))) == 1
+    return pointwise and math.prod(shape[2:]) == 1 and _averaged(recording, node)
+
+
+def _averaged(recording: Recording, node: fx.Node) -> bool:
+    """Whether what an operation takes comes from an average over all cells."""
+    while node is not recording.images and inputs_of(recording, node):
+        node = inputs_of(recording, node)[0]
+        if node is not recording.images and name_of(node) in AVERAGES and math.prod(shape_of(node)[2:]) == 1:
+            return True
+    return False

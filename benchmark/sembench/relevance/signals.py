@@ -1,0 +1,207 @@
+"""The operations that carry relevance, and what each hands it to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, fx
+
+from sembench.errors import RelevanceUndefined
+from sembench.relevance.recording import Recording, inputs_of, name_of, shape_of
+
+MOVES = frozenset({
+    "view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "t", "transpose", "expand", "squeeze",
+    "unsqueeze", "slice", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "getitem", "cat",
+    "stack", "clone", "alias", "detach", "_to_copy", "lift_fresh_copy", "constant_pad_nd", "reflection_pad2d",
+    "replication_pad2d", "roll", "flip", "index", "index_select", "gather", "repeat", "slice_scatter",
+    "select_scatter", "copy", "masked_fill", "where", "pixel_shuffle", "pixel_unshuffle", "native_channel_shuffle",
+    "upsample_nearest2d", "_upsample_nearest_exact2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "amax",
+    "amin", "max", "min", "topk", "sort", "maximum", "minimum", "im2col", "unfold", "diagonal",
+})  # fmt: skip
+JOINS = frozenset({"cat", "stack", "where", "slice_scatter", "select_scatter", "copy", "maximum", "minimum"})
+AVERAGES = frozenset({
+    "mean", "sum", "avg_pool2d", "_adaptive_avg_pool2d", "upsample_bilinear2d", "_upsample_bilinear2d_aa",
+    "upsample_bicubic2d", "_upsample_bicubic2d_aa", "cumsum", "col2im",
+})  # fmt: skip
+SUMS = frozenset({"add", "sub", "rsub"})
+_ELEMENTWISE = frozenset({
+    "relu", "hardtanh", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "softplus",
+    "tanh", "sigmoid", "hardsigmoid", "clamp", "clamp_min", "clamp_max", "threshold", "abs", "neg", "pow", "sqrt",
+    "exp", "log", "log1p", "erf", "log_sigmoid_forward", "_prelu_kernel", "softshrink", "hardshrink",
+})  # fmt: skip
+_BOUNDED = frozenset({
+    "sigmoid", "hardsigmoid", "tanh", "erf", "_softmax", "_safe_softmax", "hardtanh", "eq", "ne", "gt", "ge", "lt",
+    "le", "logical_and", "logical_or", "logical_not", "sign", "sin", "cos",
+})  # fmt: skip
+_SOFTMAX = frozenset({"_softmax", "_safe_softmax"})
+_ACTIVATIONS = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "mish", "hardswish", "softplus"})
+_FACTORS = frozenset({"mul", "div"})
+_LAYERS = frozenset({"convolution", "mm", "bmm"})
+
+
+@dataclass
+class Signals:
+    """The way of relevance through a recording.
+
+    Attributes:
+        sources: For each operation on the way, what it hands relevance to.
+        normalises: Whether the network divides by statistics of the image, or has attention.
+    """
+
+    sources: dict[fx.Node, tuple[fx.Node, ...]] = field(default_factory=dict)
+    normalises: bool = False
+
+
+@dataclass(frozen=True)
+class Affine:
+    """An operation ``scale * x + shift`` with constants."""
+
+    scale: Tensor | float = 1.0
+    shift: Tensor | float = 0.0
+
+
+def follow(recording: Recording) -> Signals:
+    """The operations that carry relevance, found from the output back to the images.
+
+    Raises:
+        RelevanceUndefined: If one of them has no rule; names it.
+    """
+    found = Signals()
+    open_ends = [recording.output]
+    while open_ends:
+        node = open_ends.pop()
+        if node is not recording.images and node not in found.sources:
+            found.sources[node] = _sources(found, recording, node)
+            open_ends += found.sources[node]
+    return found
+
+
+def _sources(found: Signals, recording: Recording, node: fx.Node) -> tuple[fx.Node, ...]:
+    """The nodes that an operation hands relevance to."""
+    name = name_of(node)
+    tensors = [source for source in inputs_of(recording, node) if is_float(source)]
+    if not tensors or not is_float(node):
+        raise undefined(node, "it turns numbers into positions or truth values, or back")
+    if name in MOVES | SUMS or only_restrides(node):
+        return tuple(tensors)
+    if len(tensors) == 1:
+        itself = name == "mul" and node.args[0] is node.args[1]
+        if name in AVERAGES | _ELEMENTWISE | _LAYERS or itself or affine(recording, node) is not None:
+            return tuple(tensors)
+    elif name in _FACTORS:
+        return (_signal(found, recording, node, *tensors),)
+    elif name == "bmm":
+        attention = [_comes_from(recording, n, _SOFTMAX, MOVES | SUMS | _FACTORS | _LAYERS) for n in tensors]
+        if attention[0] != attention[1]:
+            found.normalises = True
+            return (tensors[attention[0]],)
+        raise undefined(node, "a product of two values of the image, of which neither is a weight of attention")
+    raise undefined(node)
+
+
+def _signal(found: Signals, recording: Recording, node: fx.Node, a: fx.Node, b: fx.Node) -> fx.Node:
+    """The factor that takes the relevance of a product or quotient; notes whether the other one normalises."""
+    sizes = [_own_size(recording, n) for n in (a, b)]
+    bounded = [_is_bounded(recording, n) for n in (a, b)]
+    active = [_comes_from(recording, n, _ACTIVATIONS, MOVES) for n in (a, b)]
+    if name_of(node) == "div":
+        gate = 1
+    elif sizes[0] != sizes[1]:
+        gate = int(sizes[1] < sizes[0])
+    elif bounded[0] != bounded[1]:
+        gate = int(bounded[1])
+    elif active[0] != active[1]:
+        gate = int(active[1])
+    else:
+        raise undefined(node, "a product of two values of the image, of which neither is a gate")
+    if sizes[gate] < sizes[1 - gate] and not bounded[gate]:
+        found.normalises = True
+    return (a, b)[1 - gate]
+
+
+def _own_size(recording: Recording, node: fx.Node) -> int:
+    """Number of elements of a value before it was repeated to fit another."""
+    smallest = math.prod(shape_of(node))
+    while node is not recording.images and name_of(node) in MOVES and len(inputs_of(recording, node)) == 1:
+        (node,) = inputs_of(recording, node)
+        if not isinstance(node.meta.get("val"), Tensor) or math.prod(shape_of(node)) > smallest:
+            break
+        smallest = math.prod(shape_of(node))
+    return smallest
+
+
+def _is_bounded(recording: Recording, node: fx.Node) -> bool:
+    """Whether a value comes from a function with bounds, through constants, averages and moves alone."""
+    while node is not recording.images:
+        name, sources = name_of(node), inputs_of(recording, node)
+        if name in _BOUNDED or (name == "clamp" and len(node.args) > 2 and None not in node.args[1:3]):
+            return True
+        if len(sources) > 1 and name in MOVES | {"mul"}:
+            return all(_is_bounded(recording, source) for source in sources)
+        if len(sources) != 1 or name not in MOVES | AVERAGES | SUMS | _FACTORS | {"neg"}:
+            return False
+        (node,) = sources
+    return False
+
+
+def _comes_from(recording: Recording, node: fx.Node, origins: frozenset[str], through: frozenset[str]) -> bool:
+    """Whether a value comes from one of some operations, through others that each take one value of the image."""
+    while node is not recording.images and name_of(node) not in origins:
+        sources = inputs_of(recording, node)
+        if len(sources) != 1 or name_of(node) not in through:
+            return False
+        (node,) = sources
+    return node is not recording.images
+
+
+def is_layer(recording: Recording, node: fx.Node) -> bool:
+    """Whether an operation is a convolution or linear layer with constant weights."""
+    return name_of(node) in _LAYERS and len(inputs_of(recording, node)) == 1
+
+
+def affine(recording: Recording, node: fx.Node) -> Affine | None:
+    """An operation as a scale and a shift by constants; ``None`` if it is something else."""
+    name, sources = name_of(node), inputs_of(recording, node)
+    if name == "neg":
+        return Affine(-1.0)
+    if len(sources) != 1 or name not in SUMS | _FACTORS or set(node.kwargs) - {"alpha"}:
+        return None
+    arguments: list[Any] = list(node.args[:2])
+    first = arguments[0] is sources[0]
+    if first == (arguments[1] is sources[0]):
+        return None
+    other = arguments[1 if first else 0]
+    other = recording.constants[other] if isinstance(other, fx.Node) else other
+    alpha: Any = node.args[2] if len(node.args) > 2 else node.kwargs.get("alpha", 1)
+    if name in SUMS:
+        x, y = {"add": (1, alpha), "sub": (1, -alpha), "rsub": (-alpha, 1)}[name]
+        return Affine(x, other * y) if first else Affine(y, other * x)
+    if name == "mul":
+        return Affine(other)
+    return Affine(1.0 / other) if first else None
+
+
+def only_restrides(node: fx.Node) -> bool:
+    """Whether an operation states the order in memory of a value that it leaves as it is, as average pooling does."""
+    if name_of(node) != "as_strided":
+        return False
+    value, size, stride, *_ = node.args
+    before: Tensor = value.meta["val"]  # type: ignore[union-attr]
+    same = [n < 2 or a == b for n, a, b in zip(size, stride, before.stride(), strict=False)]  # type: ignore[arg-type]
+    return tuple(before.shape) == tuple(size) and all(same)  # type: ignore[arg-type]
+
+
+def is_float(node: fx.Node) -> bool:
+    """Whether a node yields numbers, alone or among others, rather than positions or truth values."""
+    value = node.meta.get("val")
+    parts = value if isinstance(value, (tuple, list)) else [value]
+    return any(isinstance(part, Tensor) and part.is_floating_point() for part in parts)
+
+
+def undefined(node: fx.Node, why: str = "") -> RelevanceUndefined:
+    """The error of an operation without a rule."""
+    return RelevanceUndefined(
+        f"its step {name_of(node).strip('_')!r} has no rule of relevance" + (f": {why}" if why else "")
+    )
