@@ -19,9 +19,10 @@ MODULES = [
     "sembench.similarity",
     "sembench.evaluation.perturbation",
 ]
-MACHINERY = {  # they read models, networks and registries, or change them
+MACHINERY = {  # they read models, networks, recordings and registries, or change them
     "sembench.metrics.applicability", "sembench.metrics.metric", "sembench.metrics.scoring",
-    "sembench.relevance.steps",
+    "sembench.relevance.canonisation", "sembench.relevance.layers", "sembench.relevance.recording",
+    "sembench.relevance.signals", "sembench.relevance.steps",
 }  # fmt: skip
 EXCEPTED = {"examine_relevance"}  # changes a backbone
 

@@ -37,7 +37,7 @@ from torch import Tensor, fx
 from zennit.core import BasicHook
 from zennit.rules import Epsilon, Flat, ZPlus
 
-from sembench.relevance.layers import layer_of, merge, on_vectors
+from sembench.relevance.layers import is_taken_in, layer_of, merge, on_vectors
 from sembench.relevance.recording import Recording, inputs_of, name_of
 from sembench.relevance.signals import (
     AVERAGES,
@@ -145,7 +145,7 @@ def _step(made: Canonical, node: fx.Node, first: bool) -> Step:
         return _scale_and_shift(made, scaled)
     if name in SUMS:
         return _sum(made, node)
-    if name in _COPIES:
+    if name in _COPIES or is_taken_in(recording, node):
         return _same
     if name in _RESHAPES:
         return lambda value: value.reshape(node.args[1])  # a recorded view relies on the order in memory
@@ -178,7 +178,7 @@ def _layer(made: Canonical, node: fx.Node, first: bool) -> Step:
             return lambda x: in_proportion(layer, x, made.least)
         constant = made.constant(bias.view(-1, *[1] * (layer.weight.ndim - 2)))
         return lambda x: add(in_proportion(layer, x, made.least), constant, made.least)
-    if not made.signals.normalises:
+    if first or not made.signals.normalises:
         made.merged |= merge(made.recording, made.signals, node, layer)
     zero = ["bias"] if made.bias == "zero" else None
     rule: BasicHook

@@ -10,9 +10,7 @@ from torch import Tensor, fx, nn
 
 from sembench.relevance.recording import Recording, inputs_of, name_of, shape_of
 from sembench.relevance.signals import AVERAGES, Signals, affine, undefined
-from sembench.relevance.steps import Depthwise
-
-_VIEWS = ("view", "_unsafe_view")
+from sembench.relevance.steps import Convolution, Depthwise
 
 
 def layer_of(recording: Recording, node: fx.Node) -> Any:
@@ -40,8 +38,8 @@ def _convolution(recording: Recording, node: fx.Node) -> nn.Module:
     ends = (weight.shape[1] * groups, weight.shape[0])
     if transposed:
         ends = (weight.shape[0], weight.shape[1] * groups)
-    if kind is nn.Conv2d and groups == ends[0] > 1:
-        kind = Depthwise
+    if kind is nn.Conv2d:
+        kind = Depthwise if groups == ends[0] > 1 else Convolution
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "bias": bias is not None}
     options |= {"output_padding": extra} if transposed else {}
     with torch.device("meta"):
@@ -49,7 +47,18 @@ def _convolution(recording: Recording, node: fx.Node) -> nn.Module:
     layer.weight = nn.Parameter(weight.detach().clone())
     if bias is not None:
         layer.bias = nn.Parameter(bias.detach().clone())
+    if isinstance(layer, Convolution) and is_taken_in(recording, given[0]):
+        layer.pads = tuple(given[0].args[1])
     return layer
+
+
+def is_taken_in(recording: Recording, node: fx.Node) -> bool:
+    """Whether a step pads with zeros for convolutions alone, which then do it: no relevance goes to the padding."""
+    if node is recording.images or name_of(node) != "constant_pad_nd" or any(node.args[2:]):
+        return False
+    maps = all(name_of(user) == "convolution" and len(shape_of(user)) == 4 for user in node.users)
+    ordinary = all(not user.args[6] and user.args[0] is node for user in node.users if maps)
+    return maps and ordinary and node is not recording.output
 
 
 def _linear(recording: Recording, node: fx.Node) -> nn.Module | None:
@@ -70,25 +79,41 @@ def _linear(recording: Recording, node: fx.Node) -> nn.Module | None:
 def merge(recording: Recording, signals: Signals, node: fx.Node, layer: Any) -> set[fx.Node]:
     """Takes the scales and shifts that follow a layer into it, and returns them.
 
-    Batch norm is such a pair, however it is written. Views that keep the channels last are passed by.
+    Batch norm is such a pair, however it is written. Steps that leave the channels together are passed by.
     """
-    channel = -1 if isinstance(layer, nn.Linear) else 1
-    outputs, merged = shape_of(node)[channel], set()
+    channel: int | None = len(shape_of(node)) - 1 if isinstance(layer, nn.Linear) else 1
+    outputs, merged = shape_of(node)[channel or 0], set()
     while len(node.users) == 1 and node is not recording.output:
-        (node,) = node.users
-        if node not in signals.sources or outputs != shape_of(node)[channel]:
-            break
-        if channel == -1 and name_of(node) in _VIEWS:
-            continue
+        before, (node,) = node, node.users
         found = affine(recording, node)
-        if found is None:
+        if node not in signals.sources or channel is None:
             break
+        if found is None:
+            channel = _channel_after(before, node, channel)
+            continue
         scale, shift = (_per_channel(x, outputs, channel, node, layer.weight) for x in (found.scale, found.shift))
-        if scale is None or shift is None:
+        if scale is None or shift is None or shape_of(before) != shape_of(node):
             break
         _take_in(layer, scale, shift)
         merged.add(node)
     return merged
+
+
+def _channel_after(before: fx.Node, node: fx.Node, channel: int) -> int | None:
+    """Where the dimension of channels is after a step; ``None`` after one that does more than order dimensions."""
+    name, old, arguments = name_of(node), shape_of(before), node.args
+    if name == "permute":
+        order: Any = arguments[1]
+        return [int(axis) % len(old) for axis in order].index(channel)
+    if name in ("t", "transpose"):
+        pair: Any = arguments[1:] if name == "transpose" else (0, 1)
+        a, b = (int(axis) % len(old) for axis in pair)
+        return {a: b, b: a}.get(channel, channel)
+    if name in ("view", "_unsafe_view", "unsqueeze", "squeeze", "clone", "alias"):
+        new, ahead = shape_of(node), math.prod(old[:channel])
+        places = [k for k, size in enumerate(new) if size == old[channel] and math.prod(new[:k]) == ahead]
+        return places[-1] if places else None
+    return None
 
 
 def _take_in(layer: Any, scale: Tensor, shift: Tensor) -> None:

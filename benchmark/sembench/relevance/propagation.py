@@ -80,6 +80,13 @@ def shares(
 
     Constants are the biases, tokens and embeddings of a network that divides by statistics of the image; elsewhere they
     take none under ``bias="zero"``, and what they take under ``"share"`` is not counted.
+
+    Examples:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.LayerNorm(4), nn.Linear(4, 2)).eval()
+        >>> image = torch.linspace(0, 1, 12).view(1, 3, 2, 2)
+        >>> pixels, constants = shares(network, lambda net, x: net(x), image, torch.ones_like)
+        >>> round(float(pixels.sum()) + constants, 3)  # all that was put on the two outputs
+        2.0
     """
     with torch.inference_mode(False), torch.enable_grad():
         canonical, expected = _canonical(network, output, images, bias)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from zennit.core import BasicHook, ParamMod
 
@@ -95,7 +96,21 @@ def in_proportion(function: Callable[[Tensor], Tensor], value: Tensor, least: fl
     return _InProportion.apply(value, function, least)  # type: ignore[no-any-return]
 
 
-class Depthwise(nn.Conv2d):
+class Convolution(nn.Conv2d):
+    """A convolution that may pad its input by itself, to each side as it likes.
+
+    Attributes:
+        pads: As `torch.nn.functional.pad` takes them.
+    """
+
+    pads: tuple[int, ...] = ()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(B, D, h, w)`` to ``(B, E, h', w')``."""
+        return super().forward(F.pad(input, self.pads) if self.pads else input)
+
+
+class Depthwise(Convolution):
     """A convolution with one input channel for each output channel."""
 
 
