@@ -37,7 +37,7 @@ from torch import Tensor, fx
 from zennit.core import BasicHook
 from zennit.rules import Epsilon, Flat, ZPlus
 
-from sembench.relevance.layers import is_taken_in, layer_of, merge, on_vectors
+from sembench.relevance.layers import is_average, is_taken_in, layer_of, merge, on_vectors
 from sembench.relevance.recording import Recording, inputs_of, name_of
 from sembench.relevance.signals import (
     AVERAGES,
@@ -122,25 +122,29 @@ def canonise(recording: Recording, bias: Bias) -> Canonical:
     """
     made = Canonical(recording, follow(recording), bias)
     behind_layers: set[fx.Node] = set()
+    averaged: set[fx.Node] = set()
     for node in recording.graph.nodes:
         if node.op != "call_function" or node in recording.constants or not (node.users or node is recording.output):
             continue
         if node not in made.signals.sources:
             made.steps[node] = _without_relevance(_as_called(recording, node))
             continue
-        first = behind_layers.isdisjoint(made.signals.sources[node])
+        sources = made.signals.sources[node]
+        first = behind_layers.isdisjoint(sources)
         if is_layer(recording, node) or not first:
             behind_layers.add(node)
-        made.steps[node] = _same if node in made.merged else _step(made, node, first)
+        if is_average(node) or averaged.issuperset(sources):
+            averaged.add(node)
+        made.steps[node] = _same if node in made.merged else _step(made, node, first, node in averaged)
     return made
 
 
-def _step(made: Canonical, node: fx.Node, first: bool) -> Step:
+def _step(made: Canonical, node: fx.Node, first: bool, averaged: bool) -> Step:
     """What computes an operation that carries relevance, by its rule."""
     recording, name = made.recording, name_of(node)
     scaled = affine(recording, node)
     if is_layer(recording, node):
-        return _layer(made, node, first)
+        return _layer(made, node, first, averaged)
     if scaled is not None:
         return _scale_and_shift(made, scaled)
     if name in SUMS:
@@ -166,7 +170,7 @@ def _step(made: Canonical, node: fx.Node, first: bool) -> Step:
     return compute
 
 
-def _layer(made: Canonical, node: fx.Node, first: bool) -> Step:
+def _layer(made: Canonical, node: fx.Node, first: bool, averaged: bool) -> Step:
     """A convolution or linear layer with its rule, and with what is merged into it."""
     layer = layer_of(made.recording, node)
     if layer is None:
@@ -186,7 +190,7 @@ def _layer(made: Canonical, node: fx.Node, first: bool) -> Step:
         rule = Flat(stabilizer=stabilised)
     elif isinstance(layer, Depthwise):
         rule = Sizes()
-    elif on_vectors(made.recording, node, layer):
+    elif on_vectors(made.recording, node, layer, averaged):
         rule = Epsilon(epsilon=stabilised, zero_params=zero)
     else:
         rule = ZPlus(stabilizer=stabilised, zero_params=zero)

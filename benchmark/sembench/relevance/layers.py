@@ -141,23 +141,25 @@ def _per_channel(value: Tensor | float, outputs: int, channel: int, node: fx.Nod
     return constant.reshape(-1).expand(outputs).clone()
 
 
-def on_vectors(recording: Recording, node: fx.Node, layer: nn.Module) -> bool:
+def on_vectors(recording: Recording, node: fx.Node, layer: nn.Module, averaged: bool) -> bool:
     """Whether a layer takes one vector for each image, rather than cells.
 
     A 1x1 convolution of a map of one cell is a linear layer on vectors once the map has been averaged, as in a
     classifier that is written as a convolution; in the last stage of a network for large images it is a convolution.
+
+    Args:
+        recording: The recording.
+        node: The layer's operation.
+        layer: The layer.
+        averaged: Whether what it takes comes from an average over all cells, see `is_average`.
     """
     shape = shape_of(node)
     if isinstance(layer, nn.Linear):
         return math.prod(shape[:-1]) == shape_of(recording.images)[0]
     pointwise = math.prod(getattr(layer, "kernel_size", (0,))) == 1
-    return pointwise and math.prod(shape[2:]) == 1 and _averaged(recording, node)
+    return averaged and pointwise and math.prod(shape[2:]) == 1
 
 
-def _averaged(recording: Recording, node: fx.Node) -> bool:
-    """Whether what an operation takes comes from an average over all cells."""
-    while node is not recording.images and inputs_of(recording, node):
-        node = inputs_of(recording, node)[0]
-        if node is not recording.images and name_of(node) in AVERAGES and math.prod(shape_of(node)[2:]) == 1:
-            return True
-    return False
+def is_average(node: fx.Node) -> bool:
+    """Whether an operation averages a map over all its cells."""
+    return name_of(node) in AVERAGES and len(shape_of(node)) > 1 and math.prod(shape_of(node)[2:]) == 1
