@@ -23,7 +23,15 @@ from sembench.explainers.explainer import Explainer
 from sembench.similarity import distances, similarity_maps
 from sembench.types import Capability, Explanation, Prototypes, Trait, in_pixels
 from sembench_baselines.clustering import Flavour, RowSample, classwise_kmeans
-from sembench_baselines.settings import PAPER, PerClass, Presets, class_of_each, prototypes_within, require_at_least
+from sembench_baselines.settings import (
+    PAPER,
+    Count,
+    PerClass,
+    Presets,
+    class_of_each,
+    prototypes_within,
+    require_at_least,
+)
 from sembench_baselines.voting import VotingModel
 
 Scaling = Literal["none", "dimension", "rms"]
@@ -209,7 +217,7 @@ class Blocks(Explainer):
     flavour: Flavour = "kmeans"
     n_init: int = 1
     scaling: Scaling = "none"
-    max_rows: int = 100_000
+    max_rows: Count = 100_000
 
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:

@@ -22,7 +22,7 @@ from sembench.relevance.propagation import Bias, propagate
 from sembench.training.classifier import cosine
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import SHARED, Capability, Explanation, Prototypes
-from sembench_baselines.settings import PAPER, PerClass, Presets, prototypes_of_class, require_at_least
+from sembench_baselines.settings import PAPER, PerClass, Presets, Weight, prototypes_of_class, require_at_least
 
 _CHANNELS = 64
 
@@ -243,15 +243,15 @@ class FLINT(TrainedExplainer):
     epochs: int = 6
     fidelity_from: int = 2
     entropy_from: int = 3
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 1e-4
+    learning_rate: Weight = 2e-3
+    final_learning_rate: Weight = 1e-4
     batch_size: int = 32
-    prediction: float = 0.8
-    reconstruction: float = 0.8
-    fidelity: float = 1.0
-    concise: float = 0.1
-    entropy: float = 0.2
-    diversity: float = 0.2
+    prediction: Weight = 0.8
+    reconstruction: Weight = 0.8
+    fidelity: Weight = 1.0
+    concise: Weight = 0.1
+    entropy: Weight = 0.2
+    diversity: Weight = 0.2
     shared: bool = False
     bias: Bias = "share"
 

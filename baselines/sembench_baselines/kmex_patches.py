@@ -22,7 +22,7 @@ from sembench.similarity import similarity_maps
 from sembench.types import Explanation, as_points
 from sembench_baselines.clustering import RowSample, classwise_kmeans
 from sembench_baselines.kmex import KMEx, KMExModel
-from sembench_baselines.settings import prototypes_within
+from sembench_baselines.settings import Count, prototypes_within
 from sembench_baselines.voting import VotingModel
 
 _FIT_BATCH = 256
@@ -81,7 +81,7 @@ class KMExPatches(KMEx):
 
     model = KMExPatchesModel
 
-    max_rows: int = 100_000
+    max_rows: Count = 100_000
 
     def fit(self, backbone: Backbone, train: Split, *, generator: torch.Generator) -> KMExModel:
         counts = prototypes_within(self.prototypes_per_class, train)

@@ -25,7 +25,15 @@ from sembench.similarity import distances, log_similarity
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import Explanation, Prototypes, as_points
 from sembench_baselines.linear_head import linear_head, prototype_relevance
-from sembench_baselines.settings import PAPER, PerClass, Presets, class_of_each, prototypes_within, require_at_least
+from sembench_baselines.settings import (
+    PAPER,
+    PerClass,
+    Presets,
+    Weight,
+    class_of_each,
+    prototypes_within,
+    require_at_least,
+)
 
 _PASS = 256
 
@@ -240,15 +248,15 @@ class ProtoPNet(TrainedExplainer):
     joint_epochs: int = 6
     project_every: int = 6
     last_epochs: int = 2
-    feature_rate: float = 3e-3
-    prototype_rate: float = 3e-3
-    last_rate: float = 3e-3
-    weight_decay: float = 1e-3
+    feature_rate: Weight = 3e-3
+    prototype_rate: Weight = 3e-3
+    last_rate: Weight = 3e-3
+    weight_decay: Weight = 1e-3
     decay_every: int = 4
     batch_size: int = 32
-    cluster: float = 0.8
+    cluster: Weight = 0.8
     separation: float = -0.08
-    sparsity: float = 0.004
+    sparsity: Weight = 0.004
     explained: Explained = "score"
     bias: Bias = "share"
 

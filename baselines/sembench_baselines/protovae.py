@@ -28,7 +28,15 @@ from sembench.training.classifier import cosine
 from sembench.training.stages import Session, Stage, Step, train_in_stages
 from sembench.types import Explanation, Prototypes, Trait
 from sembench_baselines.linear_head import linear_head, prototype_relevance
-from sembench_baselines.settings import PAPER, PerClass, Presets, class_of_each, prototypes_of_class, require_at_least
+from sembench_baselines.settings import (
+    PAPER,
+    PerClass,
+    Presets,
+    Weight,
+    class_of_each,
+    prototypes_of_class,
+    require_at_least,
+)
 
 Encoder = Literal["conv", "backbone"]
 
@@ -261,15 +269,15 @@ class ProtoVAE(TrainedExplainer):
     channels: Sequence[int] = (16, 32, 64)
     halving: Halving = "pool"
     latent: int = 32
-    epsilon: float = 1e-4
+    epsilon: Weight = 1e-4
     epochs: int = 8
-    learning_rate: float = 3e-3
-    final_learning_rate: float = 1e-4
+    learning_rate: Weight = 3e-3
+    final_learning_rate: Weight = 1e-4
     batch_size: int = 32
-    prediction: float = 1.0
-    reconstruction: float = 0.1
-    kl: float = 5.0
-    orthogonal: float = 0.1
+    prediction: Weight = 1.0
+    reconstruction: Weight = 0.1
+    kl: Weight = 5.0
+    orthogonal: Weight = 0.1
     explained: Explained = "score"
     bias: Bias = "share"
 

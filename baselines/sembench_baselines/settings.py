@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from sembench.data.dataset import Split
 from sembench.errors import FitImpossible
 from sembench.explainers.explainer import Explainer
 
-PerClass = int | Sequence[int]
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+_Prototypes = Annotated[int, Field(ge=1, le=100_000)]
+PerClass = _Prototypes | Annotated[Sequence[_Prototypes], Field(min_length=1)]
 Presets = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 PAPER: Mapping[str, Mapping[str, Any]] = {

@@ -139,7 +139,11 @@ def test_results_of_other_settings_are_not_overwritten_unless_asked(suite, finis
     assert done.returncode == 2
     assert "3 results in" in done.stderr
     assert "computed with other settings" in done.stderr
+    assert "training.epochs 2 -> 1. Use another --out" in done.stderr
     assert numbers(finished) == before
+    done = sembench("run", "--suite", suite, "--out", finished, "--variants")
+    assert done.returncode == 2
+    assert "evaluation.variants false -> true. Use another --out" in done.stderr
 
 
 def test_refresh_computes_only_what_is_stale_or_damaged(suite, finished, tmp_path):
@@ -225,6 +229,26 @@ def test_a_data_set_that_is_not_there_fails_its_runs_and_says_where_it_looked(tm
     assert "1 of 1 runs failed" in done.stderr
     assert str(tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte") in done.stderr
     assert "--data-root" in done.stderr
+
+
+def test_one_mistake_is_told_once_and_the_other_runs_go_on(suite, tmp_path):
+    lost = '[[datasets]]\nname = "folder"\nparameters = { path = "lost" }\n'
+    suite.write_text(SUITE.replace("seeds = [0]", "seeds = [0, 1, 2]").replace("epochs = 2", "epochs = 0") + lost)
+    done = sembench("run", "--suite", suite, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "9 of 18 runs failed:" in done.stderr
+    assert "small/folder/kmex/seed-0 and 8 more runs: DataMissing: looked for the folder data/lost" in done.stderr
+    assert done.stderr.count("looked for the folder") == 1
+    assert done.stdout.count("looked for the folder") == 1
+    assert f"Beside the suite file, {tmp_path / 'lost'} is not there either" in done.stderr
+    assert len(list((tmp_path / "out" / "small" / "digits").rglob("seed-*.json"))) == 9
+    assert len(list((tmp_path / "out" / "small" / "folder").rglob("seed-*.error.txt"))) == 9
+
+
+def test_a_mistake_of_the_whole_command_is_told_once_before_anything_runs(suite, tmp_path):
+    done = sembench("run", "--suite", suite, "--out", tmp_path / "out", "--weights", "lost.pth")
+    assert (done.returncode, done.stderr.count("lost.pth")) == (2, 1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_list_names_what_is_there():

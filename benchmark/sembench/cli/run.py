@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -14,7 +14,9 @@ from sembench.cli.runs import compute, pending_of
 
 if TYPE_CHECKING:
     from sembench.suites.plan import Run
-    from sembench.suites.suite import Suite
+    from sembench.suites.suite import DatasetSpec, Suite
+
+    S = TypeVar("S", Suite, DatasetSpec)
 
 
 def overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size: int | None) -> Suite:
@@ -29,26 +31,26 @@ def overridden(suite: Suite, *, epochs: int | None, variants: bool, batch_size: 
 
 def everywhere(suite: Suite, part: str, change: Callable[[Any], Any]) -> Suite:
     """The suite with its backbone or training changed, and those that data sets have of their own."""
-    datasets = tuple(
-        spec.model_copy(update={part: change(getattr(spec, part))}) if getattr(spec, part) else spec
-        for spec in suite.datasets
-    )
-    return suite.model_copy(update={part: change(getattr(suite, part)), "datasets": datasets})
+
+    def mended(spec: S) -> S:
+        return spec.model_copy(update={part: change(getattr(spec, part))}) if getattr(spec, part) else spec
+
+    return mended(suite.model_copy(update={"datasets": tuple(map(mended, suite.datasets))}))
 
 
 def with_backbone(suite: Suite, *, name: str | None, weights: str | None, blocks: list[str], frozen: bool) -> Suite:
     """The suite on another network, or on its own with other weights or blocks; on every data set."""
     given = {"name": name, "weights": weights, "blocks": tuple(blocks) or None, "frozen": frozen or None}
-    changes = {key: value for key, value in given.items() if value is not None}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if not changes:
         return suite
     from sembench.suites.suite import BackboneSpec
 
-    replaced = {"weights_sha256"} if weights else set()  # it names the content of the suite's own file
+    if weights:
+        changes |= {"weights_sha256": None}  # it names the content of the suite's own file
 
     def changed(spec: BackboneSpec) -> BackboneSpec:
-        kept = {} if name else spec.model_dump(exclude_defaults=True, exclude=replaced)
-        return BackboneSpec(**{**kept, **changes})
+        return (BackboneSpec(name=name) if name else spec).changed(**changes)
 
     return everywhere(suite, "backbone", changed)
 

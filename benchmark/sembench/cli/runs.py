@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from sembench.results.result import Result
     from sembench.running.runner import Summary
     from sembench.suites.plan import Run
 
@@ -25,7 +30,8 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
     from sembench.errors import ResultDamaged, ResultStale
     from sembench.suites.plan import status
 
-    pending, stale, older = [], [], []
+    pending, older = [], []
+    stale: list[tuple[Run, Result]] = []
     for run in runs:
         try:
             state, result = status(run, out)
@@ -33,16 +39,18 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
             typer.echo(f"note: {error} It is computed again.", err=True)
             state, result = "missing", None
         outdated = result is not None and result.provenance.sources != run.sources
-        if state == "stale":
-            stale.append(run)
+        if state == "stale" and result is not None:
+            stale.append((run, result))
         elif outdated:
             older.append(run)
         if state == "missing" or (refresh and state == "stale") or ((refresh or current) and outdated):
             pending.append(run)
     if stale and not refresh:
+        run, result = stale[0]
         raise ResultStale(
-            f"{len(stale)} results in {out} were computed with other settings, the first is {stale[0].path(out)}. "
-            f"Use another {option} to keep them, or --refresh to compute them again."
+            f"{len(stale)} results in {out} were computed with other settings, the first is {run.path(out)}: "
+            f"{'; '.join(differences(result.settings, run.settings))}. Use another {option} to keep them, or --refresh "
+            "to compute them again."
         )
     if older and not (refresh or current):
         typer.echo(
@@ -51,6 +59,25 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
             err=True,
         )
     return pending
+
+
+def differences(before: JsonValue, now: JsonValue, where: str = "") -> Iterator[str]:
+    """The settings that differ, each as ``where old -> new``.
+
+    Examples:
+        >>> list(differences({"evaluation": {"variants": False, "steps": 32}}, {"evaluation": {"variants": True}}))
+        ['evaluation.steps 32 -> not stated', 'evaluation.variants false -> true']
+    """
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in sorted({*before, *now}):
+            place = f"{where}.{name}" if where else name
+            if name not in now or name not in before:
+                old, new = (json.dumps(side[name]) if name in side else "not stated" for side in (before, now))
+                yield f"{place} {old} -> {new}"
+            else:
+                yield from differences(before[name], now[name], place)
+    elif before != now:
+        yield f"{where} {json.dumps(before)} -> {json.dumps(now)}"
 
 
 def compute(pending: list[Run], out: Path, cache: Path, data_root: Path, device: str, *, total: int) -> None:
@@ -78,9 +105,13 @@ def attempt(pending: list[Run], out: Path, cache: Path, data_root: Path, device:
 
 
 def say_failed(summary: Summary, asked: int) -> None:
-    """Names the runs that failed, each with its reason, and how many were asked for."""
+    """Names the runs that failed, those of one reason together, and how many were asked for."""
     from sembench.running.progress import reason_of
 
     typer.echo(f"{len(summary.failed)} of {asked} runs failed:", err=True)
+    alike: dict[str, list[str]] = {}
     for name, error in summary.failed.items():
-        typer.echo(f"  {name}: {reason_of(error)}", err=True)
+        alike.setdefault(reason_of(error), []).append(name)
+    for reason, names in alike.items():
+        more = f" and {len(names) - 1} more {'run' if len(names) == 2 else 'runs'}" if len(names) > 1 else ""
+        typer.echo(f"  {names[0]}{more}: {reason}", err=True)

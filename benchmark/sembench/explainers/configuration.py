@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from sembench.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
 from sembench.explainers.explainer import Explainer
+from sembench.plugins.options import mismatch
 from sembench.plugins.registry import EXPLAINERS
 
 
@@ -40,7 +42,23 @@ def recipe(name: str, parameters: Mapping[str, Any], dataset: str) -> Explainer:
         raise PluginBroken(f"{said} None was given: repair its defaults, or name hyper-parameters.") from error
     if not isinstance(made, Explainer):
         raise PluginBroken(f"{name} makes a {type(made).__name__}, not an Explainer.")
+    _require_types(name, made, parameters)
     return made
+
+
+def _require_types(name: str, made: Explainer, parameters: Mapping[str, Any]) -> None:
+    """Raises `SuiteInvalid` where a hyper-parameter is not of the type that the recipe annotates, or not finite."""
+    try:
+        wanted = get_type_hints(type(made), include_extras=True)
+    except (NameError, TypeError, AttributeError):  # names that are not there when it runs: nothing can be held
+        return
+    for option, value in parameters.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SuiteInvalid(f"{name}: the hyper-parameter {option} is {value}; it must be finite.")
+        same = option in wanted and getattr(made, option, None) == value  # a base, say, is given in another form
+        wrong = mismatch(wanted[option], value) if same else ""
+        if wrong:
+            raise SuiteInvalid(f"{name}: the hyper-parameter {option} is {value!r}. {wrong}.")
 
 
 def _accepted(make: Any) -> str:

@@ -51,7 +51,7 @@ def backbone_of(
         SuiteInvalid: If these settings do not go together.
         BackboneUnfit: If the network cannot be wrapped.
     """
-    return examine_relevance(built(functools.partial(_made, spec, n_classes, image_size, normalisation)))
+    return examine_relevance(built(functools.partial(_made, spec.in_place(), n_classes, image_size, normalisation)))
 
 
 def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
-
 from sembench.data.declaration import Licence, fetch_of, licence_of
-from sembench.errors import PluginBroken, SuiteInvalid
+from sembench.errors import DataMissing, PluginBroken, SuiteInvalid
+from sembench.plugins.options import mismatch
 from sembench.plugins.registry import DATASETS
 from sembench.suites.plan import Run
 
@@ -33,7 +30,7 @@ def loader_of(run: Run) -> Callable[[Path], Dataset]:
     if not callable(load):
         raise PluginBroken(f"data set {name!r} is a {type(load).__name__}, not a function that loads one.")
     size = {} if run.data.image_size is None else {"image_size": run.data.image_size}
-    options = {**size, **run.data.parameters}
+    options = {**size, **run.data.options()}
     signature = inspect.signature(load)
     try:
         signature.bind(Path(), **options)
@@ -41,10 +38,17 @@ def loader_of(run: Run) -> Callable[[Path], Dataset]:
         accepted = ", ".join(list(signature.parameters)[1:])
         raise SuiteInvalid(f"{name}: {error}. Options of {name} are: {accepted}.") from error
     for option, annotation in _annotations(load).items():
-        if option in options and not _takes(annotation, options[option]):
+        if option in options and mismatch(annotation, options[option]):
             accepted = annotation.__name__ if isinstance(annotation, type) else signature.parameters[option].annotation
             raise SuiteInvalid(f"{name}: the option {option} is {options[option]!r}; accepted is {accepted}.")
-    return partial(load, **options)
+    return partial(_read, load, options, run.data.looked_in())
+
+
+def _read(load: Callable[..., Dataset], options: Mapping[str, Any], beside: str, data_root: Path) -> Dataset:
+    try:
+        return load(data_root, **options)
+    except DataMissing as error:
+        raise DataMissing(f"{error}{beside}") from error
 
 
 def _annotations(load: Callable[..., Any]) -> dict[str, Any]:
@@ -53,17 +57,6 @@ def _annotations(load: Callable[..., Any]) -> dict[str, Any]:
         return get_type_hints(load)
     except (NameError, TypeError, AttributeError):
         return {}
-
-
-def _takes(annotation: Any, value: object) -> bool:
-    """Whether a value of a suite is of a type, as JSON has it, not converted: neither ``"no"`` nor 1 is a ``bool``."""
-    try:
-        TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
-    except ValidationError:
-        return False
-    except PydanticUserError:  # a type that JSON knows nothing of: the loader's own business
-        return True
-    return True
 
 
 def one_per_dataset(runs: Iterable[Run]) -> list[Run]:

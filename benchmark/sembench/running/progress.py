@@ -33,6 +33,7 @@ class PlainReporter:
         self._total = total
         self._done = done
         self._started = time.perf_counter()
+        self._told: set[str] = set()
 
     def _line(self, text: str, colour: str) -> None:
         elapsed = time.perf_counter() - self._started
@@ -57,8 +58,11 @@ class PlainReporter:
         self._line(f"{run.name}: done in {seconds:.1f} s ({self._done}/{self._total}): {means}", "green")
 
     def failed(self, run: Run, error: Exception) -> None:
-        """A line with the reason."""
-        self._line(f"{run.name}: FAILED: {reason_of(error)}", "red")
+        """A line with the reason, once for all runs that share it; the summary counts them."""
+        reason = reason_of(error)
+        if reason not in self._told:
+            self._told.add(reason)
+            self._line(f"{run.name}: FAILED: {reason}", "red")
 
 
 class LiveReporter(PlainReporter):

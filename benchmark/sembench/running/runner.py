@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,14 @@ import torch
 from filelock import FileLock, Timeout
 
 from sembench.cost import peak_memory, tensor_count
-from sembench.errors import DiskFull, FolderBusy, NotWritable, PluginBroken
+from sembench.errors import DiskFull, FolderBusy, NotWritable, PluginBroken, SembenchError
 from sembench.evaluation.evaluation import Evaluation
 from sembench.explainers.explainer import Explainer
 from sembench.files import require_writable, write_atomically, writing
 from sembench.metrics.applicability import offer
 from sembench.metrics.scoring import not_applicable, score
 from sembench.plugins.registry import METRICS
-from sembench.results.result import Cost, Result, write_result
+from sembench.results.result import Cost, Result, digest, write_result
 from sembench.results.score import Score
 from sembench.running.cache import Cache, tensors_sha256
 from sembench.running.datasets import loader_of, one_per_dataset
@@ -68,6 +68,7 @@ class Runner:
         self.device = device_of(device)
         self.reporter = reporter
         self.preparation = Preparation(cache, data_root, self.device, reporter.note)
+        self._unprepared: dict[str, SembenchError] = {}
 
     def run(self, runs: Iterable[Run]) -> Summary:
         """Makes runs in their order.
@@ -119,7 +120,7 @@ class Runner:
             self.reporter.phase(run, text)
 
         metrics = [METRICS.get(name) for name in run.metrics]
-        prepared = self.preparation.prepared(run, report)
+        prepared = self._prepared(run, report)
         recipe, trained = prepared.recipe, prepared.trained
         offered = offer(recipe, trained.backbone, prepared.dataset.supports)
         if offered.obstacle is not None:
@@ -135,6 +136,20 @@ class Runner:
         trained.require_untouched(run.entry)
         counted = {"evaluation_passes": evaluation.counter.passes, "evaluation_images": evaluation.counter.images}
         return self._result(prepared, fitted, scores, _cost(recipe, trained, self.device, fitted, **timed, **counted))
+
+    def _prepared(self, run: Run, report: Callable[[str], None]) -> Prepared:
+        """The run with data and black box. What failed for one run is not tried again for those that share both."""
+        recipe_of(run)
+        shared = digest({**run.settings, "explainer": None, "metrics": None, "evaluation": None})
+        if shared in self._unprepared:
+            raise self._unprepared[shared]
+        try:
+            return self.preparation.prepared(run, report)
+        except DiskFull:
+            raise
+        except SembenchError as error:
+            self._unprepared[shared] = error
+            raise
 
     def _result(self, prepared: Prepared, fitted: Fitted | None, scores: dict[str, Score], cost: Cost) -> Result:
         run, recipe, trained = prepared.run, prepared.recipe, prepared.trained

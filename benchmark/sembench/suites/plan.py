@@ -83,7 +83,7 @@ class Run:
             "instrument": instrument_hash(),
             "explainer": source_hash(EXPLAINERS.source(self.explainer.name)),
             "dataset": source_hash(DATASETS.source(self.data.name)),
-            "backbone": backbone_hash(self.backbone.name),
+            "backbone": backbone_hash(self.backbone.in_place().name),
             **{f"metric {name}": source_hash(METRICS.source(name)) for name in self.metrics},
         }
 
@@ -113,12 +113,13 @@ def plan(
 
     Raises:
         UnknownName: If what is given is no name at all.
-        SuiteInvalid: If a weights file is not the one that the suite names, or cannot be read.
+        SuiteInvalid: If a weights file is not the one that the suite names, or cannot be read; or if the suite says
+            nothing of the training of a network that is not frozen.
     """
     specs = [suite.explainer(entry) for entry in explainers] or suite.explainers
     runs = []
     for data in [suite.dataset(name) for name in datasets] or suite.datasets:
-        backbone, training = (data.backbone or suite.backbone).resolved(), data.training or suite.training
+        backbone, training = (data.backbone or suite.backbone).resolved(), suite.training_of(data)
         runs += [
             Run(suite.name, data, spec, backbone, training, suite.evaluation, suite.metrics, seed)
             for seed in tuple(seeds) or data.seeds or suite.seeds

@@ -166,7 +166,7 @@ def check_transparent_head(explainer: Explainer, case: Case) -> str | None:
 
 
 def check_conservation(explainer: Explainer, case: Case) -> str | None:
-    """With ``bias="zero"``, which claims conservation, a class map's relevance sums to the class's probability."""
+    """The relevance of a class map sums to the class's probability, if biases of the network keep none of it."""
     if explainer.kind == "control":
         return "a control need not claim it"
     unclaimed = "the recipe has no `bias` to claim conservation with"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -64,8 +65,10 @@ def lines(outcomes: Sequence[Outcome]) -> list[str]:
     """The outcomes for a person: a line each, broken promises with where to read about them, and a sum."""
     text = []
     for outcome in outcomes:
-        text.append(f"  {outcome.state:<12}{outcome.check:<20}{outcome.said}")
+        said = outcome.said.replace("``", "")  # quotes of a documentation, no signs for a terminal
+        text.append(f"  {outcome.state:<12}{outcome.check:<20}{said}")
         if outcome.state == "broken":
             text.append(f"  {'':<32}see {outcome.read}")
-    counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("kept", "broken")}
-    return [*text, f"  {counts['kept']} of {len(outcomes)} promises kept, {counts['broken']} broken"]
+    counts = Counter(outcome.state for outcome in outcomes)
+    others = ", ".join(f"{counts[state]} {state}" for state in ("broken", "excepted", "not checked"))
+    return [*text, f"  {counts['kept']} of {len(outcomes)} promises kept, {others}"]

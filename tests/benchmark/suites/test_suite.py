@@ -42,7 +42,7 @@ def test_the_demo_has_its_entries_controls_and_seeds():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seeds = [0, 1]", "seed = [0, 1]", "seeds: Field required; seed: Extra inputs are not permitted"),
+        ("seeds = [0, 1]", "seed = [0, 1]", "seed: Extra inputs are not permitted"),
         ("seeds = [0, 1]", "seeds = []", "seeds: Tuple should have at least 1 item"),
         ("seeds = [0, 1]", "seeds = [-1]", "seeds.0: Input should be greater than or equal to 0"),
         ("seeds = [0, 1]", "seeds = [1, 1]", "seed 1 stands there twice"),
