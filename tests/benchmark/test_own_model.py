@@ -201,7 +201,7 @@ def test_blocks_of_the_compact_resnets_are_fixed():
 
 
 def test_inspection_shows_structure_and_reasons(own_file):
-    lines = "\n".join(inspect_network(f"{own_file}:Perceptron", image_size=32, n_classes=4))
+    lines = "\n".join(inspect_network(BackboneSpec(name=f"{own_file}:Perceptron"), image_size=32, n_classes=4))
     assert "block 2     8 channels, 8x8 cells  up to features" in lines
     assert "classes     10 in the network, 4 wanted: a new linear layer, to be trained" in lines
     assert "no   a linear layer on the average of the last feature map: its head is" in lines
@@ -209,7 +209,7 @@ def test_inspection_shows_structure_and_reasons(own_file):
     assert "kmex             fits\n" in lines
     assert "b4               not applicable: the composite ends at block 4" in lines
     with pytest.raises(BackboneUnfit, match="is no step of the network"):
-        list(inspect_network(f"{own_file}:Mobile", image_size=32, blocks=["nowhere"]))
+        list(inspect_network(BackboneSpec(name=f"{own_file}:Mobile", blocks=("nowhere",)), image_size=32))
 
 
 def test_torchvision_s_names_are_known_with_dashes():

@@ -1,5 +1,6 @@
 """The command line as a person uses it: killed, interrupted, started again."""
 
+import re
 import signal
 
 import pytest
@@ -304,6 +305,30 @@ def test_inspect_says_what_fits_a_network_of_one_s_own():
     wrong = sembench("inspect", f"{OWN}:Perceptron", "--image-size", 32, "--block", "nowhere")
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("error: block 'nowhere' is no step of the network")
+
+
+def test_inspect_lists_metrics_and_what_a_run_will_take():
+    shown = sembench("inspect", f"{OWN}:Mobile", "--image-size", 32, "--mean", 0.5, 0.5, 0.5, "--std", 0.5, 0.5, 0.5)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^time +about [0-9.e+]+ ms an image forward", shown.stdout, re.MULTILINE)
+    assert re.search(r"^memory +about [0-9.,]+ MB of weights, [0-9,]+ MB of feature maps", shown.stdout, re.MULTILINE)
+    assert "a run       about 7,000 images and" in shown.stdout
+    kmex = shown.stdout.partition("\nkmex ")[2].partition("\nkmex")[0]
+    assert "accuracy, accuracy_train, accuracy_gap, ghosting" in kmex
+    blackbox = shown.stdout.partition("\nblackbox ")[2]
+    assert "not ghosting" in blackbox.split("\n", 3)[2]
+
+
+def test_inspect_takes_the_networks_of_a_suite_at_the_size_of_its_data(suite):
+    shown = sembench("inspect", "--suite", suite)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("data set    digits, 33 pixels")
+    both = sembench("inspect", "resnet10-narrow", "--suite", suite)
+    assert (both.returncode, "give either a network" in both.stderr) == (2, True)
+    wrong = sembench("inspect", "resnet10-narrow", "--embedding", "sum")
+    assert (wrong.returncode, "embedding: Input should be" in wrong.stderr) == (2, True)
+    none = sembench("inspect", "shouting-net", "--plugin", "no_such_plugin")
+    assert (none.returncode, "no_such_plugin" in none.stderr) == (2, True)
 
 
 def test_a_network_of_one_s_own_stands_in_for_the_suite_s(suite, tmp_path):

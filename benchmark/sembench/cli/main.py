@@ -25,9 +25,9 @@ app = typer.Typer(
 )
 
 
-OWN: dict[str, Callable[..., Any]] = {
+OWN: dict[str, Callable[..., Any] | typer.Typer] = {
     "list": plugins.list_everything, "inspect": plugins.inspect, "run": run.run, "show": show.show,
-    "new": plugins.new, "check": plugins.check,
+    "check": plugins.check, "new": plugins.new,
 }  # fmt: skip
 """The instrument's own commands, in the order in which `sembench --help` shows them, before those of packages."""
 
@@ -61,7 +61,10 @@ def _refusing(error: PluginBroken) -> Callable[..., Any]:
 
 
 for _name, _command in OWN.items():
-    app.command(_name)(_command)
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)
 _brought = entry_points(group="sembench.commands")
 for _name in dict.fromkeys(point.name for point in _brought):
     if _name in OWN:

@@ -28,4 +28,11 @@ PluginOption = Annotated[
     list[str],
     typer.Option("--plugin", help="Module or file that registers plugins (repeatable).", metavar="MODULE|FILE"),
 ]
+MeanOption = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option(help="Mean per channel that the network wants its images with, pixels in [0, 1].", metavar="R G B"),
+]
+StdOption = Annotated[
+    tuple[float, float, float] | None, typer.Option(help="... and standard deviation.", metavar="R G B")
+]
 LicenceOption = Annotated[Terms, typer.Option(help="open: leave out data sets whose licence is not free.")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sembench.cli.options import NETWORK, PluginOption
+from sembench.cli.options import NETWORK, MeanOption, PluginOption, StdOption
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 def list_everything(plugin: PluginOption = []) -> None:  # noqa: B006
@@ -29,27 +31,44 @@ def list_everything(plugin: PluginOption = []) -> None:  # noqa: B006
 
 
 def inspect(
-    network: Annotated[str, typer.Argument(metavar=NETWORK)],
+    network: Annotated[str | None, typer.Argument(metavar=NETWORK)] = None,
     weights: Annotated[str, typer.Option(help="Its weights.", metavar="none|imagenet|FILE")] = "none",
-    image_size: Annotated[int, typer.Option(help="Height and width of the images, pixels.", min=1)] = 224,
+    image_size: Annotated[int, typer.Option(help="Height and width of the images, pixels.", min=1, max=4096)] = 224,
     block: Annotated[list[str], typer.Option(help="A submodule that a block ends with (repeatable).")] = [],  # noqa: B006
     classes: Annotated[int | None, typer.Option(help="Classes of the data set, if others.", min=1)] = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
+    embedding: Annotated[str, typer.Option(help="A transformer's embedding: network, avg or cls.")] = "network",
+    suite: Annotated[str | None, typer.Option(help="The networks of this suite.", metavar="NAME|FILE")] = None,
+    plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Check which explainers and metrics fit a network, and say why where they do not."""
-    from sembench.cli.inspection import inspect_network
+    from sembench.errors import SuiteInvalid
+    from sembench.plugins.loading import load_plugins
+    from sembench.suites.suite import BackboneSpec
 
-    for line in inspect_network(network, weights=weights, image_size=image_size, blocks=block, n_classes=classes):
+    if (network is None) == (suite is None):
+        raise SuiteInvalid(f"give either a network ({NETWORK}) or --suite NAME|FILE.")
+    load_plugins(plugin)
+    from sembench.cli.inspection import inspect_network, inspect_suite
+
+    if network is None:
+        found = inspect_suite(str(suite))
+    else:
+        blocks: list[JsonValue] = [*block]
+        given: dict[str, JsonValue] = {"blocks": blocks or None, "mean": mean and [*mean], "std": std and [*std]}
+        spec = BackboneSpec(name="none").changed(name=network, weights=weights, embedding=embedding, **given)
+        found = inspect_network(spec, image_size=image_size, n_classes=classes)
+    for line in found:
         typer.echo(line)
 
 
-class Kind(StrEnum):
-    """Kinds of new plugins."""
-
-    EXPLAINER = "explainer"
+new = typer.Typer(help="Write a package for a method of your own, or a suite for your network and images.",
+                  no_args_is_help=True, rich_markup_mode=None)  # fmt: skip
 
 
-def new(
-    kind: Annotated[Kind, typer.Argument(help="explainer")],
+@new.command("explainer")
+def _explainer(
     name: Annotated[str, typer.Argument(help="Its name, in lower case with hyphens.")],
     folder: Annotated[Path, typer.Option("--in", help="Where its folder goes.")] = Path(),
 ) -> None:
@@ -59,6 +78,32 @@ def new(
     for path in new_explainer(name, folder):
         typer.echo(path)
     typer.echo(f"Next: cd {folder / name}, and see its README.md")
+
+
+@new.command("suite")
+def _suite(
+    network: Annotated[str, typer.Option(help="The network.", metavar=NETWORK)],
+    weights: Annotated[str, typer.Option(help="Its weights.", metavar="none|imagenet|FILE")] = "none",
+    images: Annotated[Path | None, typer.Option(help="A folder of images, one folder for each class.")] = None,
+    data: Annotated[str | None, typer.Option(help="A data set by name, in place of a folder.")] = None,
+    data_root: Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")] = Path("data"),
+    image_size: Annotated[int | None, typer.Option(help="Pixels; found if left out.", min=1, max=4096)] = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
+    out: Annotated[Path | None, typer.Option(help="The file.", show_default="NAME.toml")] = None,
+    plugin: PluginOption = [],  # noqa: B006
+) -> None:
+    """Write a suite for a network and its images, which runs at once."""
+    from sembench.plugins.loading import load_plugins
+
+    load_plugins(plugin)
+    typer.echo("loading torch ...")
+    from sembench.cli.new_suite import Wanted, new_suite
+
+    path = new_suite(Wanted(network, weights, images, data, data_root, image_size, mean, std), out)
+    typer.echo(path)
+    root = "" if data_root == Path("data") else f" --data-root {data_root}"
+    typer.echo(f"Next: sembench run --suite {path}{root}")
 
 
 def check(

@@ -1,4 +1,4 @@
-"""The package that `sembench new` writes: valid, complete, and kept from names that are taken."""
+"""The package that `sembench new explainer` writes: valid, complete, and kept from names that are taken."""
 
 import ast
 import subprocess
