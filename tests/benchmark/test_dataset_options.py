@@ -200,7 +200,7 @@ def test_an_option_of_another_type_is_named_with_its_value_and_what_is_accepted(
 
 def test_options_of_the_right_types_are_passed_on_as_they_are():
     given = 'path = "x", test_share = 1, open_licence = true, licence = "CC0", augment = false, split_seed = 7'
-    assert loader_of(of_folder(given)).keywords == {
+    assert loader_of(of_folder(given)).args[1] == {
         "path": "x", "test_share": 1, "open_licence": True, "licence": "CC0", "augment": False, "split_seed": 7,
     }  # fmt: skip
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import PIL
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sembench.data.arrays import checked_labels, checked_pixels
 from sembench.data.augmentation import Augmentation
 from sembench.data.declaration import Licence
 from sembench.data.image_files import ImageFiles
@@ -112,6 +114,7 @@ class Dataset:
         open_licence: Whether the licence is open, see `sembench.data.declaration.Licence`.
         attribute_names: Names of the attributes of its images, if there are any.
         supports: What it offers beyond images and labels.
+        notes: What its reader should know: which files were left out and why, which stand in both splits.
     """
 
     name: str
@@ -123,6 +126,7 @@ class Dataset:
     open_licence: bool = False
     attribute_names: tuple[str, ...] = ()
     supports: frozenset[Capability] = field(default_factory=frozenset)
+    notes: tuple[str, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -160,7 +164,7 @@ def measure_normalisation(pixels: Pixels, image_size: int, chunk: int | None = N
     """
     chunk = chunk or max(1, _CHUNK // (3 * 8 * image_size**2))
     if isinstance(pixels, ImageFiles):
-        what = f"statistics at {image_size} pixels in {pixels.boxes}, Pillow {PIL.__version__}"
+        what = f"statistics at {image_size} pixels in {pixels.boxes} as seen, Pillow {PIL.__version__}"
         found = json.loads(remembered(what, pixels.paths, lambda: json.dumps(_statistics(pixels, image_size, chunk))))
         return Normalisation(*map(tuple, found))
     return Normalisation(*_statistics(pixels, image_size, chunk))
@@ -182,40 +186,58 @@ def _statistics(pixels: Pixels, image_size: int, chunk: int) -> tuple[tuple[floa
 
 def make_dataset(
     name: str,
-    classes: tuple[str, ...],
+    classes: Sequence[str],
     *,
-    train: tuple[Pixels, Tensor],
-    test: tuple[Pixels, Tensor],
+    train: tuple[Any, Any],
+    test: tuple[Any, Any],
     image_size: int,
     licence: Licence | str,
     source: str,
     augmentation: Augmentation | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
     """A data set from ``(pixels, labels)`` pairs, normalised by its own training statistics.
 
     Args:
         name: Name in the registry.
         classes: Names of the classes, in label order.
-        train: Training images and labels.
-        test: Test images and labels.
+        train: Training images ``(N, 1 or 3, H, W)``, a tensor or array of uint8 (0 to 255) or of floats in [0, 1], or
+            files; and labels ``(N,)``, integers from 0.
+        test: Test images and labels, likewise.
         image_size: Pixels per side after resizing.
         licence: Licence of the images; one that is only named counts as not open.
         source: Origin, for the reader of a board.
         augmentation: How training images are varied.
+        notes: What a reader should know, see `Dataset`.
 
     Raises:
-        DataDamaged: If the numbers of labels and images differ, or a label is out of range.
+        DataDamaged: If shape, type or range of images or labels are others, or their numbers differ; or names of
+            classes are the same.
     """
-    for split, (pixels, labels) in {"training": train, "test": test}.items():
-        if len(pixels) != len(labels) or len(labels) == 0:
-            raise DataDamaged(f"{name}: the {split} split has {len(pixels)} images and {len(labels)} labels.")
-        if int(labels.min()) < 0 or int(labels.max()) >= len(classes):
-            raise DataDamaged(
-                f"{name}: labels of the {split} split run from {int(labels.min())} to {int(labels.max())}, "
-                f"but there are {len(classes)} classes."
-            )
+    names = tuple(classes)
+    _check_names(name, names)
+    train, test = (
+        _checked(part, f"{name}: the {split} split", len(names))
+        for split, part in (("training", train), ("test", test))
+    )
     normalisation = measure_normalisation(train[0], image_size)
-    first, second = (Split(p, y.long(), image_size, normalisation, len(classes)) for p, y in (train, test))
+    first, second = (Split(p, y, image_size, normalisation, len(names)) for p, y in (train, test))
     terms = licence if isinstance(licence, Licence) else Licence(licence, open=False)
     first = replace(first, augmentation=augmentation)
-    return Dataset(name, classes, first, second, licence=terms.name, open_licence=terms.open, source=source)
+    return Dataset(name, names, first, second, licence=terms.name, open_licence=terms.open, source=source, notes=notes)
+
+
+def _checked(part: tuple[Any, Any], where: str, n_classes: int) -> tuple[Pixels, Tensor]:
+    """Images and labels of a split, as a data set holds them."""
+    pixels = part[0] if isinstance(part[0], ImageFiles) else checked_pixels(part[0], where)
+    labels = checked_labels(part[1], where, n_classes)
+    if len(pixels) != len(labels) or len(labels) == 0:
+        raise DataDamaged(f"{where} has {len(pixels)} images and {len(labels)} labels.")
+    return pixels, labels
+
+
+def _check_names(name: str, classes: tuple[str, ...]) -> None:
+    strange = [found for found in classes if not isinstance(found, str)]
+    if strange or len(set(classes)) != len(classes):
+        wrong = f"{strange[0]!r} is no text" if strange else "some are the same"
+        raise DataDamaged(f"{name}: names of classes must be different texts, and {wrong}.")

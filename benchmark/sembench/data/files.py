@@ -40,7 +40,10 @@ class PublishedFiles:
 
     def damaged(self, path: Path, reason: str) -> DataDamaged:
         """An error that names the file and says what to do."""
-        return DataDamaged(f"{path} is damaged: {reason}. Delete it and fetch it again.")
+        return DataDamaged(
+            f"{path} is damaged: {reason}. Put the published file ({self.address}) in its place; --download fetches it "
+            "once the damaged one is moved elsewhere."
+        )
 
     def content(self, path: Path) -> bytes:
         """All bytes of a file. Raises `DataMissing` if they may not be read, `DataDamaged` if they cannot."""

@@ -11,12 +11,12 @@ from itertools import repeat
 from pathlib import Path
 from typing import overload
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from sembench.data.memory import remembered
+from sembench.data.seeing import opened, printable, tensor_of
 from sembench.errors import DataDamaged
 
 Box = tuple[int, int, int, int]
@@ -31,8 +31,8 @@ _THREADS = min(8, os.cpu_count() or 1)
 class ImageFiles:
     """Image files that are used like a uint8 tensor ``(N, 3, size, size)`` and decoded when indexed.
 
-    Each image is decoded, converted to RGB, cropped to its box and resized (bilinear with antialiasing, the aspect
-    ratio not kept), by a few threads at once. A split that fits in the budget is decoded once and kept.
+    Each image is decoded as `sembench.data.seeing` says, cropped to its box and resized (bilinear with antialiasing,
+    the aspect ratio not kept), by a few threads at once. A split that fits in the budget is decoded once and kept.
 
     Args:
         paths: The files.
@@ -87,11 +87,13 @@ class ImageFiles:
         content = remembered("sha256 of all files in order", self.paths, self._content)
         return hashlib.sha256(f"{content} {self.boxes}".encode()).hexdigest()
 
+    @cached_property
+    def digests(self) -> tuple[bytes, ...]:
+        """SHA-256 of each file. Raises `DataDamaged` if one cannot be read."""
+        return tuple(map(_digest, self.paths))
+
     def _content(self) -> str:
-        total = hashlib.sha256()
-        for path in self.paths:
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-        return total.hexdigest()
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
     def _decode(self, positions: Tensor) -> Tensor:
         images = torch.empty((len(positions), *self.shape[1:]), dtype=torch.uint8)
@@ -104,18 +106,23 @@ class ImageFiles:
         return images
 
 
-def decode(path: Path, size: int, box: Box | None = None) -> Tensor:
-    """One image file as uint8 ``(3, size, size)``; a box is clipped to the image.
+def _digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise DataDamaged(
+            f"{printable(path)} cannot be read: {error.strerror}. Look at the file and its rights."
+        ) from error
+
+
+def decode(image: Path | Image.Image, size: int, box: Box | None = None) -> Tensor:
+    """One image, of a file or of Pillow, as a person sees it: uint8 ``(3, size, size)``; a box is clipped to the image.
 
     Raises:
-        DataDamaged: If the file is no image, or cut short, or none of it lies in the box.
+        DataDamaged: If it is no image, or cut short, or refused by `sembench.data.seeing`, or none of it is in the box.
     """
-    try:
-        with Image.open(path) as image:
-            colour = image.convert("RGB")
+    with opened(image) as colour:
         left, upper, right, lower = box or (0, 0, *colour.size)
         inside = max(0, left), max(0, upper), min(colour.width, right), min(colour.height, lower)
-        resized = colour.resize((size, size), Image.Resampling.BILINEAR, inside)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataDamaged(f"{path} is damaged: {error}. Delete it and fetch it again.") from error
-    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
+        return tensor_of(colour.resize((size, size), Image.Resampling.BILINEAR, inside))

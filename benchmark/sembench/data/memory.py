@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -60,5 +61,5 @@ def _key(what: str, paths: Iterable[Path]) -> str:
     total = hashlib.sha256(what.encode())
     for path in paths:
         status = path.stat()
-        total.update(f"\0{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+        total.update(os.fsencode(f"\0{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}"))
     return total.hexdigest()

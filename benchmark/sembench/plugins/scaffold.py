@@ -33,7 +33,7 @@ def new_explainer(name: str, parent: Path) -> list[Path]:
         raise NameTaken(f"{name!r} is the name of an explainer or of a module already; take another one.")
     folder = parent / name
     if folder.exists():
-        raise SuiteInvalid(f"{folder} is there already; take another name, or remove it.")
+        raise SuiteInvalid(f"{folder} is there already; take another name.")
     values = {"name": name, "module": module, "class": "".join(word.capitalize() for word in name.split("-"))}
     places = {
         "pyproject.toml": "pyproject.toml",

@@ -101,6 +101,8 @@ class Provenance(Strict):
         hardware: Processor, operating system and memory.
         seeds: The integers drawn from the run's seed, by purpose.
         exceptions: Promises of `sembench.testing` that the explainer declares not to keep, and why.
+        notes: What a reader should know of data set and black box before believing the numbers; none in results that
+            did not record it.
     """
 
     created: str
@@ -125,6 +127,7 @@ class Provenance(Strict):
     hardware: dict[str, JsonValue]
     seeds: dict[str, int]
     exceptions: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 class Result(Strict):
@@ -229,12 +232,12 @@ def read_result(path: Path) -> Result:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
         raise ResultDamaged(
-            f"{path}: {field}: {first['msg']}. Delete the file and compute it again, or restore it from where it "
-            "was copied."
+            f"{path}: {field}: {first['msg']}. Restore it from where it was copied, or move it away and "
+            "compute it again."
         ) from error
     except OSError as error:
         raise ResultDamaged(f"{path} cannot be read: {error.strerror}.") from error
     place = (result.suite, result.dataset, result.explainer, f"seed-{result.seed}.json")
     if path.parts[-4:] != place:
-        raise ResultDamaged(f"{path} holds the result of {'/'.join(place)}; move it there, or delete it.")
+        raise ResultDamaged(f"{path} holds the result of {'/'.join(place)}; move it there.")
     return result

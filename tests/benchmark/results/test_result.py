@@ -101,7 +101,7 @@ def test_a_damaged_result_names_file_and_field(tmp_path, change, message):
 def test_a_file_that_is_no_result_is_an_error(tmp_path, content):
     path = write_result(tmp_path, make())
     path.write_bytes(content)
-    with pytest.raises(ResultDamaged, match="Delete the file and compute it again"):
+    with pytest.raises(ResultDamaged, match="move it away and compute it again"):
         read_result(path)
 
 

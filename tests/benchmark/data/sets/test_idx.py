@@ -18,7 +18,7 @@ def read(idx):
 def assert_damaged(idx, path, reason=""):
     with pytest.raises(DataDamaged, match=f"{re.escape(str(path))} is damaged: .*{reason}") as caught:
         read(idx)
-    assert "fetch it again" in str(caught.value)
+    assert "in its place" in str(caught.value)
 
 
 def test_a_plain_file_is_read(idx):
