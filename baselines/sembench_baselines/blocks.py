@@ -168,10 +168,10 @@ class BlocksModel(VotingModel):
         so that "pixels within the same segment share an identical attribution score"; B4, which averages nothing, has
         one score per cell. Costs one forward pass.
         """
-        maps = self.backbone.feature_maps(images)
+        maps, embedding = self.backbone.maps_and_embedding(images)
         weight = self.backbone.classifier.weight
         if targets is None:
-            targets = self.backbone.classifier(self.backbone.average(maps[-1])).argmax(1)
+            targets = self.backbone.classifier(embedding).argmax(1)
         columns = weight[targets]
         relevance = torch.einsum("bdhw,bd->bhw", maps[-1], columns / columns.square().sum(1, keepdim=True))
         for level in reversed(self.levels):

@@ -76,6 +76,7 @@ class ProtoPNetModel(SelfExplainableModel):
         self.recipe = recipe
         self.bias = recipe.bias
         self.blocks = network.blocks
+        self.view = network.views[-1]
         self.pool = nn.Identity() if recipe.parts else nn.AdaptiveAvgPool2d(1)
         channels = recipe.dimension
         self.add_on = nn.Sequential(
@@ -96,7 +97,7 @@ class ProtoPNetModel(SelfExplainableModel):
         """The map that prototypes are compared with, ``(B, D, h, w)`` in (0, 1); a single cell at image level."""
         for block in self.blocks:
             images = block(images)
-        return self.add_on(self.pool(images))  # type: ignore[no-any-return]
+        return self.add_on(self.pool(self.view.map(images)))  # type: ignore[no-any-return]
 
     def squared_distances(self, features: Tensor) -> Tensor:
         """``(B, D, h, w)`` to ``(B, P, h, w)``, exact."""

@@ -13,14 +13,21 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from sembench.backbones.tracing import Trace
+from sembench.backbones.views import View
 from sembench.errors import BackboneUnfit
 
 _STAGES = 4
 """Number of blocks by default, that of a ResNet's stages: ``b4`` then means the last one."""
 
+_OTHERS = 8
+"""Tokens of no place that are joined at once, at most: of the class, of distillation, registers."""
+
+Views = dict[fx.Node, View]
+
 _POOL_MODULES = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.MaxPool2d)
 _POOL_FUNCTIONS = {
-    F.adaptive_avg_pool2d, F.avg_pool2d, F.adaptive_max_pool2d, F.max_pool2d, torch.mean, torch.amax, "mean", "amax",
+    F.adaptive_avg_pool2d, F.avg_pool2d, F.adaptive_max_pool2d, F.max_pool2d, torch.mean, torch.amax, torch.sum, "mean",
+    "amax", "sum",
 }  # fmt: skip
 _WEIGHTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
@@ -31,74 +38,91 @@ class Anatomy:
 
     Attributes:
         cuts: Last step of each block; that of the last block yields the last feature map.
+        views: Where the map stands in what each of them yields.
         names: What each block ends with, in the user's names.
-        classifier: The last step, a linear layer.
+        classifier: The last step, a linear layer; ``None`` in an encoder without one.
+        end: The step that yields what the linear layer takes, or the encoder's output.
         head: Steps between the last feature map and the classifier, in words.
     """
 
     cuts: tuple[fx.Node, ...]
+    views: tuple[View, ...]
     names: tuple[str, ...]
-    classifier: fx.Node
+    classifier: fx.Node | None
+    end: fx.Node
     head: tuple[str, ...]
 
 
-def dissect(trace: Trace, blocks: Sequence[str] | None = None) -> Anatomy:
+def dissect(trace: Trace, blocks: Sequence[str] | None = None, *, encoder: bool = False) -> Anatomy:
     """Finds the parts.
 
     Args:
         trace: The network's graph.
         blocks: Submodules that the blocks end with, shallow to deep; the last block extends to the last feature map.
             By default the blocks are the stretches of one resolution that hold weights, at most the last four; earlier
-            steps belong to the first block.
+            steps belong to the first block. In a transformer of one resolution they are four equal depths.
+        encoder: Whether a network that does not end in a linear layer will do.
 
     Raises:
         BackboneUnfit: If the last step is not a linear layer, there is no feature map, or a named block cannot be one.
     """
-    classifier = _classifier(trace)
-    between, last = _head(trace, classifier)
-    usable = [node for node in _cuts(trace.module.graph) if _is_map(node)]
+    views = _views(trace)
+    classifier, end = _classifier(trace, encoder)
+    between, last = _head(trace, views, end)
+    usable = [node for node in _cuts(trace.module.graph) if node in views]
     if last not in usable:
         raise BackboneUnfit(
             f"the last feature map, {trace.name(last)}, is one of several values that the rest of the network uses; "
             "blocks need a place that everything passes through."
         )
     usable = usable[: usable.index(last) + 1]
-    cuts = _by_resolution(trace, usable) if blocks is None else _by_name(trace, blocks, usable)
+    cuts = _by_resolution(trace, views, usable) if blocks is None else _by_name(trace, blocks, usable)
     return Anatomy(
-        cuts, tuple(trace.name(node) for node in cuts), classifier, tuple(_word(trace, node) for node in between)
+        cuts,
+        tuple(views[node] for node in cuts),
+        tuple(trace.name(node) for node in cuts),
+        classifier,
+        end,
+        tuple(_word(trace, node) for node in between),
     )
 
 
-def _classifier(trace: Trace) -> fx.Node:
-    """The step that yields the logits. Raises `BackboneUnfit` unless it is a linear layer."""
+def _classifier(trace: Trace, encoder: bool) -> tuple[fx.Node | None, fx.Node]:
+    """The linear layer that yields the logits, and the step that yields what it takes.
+
+    Raises:
+        BackboneUnfit: If the last step is no linear layer, unless an encoder, which has none, will do.
+    """
     (output,) = (node for node in trace.module.graph.nodes if node.op == "output")
     node = output.args[0]
     while isinstance(node, fx.Node) and isinstance(_module(trace.module, node), (nn.Identity, nn.Dropout)):
         node = node.args[0]
+    if encoder and isinstance(node, fx.Node) and not isinstance(_module(trace.module, node), nn.Linear):
+        return None, node
     if not isinstance(node, fx.Node) or not isinstance(_module(trace.module, node), nn.Linear):
         last = _word(trace, node) if isinstance(node, fx.Node) else type(node).__name__
         raise BackboneUnfit(
             f"the last step is {last}, not a linear layer (nn.Linear) that gives the logits; take a softmax off, or "
-            "look inside a module that stays whole."
+            "look inside a module that stays whole. An encoder without a classifier is taken with embedding = 'avg' or "
+            "'cls'; a new linear layer is then trained."
         )
-    return node
+    return node, _tensors(node)[0]
 
 
-def _head(trace: Trace, classifier: fx.Node) -> tuple[list[fx.Node], fx.Node]:
-    """The steps between the last feature map and the classifier, and the step that yields that map.
+def _head(trace: Trace, views: Views, node: fx.Node) -> tuple[list[fx.Node], fx.Node]:
+    """The steps between the last feature map and what the classifier takes, and the step that yields that map.
 
     The map is what the last pooling takes; without one, the last value of two spatial dimensions.
     """
     between: list[fx.Node] = []
-    node = _tensors(classifier)[0]
     flat: list[fx.Node] | None = None
     while True:
         inputs = _tensors(node)
-        if _is_pool(trace.module, node) and _is_map(inputs[0]):
+        if inputs and _is_pool(trace.module, node) and inputs[0] in views:
             return [*between, node][::-1], inputs[0]
-        if flat is None and _is_map(node):
+        if flat is None and node in views:
             flat, at = list(between), node
-        many_cells = _is_map(node) and _cells(node) > 1
+        many_cells = node in views and _cells(views[node]) > 1
         if len(inputs) != 1 or (many_cells and isinstance(_module(trace.module, node), _WEIGHTS)):
             break
         between.append(node)
@@ -106,18 +130,18 @@ def _head(trace: Trace, classifier: fx.Node) -> tuple[list[fx.Node], fx.Node]:
     if flat is None:
         raise BackboneUnfit(
             f"there is no feature map (B, D, h, w) before the last linear layer; the way back ends at "
-            f"{trace.name(node)}. Explanations need a convolutional network."
+            f"{trace.name(node)}. Explanations need a convolutional network, or a transformer on patches."
         )
     return flat[::-1], at
 
 
-def _by_resolution(trace: Trace, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
+def _by_resolution(trace: Trace, views: Views, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
     """One step for each resolution: the deepest of those that lie least deep within modules.
 
     A stretch without weights, as of a pooling alone, belongs to the next one, and the last of all to the one before.
     """
     weights = _weights_so_far(trace.module)
-    groups = [list(group) for _, group in itertools.groupby(usable, _cells)]
+    groups = [list(group) for _, group in itertools.groupby(usable, lambda node: _cells(views[node]))]
     ends = []
     for group in groups[:-1]:
         shallowest = min(trace.depth(node) for node in group)
@@ -128,7 +152,21 @@ def _by_resolution(trace: Trace, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
             cuts.append(node)
     if cuts and weights[usable[-1]] == weights[cuts[-1]]:
         cuts.pop()
+    if not cuts and views[usable[-1]].layout == "tokens":
+        cuts = _depths(trace, usable)
     return tuple([*cuts, usable[-1]][-_STAGES:])
+
+
+def _depths(trace: Trace, usable: list[fx.Node]) -> list[fx.Node]:
+    """Ends of the first three quarters of a transformer's blocks: the most siblings whose outputs are cuts."""
+    siblings: dict[str, list[fx.Node]] = {}
+    for path, node in trace.outputs.items():
+        parent, _, name = path.rpartition(".")
+        if node in usable and any(letter.isdigit() for letter in name):
+            siblings.setdefault(parent, []).append(node)
+    longest = max(siblings.values(), key=len, default=[])
+    wanted = {round(len(longest) * quarter / _STAGES) - 1 for quarter in range(1, _STAGES)}
+    return [node for place, node in enumerate(longest) if place in wanted and node is not usable[-1]]
 
 
 def _weights_so_far(module: fx.GraphModule) -> dict[fx.Node, int]:
@@ -189,8 +227,8 @@ def _shape(node: fx.Node) -> tuple[int, ...] | None:
     return shape
 
 
-def _cells(node: fx.Node) -> int:
-    return math.prod((_shape(node) or ())[2:])
+def _cells(view: View) -> int:
+    return view.height * view.width
 
 
 def _tensors(node: fx.Node) -> list[fx.Node]:
@@ -198,9 +236,64 @@ def _tensors(node: fx.Node) -> list[fx.Node]:
     return [source for source in node.all_input_nodes if _shape(source) is not None]
 
 
-def _is_map(node: fx.Node) -> bool:
-    shape = _shape(node)
-    return shape is not None and len(shape) == 4 and node.op != "placeholder"
+def _views(trace: Trace) -> Views:
+    """Where a feature map stands in the values of a network, for each value that holds one.
+
+    Tokens are those of the cells of the last map before them, with at most eight others that were joined to them.
+    """
+    views: Views = {}
+    passed = set(_cuts(trace.module.graph))
+    grid: tuple[int, int] | None = None
+    before = behind = 0
+    for node in trace.module.graph.nodes:
+        shape = _shape(node)
+        if shape is None or node.op in ("placeholder", "get_attr", "output"):
+            continue
+        if len(shape) == 4:
+            view = _view_of_four(trace.module, node, views, grid)
+            if view is not None:
+                views[node] = view
+                if node in passed or isinstance(_module(trace.module, node), nn.Conv2d):  # not the heads of attention
+                    grid, before, behind = (view.height, view.width), 0, 0
+        elif len(shape) == 3 and grid is not None:
+            if node.target is torch.cat:
+                before, behind = _joined(node, math.prod(grid), before, behind)
+            more = shape[1] - math.prod(grid)
+            if more in (0, before + behind) and math.prod(grid) > 1:
+                views[node] = View("tokens", *grid, before if more else 0, behind if more else 0)
+    return views
+
+
+def _joined(node: fx.Node, cells: int, before: int, behind: int) -> tuple[int, int]:
+    """Numbers of tokens before and behind those of the cells, after tokens have been joined."""
+    lengths = [(_shape(part) or (0, 0))[1] for part in _tensors(node)]
+    at = [place for place, length in enumerate(lengths) if length in (cells, cells + before + behind)]
+    if not at or (_shape(node) or (0, 0))[1] - cells > _OTHERS + before + behind:
+        return before, behind
+    had = (before, behind) if lengths[at[-1]] != cells else (0, 0)
+    return had[0] + sum(lengths[: at[-1]]), had[1] + sum(lengths[at[-1] + 1 :])
+
+
+def _view_of_four(module: fx.GraphModule, node: fx.Node, views: Views, grid: tuple[int, int] | None) -> View | None:
+    """Where the map stands in a value of four dimensions; ``None`` if it seems to be none, e.g. windows of cells.
+
+    Cells are as many in both directions, since images are squares, unless the value is like the one that it comes from.
+    """
+    _, first, second, third = _shape(node) or (0, 0, 0, 0)
+    like = next((source for source in _tensors(node) if source in views and len(_shape(source) or ()) == 4), None)
+    if isinstance(_module(module, node), nn.Conv2d):
+        return View("map", second, third)
+    turned = node.target in ("permute", torch.permute)
+    if like is not None and _shape(like) == _shape(node) and not turned:
+        return views[like]
+    last = first == second
+    if first == second == third and like is not None:
+        last = (views[like].layout == "channels last") != turned
+    height = first if last else second
+    square = last or second == third
+    if not square or (like is None and grid is not None and grid[0] % height):
+        return None
+    return View("channels last" if last else "map", height, height)
 
 
 def _word(trace: Trace, node: fx.Node) -> str:

@@ -1,39 +1,45 @@
-"""The black box as explainers use it: blocks, average pool, linear classifier."""
+"""The black box as explainers use it: blocks, pool, linear classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from sembench.backbones.feature_cache import FeatureCache
+from sembench.backbones.views import View
 from sembench.cost import PassCounter
 from sembench.data.dataset import Normalisation
-from sembench.errors import FitImpossible
+from sembench.errors import FitImpossible, NotOffered
 from sembench.types import Trait
 
 
 class Backbone(nn.Module):
-    """A convolutional classifier in the form blocks - average pool - linear layer.
+    """A classifier in the form blocks - pool - linear layer: a convolutional network, or a transformer.
 
     Attributes:
         blocks: The stages whose outputs explainers may use, in order; the first one holds the stem.
-        pool: From the last feature map to the embedding, by default average pooling to one cell.
+        views: Where the feature map stands in the output of each block; by default it is the output.
+        pool: From the last block's output to the embedding, by default average pooling to one cell.
         classifier: The linear layer; its weight ``(C, D)`` are the columns ``w_k`` of [C].
         channels: Channels of the last feature map.
         lacks: For each trait that the network does not have, a sentence why.
         factory: Makes another one with initial weights, drawn from the global stream; see `built`.
         feature_cache: Feature maps computed before, for a frozen network that many entries use.
         expects: How the network wants its images, where it is known; ``None``: as the data set normalises them.
+        embeds_more: Why the embedding is no function of the last feature map; ``None``: it is one.
         attribution: How its maps are made, see `sembench.relevance.propagation.propagate`.
+        untrainable: Why it can be used frozen only; ``None``: it can be trained.
     """
 
     factory: Callable[[], Backbone] | None = None
     feature_cache: FeatureCache | None = None
     expects: Normalisation | None = None
     attribution: str = "lrp"
+    embeds_more: str | None = None
+    untrainable: str | None = None
 
     def __init__(
         self,
@@ -42,9 +48,11 @@ class Backbone(nn.Module):
         *,
         pool: nn.Module | None = None,
         channels: int | None = None,
+        views: Sequence[View] | None = None,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
+        self.views = (View(),) * len(self.blocks) if views is None else tuple(views)
         self.pool = nn.AdaptiveAvgPool2d(1) if pool is None else pool
         self.classifier = classifier
         self.channels = classifier.in_features if channels is None else channels
@@ -80,25 +88,38 @@ class Backbone(nn.Module):
         return built(self.factory).to(self.device).to(memory_format=torch.channels_last)
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
-        """Outputs ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
+        """Feature maps ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
+        return [view.map(output) for view, output in zip(self.views, self._outputs(images), strict=True)]
+
+    def maps_and_embedding(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The maps of all blocks, as `feature_maps`, and the embedding, as `embed`. One forward pass."""
+        outputs = self._outputs(images)
+        maps = [view.map(output) for view, output in zip(self.views, outputs, strict=True)]
+        return maps, self._pooled(outputs[-1])
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last feature map ``F (B, D, h, w)``. One forward pass."""
+        return self.views[-1].map(self._last(images))
+
+    def _outputs(self, images: Tensor) -> list[Tensor]:
+        """Outputs of all blocks, computed or recalled."""
         if self.feature_cache is None or torch.is_grad_enabled() or self.training or self._hooked():
             return self._through_blocks(images)
         return self.feature_cache.maps(images, self._through_blocks)
 
-    def features(self, images: Tensor) -> Tensor:
-        """The last feature map ``F (B, D, h, w)``. One forward pass."""
+    def _last(self, images: Tensor) -> Tensor:
         if self.feature_cache is not None:
-            return self.feature_maps(images)[-1]
+            return self._outputs(images)[-1]
         for block in self.blocks:
             images = block(images)
         return images
 
     def _through_blocks(self, images: Tensor) -> list[Tensor]:
-        maps = []
+        outputs = []
         for block in self.blocks:
             images = block(images)
-            maps.append(images)
-        return maps
+            outputs.append(images)
+        return outputs
 
     def _hooked(self) -> bool:
         """Whether a hook other than a counter's is on the blocks: then every pass has to be made."""
@@ -110,12 +131,21 @@ class Backbone(nn.Module):
         return any(not isinstance(getattr(hook, "__self__", None), PassCounter) for hook in hooks)
 
     def embed(self, images: Tensor) -> Tensor:
-        """The embedding ``z (B, D)``, input of the linear layer: the last feature map, pooled. One forward pass."""
-        return self.average(self.features(images))
+        """The embedding ``z (B, D)``, input of the linear layer: the last block's output, pooled. One forward pass."""
+        return self._pooled(self._last(images))
 
     def average(self, features: Tensor) -> Tensor:
-        """``(B, D, h, w)`` to ``(B, D)``."""
-        return self.pool(features).flatten(1)  # type: ignore[no-any-return]
+        """The embedding ``(B, D)`` of a last feature map ``(B, D, h, w)``.
+
+        Raises:
+            NotOffered: If it is no function of the map, as where it is the token of the class.
+        """
+        if self.embeds_more is not None:
+            raise NotOffered(self.embeds_more)
+        return self._pooled(self.views[-1].output(features))
+
+    def _pooled(self, output: Tensor) -> Tensor:
+        return self.pool(output).flatten(1)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(B, C)``. One forward pass."""

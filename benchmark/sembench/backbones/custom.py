@@ -11,7 +11,7 @@ from torch import nn
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import load_weights, read_weights
-from sembench.backbones.wrapping import wrap
+from sembench.backbones.wrapping import Embedding, wrap
 from sembench.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
 from sembench.plugins.factory import load
 
@@ -22,7 +22,13 @@ def named(name: str) -> Callable[..., Backbone]:
 
 
 def own_backbone(
-    name: str, n_classes: int | None, *, image_size: int, weights: str = "none", blocks: Sequence[str] | None = None
+    name: str,
+    n_classes: int | None,
+    *,
+    image_size: int,
+    weights: str = "none",
+    blocks: Sequence[str] | None = None,
+    embedding: Embedding = "network",
 ) -> Backbone:
     """The user's network as a backbone, see `sembench.backbones.wrapping.wrap`.
 
@@ -33,13 +39,15 @@ def own_backbone(
         image_size: Height and width of the images, pixels.
         weights: ``"none"``, or a file.
         blocks: Submodules that the blocks end with.
+        embedding: What the embedding is.
 
     Raises:
         SuiteInvalid, PluginBroken: If there is no such factory or file, the factory fails or does not make a module,
             or the weights do not fit.
         BackboneUnfit: If the network cannot be wrapped.
     """
-    return wrap(own_network(name, weights), image_size=image_size, blocks=blocks, n_classes=n_classes)
+    network = own_network(name, weights)
+    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
 
 
 def own_network(name: str, weights: str = "none") -> nn.Module:

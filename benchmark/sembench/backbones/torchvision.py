@@ -12,7 +12,7 @@ from torchvision import models
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import load_weights, not_fetched, read_weights
-from sembench.backbones.wrapping import wrap
+from sembench.backbones.wrapping import Embedding, wrap
 
 # GoogLeNet's side branches serve its training only, but its published weights include them.
 _OPTIONS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": True}}
@@ -28,7 +28,13 @@ def named(name: str) -> Callable[..., Backbone]:
 
 
 def torchvision_backbone(
-    name: str, n_classes: int, *, image_size: int, weights: str = "none", blocks: Sequence[str] | None = None
+    name: str,
+    n_classes: int,
+    *,
+    image_size: int,
+    weights: str = "none",
+    blocks: Sequence[str] | None = None,
+    embedding: Embedding = "network",
 ) -> Backbone:
     """A classifier of torchvision as a backbone, see `sembench.backbones.wrapping.wrap`.
 
@@ -39,16 +45,22 @@ def torchvision_backbone(
         weights: ``"none"``: drawn from the global stream; ``"imagenet"``: torchvision's first published ones; or a
             file. If they are for another number of classes, a new linear layer is drawn.
         blocks: Submodules that the blocks end with.
+        embedding: What the embedding is.
 
     Raises:
         SuiteInvalid: If the weights cannot be fetched or read.
         BackboneUnfit: If the network cannot be wrapped.
     """
-    return wrap(_network(name, n_classes, weights), image_size=image_size, blocks=blocks, n_classes=n_classes)
+    network = _network(name, n_classes, weights, image_size)
+    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
 
 
-def _network(name: str, n_classes: int, weights: str) -> nn.Module:
-    options = _OPTIONS.get(name, {})
+def _network(name: str, n_classes: int, weights: str, image_size: int) -> nn.Module:
+    options = dict(_OPTIONS.get(name, {}))
+    if name.startswith("vit_") and weights != "imagenet":
+        options["image_size"] = image_size
+    if name.startswith("maxvit"):
+        options["input_size"] = (image_size, image_size)
     if weights == "none":
         return models.get_model(name, num_classes=n_classes, **options)  # type: ignore[no-any-return]
     if weights == "imagenet":

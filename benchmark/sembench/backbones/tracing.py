@@ -10,31 +10,33 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from sembench.errors import BackboneUnfit
+from sembench.backbones.copying import answer, copied, require_stateless, without_observers
+from sembench.backbones.modes import differing, keep_alive
+from sembench.backbones.overwriting import OPERATORS, overwrite_nothing, watched
+from sembench.backbones.sizes import take_sizes_near
+from sembench.errors import BackboneUnfit, first_line
 from sembench.seeding import generator
-
-# Operations that overwrite their input, and their equivalents that do not.
-_IN_PLACE: dict[Any, Any] = {
-    operator.iadd: operator.add, operator.imul: operator.mul, operator.isub: operator.sub,
-    operator.itruediv: operator.truediv, torch.relu_: torch.relu, "relu_": "relu", "add_": "add", "mul_": "mul",
-    "sub_": "sub", "div_": "div", "clamp_": "clamp",
-}  # fmt: skip
 
 
 class Trace:
-    """The graph of a network's forward pass in evaluation mode.
+    """The graph of a network's forward pass, alive in both modes.
 
-    A module whose code branches on values or shapes cannot be traced; it stays whole, as one step, and is listed.
+    A module whose code branches on values or shapes cannot be traced; it stays whole, as one step, and is listed. So
+    does one whose steps in training mode are others. Steps in place are replaced, see
+    `sembench.backbones.overwriting.overwrite_nothing`.
 
     Args:
         network: The user's module; a copy is traced, the module itself does not change.
         image_size: Height and width of the images that shapes are measured with.
 
     Attributes:
-        module: The copy as a graph module, with the shape of every value under ``node.meta["shape"]``.
+        original: A copy of the module, in evaluation mode, that the graph shares nothing with.
+        module: Another as a graph module, with the shape of every value under ``node.meta["shape"]``.
         outputs: The step that yields the output of each submodule, by the submodule's name.
         opaque: Names of the modules that stay whole, and why.
         logits: The network's output for the probe images, ``(2, C)``.
+        notes: Sentences on what is not as in the user's module.
+        untrainable: Why the graph is not the network in training mode; ``None``: it is.
 
     Raises:
         BackboneUnfit: If the network cannot be traced, or does not take such images.
@@ -43,31 +45,61 @@ class Trace:
     def __init__(self, network: nn.Module, image_size: int) -> None:
         self.image_size = image_size
         self.opaque: dict[str, str] = {}
-        copied = copy.deepcopy(network).eval()
-        self.probe = probe_images(2, image_size).to(next((p.device for p in copied.parameters()), "cpu"))
-        self.logits = _answer(copied, self.probe)
-        for part in copied.modules():
-            if getattr(part, "inplace", False) is True:
-                part.inplace = False  # type: ignore[assignment]
+        self.notes: list[str] = []
+        self.untrainable: str | None = None
+        made = copied(network, self.notes)
+        self.probe = probe_images(2, image_size).to(next((p.device for p in made.parameters()), "cpu"))
+        self.logits = answer(made, self.probe)
+        if bool(torch.isfinite(self.logits).all()):
+            require_stateless(made, self.probe, self.logits)
+        made = without_observers(made, self.probe, self.logits)
+        self.original = copy.deepcopy(made)
+        self._follow(made)
+        overwrite_nothing(self.module, self.probe)
+        more = probe_images(3, image_size).to(self.probe.device)
+        take_sizes_near(self.module, watched(self.module, self.probe), watched(self.module, more))
+        values = watched(self.module, self.probe).env
+        for node in self.module.graph.nodes:
+            value = values[node] if node.op != "output" else None
+            node.meta["shape"] = tuple(value.shape) if isinstance(value, Tensor) else None
+
+    def _follow(self, network: nn.Module) -> None:
+        """Traces in both modes, until their steps are the same but for modules that stay whole."""
+        while True:
+            training, reason = self._graph(network.train()) if self.untrainable is None else (None, None)
+            graph, failed = self._graph(network.eval())
+            if graph is None:
+                raise BackboneUnfit(
+                    f"the forward pass of {type(network).__name__} cannot be followed: {failed}. Its own forward must "
+                    "not branch on values or shapes; move such code into a submodule, which then stays whole."
+                )
+            if training is None:
+                self.untrainable = self.untrainable or f"in training mode it cannot be followed: {reason}"
+                self.module = fx.GraphModule(network, graph)
+                return
+            other = differing(graph, training)
+            if not other:
+                self.module = fx.GraphModule(network, graph)
+                keep_alive(self.module, training)
+                return
+            if other[0]:
+                self.opaque[other[0]] = "its steps in training mode are others"
+            else:
+                self.untrainable = "its own forward takes other steps in training mode"
+
+    def _graph(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
         while True:
             tracer = _Tracer(self.opaque)
             try:
-                graph = tracer.trace(copied)
-                break
+                graph = tracer.trace(network)
+                _take_defaults(graph)
             except _CannotLookInto as stop:
                 self.opaque[stop.path] = stop.reason
-            except Exception as error:
-                raise BackboneUnfit(
-                    f"the forward pass of {type(network).__name__} cannot be followed: {_first_line(error)}. Its own "
-                    "forward must not branch on values or shapes; move such code into a submodule, which then stays "
-                    "whole."
-                ) from error
-        self.module = fx.GraphModule(copied, graph)
-        _overwrite_nothing(graph)
-        self.module.recompile()
-        self.outputs = tracer.outputs
-        with torch.no_grad():
-            _Shapes(self.module).run(self.probe)
+            except Exception as error:  # noqa: BLE001 - the user's code runs here
+                return None, _first_line(error)
+            else:
+                self.outputs = tracer.outputs
+                return graph, None
 
     def name(self, node: fx.Node) -> str:
         """The outermost submodule whose output a step yields; the step's own name where there is none."""
@@ -90,8 +122,26 @@ class _CannotLookInto(Exception):
         self.reason = reason
 
 
+class _Value(fx.Proxy):
+    """A value that is overwritten by ``x[...] = v`` and ``x += v``, which then are steps."""
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, place, value), {})
+
+
+def _in_place(step: Any) -> Any:
+    def write(self: _Value, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", step, (self, other), {})
+
+    return write
+
+
+for _step in OPERATORS:
+    setattr(_Value, f"__{_step.__name__}__", _in_place(_step))
+
+
 class _Tracer(fx.Tracer):
-    """Traces into every module that has submodules; those without are steps, and so are the opaque ones."""
+    """Traces into every module that has submodules, or own code without weights; others are steps, as opaque ones."""
 
     def __init__(self, opaque: dict[str, str]) -> None:
         super().__init__()
@@ -99,8 +149,14 @@ class _Tracer(fx.Tracer):
         self.outputs: dict[str, fx.Node] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        childless = next(m.children(), None) is None
-        return childless or module_qualified_name in self.opaque or super().is_leaf_module(m, module_qualified_name)
+        if module_qualified_name in self.opaque or isinstance(m, torch.jit.ScriptModule):
+            return True
+        if super().is_leaf_module(m, module_qualified_name):
+            return True
+        return next(m.children(), None) is None and next(iter(m.state_dict(keep_vars=True)), None) is not None
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Value(node, self)
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         path = self.path_of_module(m)
@@ -115,13 +171,15 @@ class _Tracer(fx.Tracer):
         return result
 
 
-class _Shapes(fx.Interpreter):
-    """Runs a graph and notes the shape of every tensor."""
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        n.meta["shape"] = tuple(value.shape) if isinstance(value, Tensor) else None
-        return value
+def _take_defaults(graph: fx.Graph) -> None:
+    """Puts their defaults in the place of arguments that a forward pass takes beside the images."""
+    _, *others = (node for node in graph.nodes if node.op == "placeholder")
+    defaults = {node: node.args[0] if node.args else None for node in others}
+    for node in graph.nodes:
+        node.args = fx.map_arg(node.args, lambda source: defaults.get(source, source))
+        node.kwargs = fx.map_arg(node.kwargs, lambda source: defaults.get(source, source))
+    for node in others:
+        graph.erase_node(node)
 
 
 def probe_images(count: int, image_size: int) -> Tensor:
@@ -129,32 +187,5 @@ def probe_images(count: int, image_size: int) -> Tensor:
     return torch.randn(count, 3, image_size, image_size, generator=generator(0, "probe", image_size))
 
 
-def _answer(network: nn.Module, images: Tensor) -> Tensor:
-    try:
-        with torch.no_grad():
-            logits = network(images)
-    except Exception as error:
-        raise BackboneUnfit(
-            f"{type(network).__name__} does not take images of {tuple(images.shape[1:])}: {_first_line(error)}. Name "
-            "the size that it takes."
-        ) from error
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        seen = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise BackboneUnfit(
-            f"{type(network).__name__} answers to images with {seen}; logits (B, C) are needed. Return them alone, "
-            "e.g. from a small module around it."
-        )
-    return logits
-
-
-def _overwrite_nothing(graph: fx.Graph) -> None:
-    """Replaces steps in place, which would change feature maps that explainers hold."""
-    for node in graph.nodes:
-        if node.op in ("call_function", "call_method"):
-            node.target = _IN_PLACE.get(node.target, node.target)
-            if node.kwargs.get("inplace"):
-                node.kwargs = {**node.kwargs, "inplace": False}
-
-
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return first_line(error).rstrip(".") or type(error).__name__

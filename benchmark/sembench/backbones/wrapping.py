@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from torch import Tensor, fx, nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from sembench.backbones.anatomy import Anatomy, dissect
 from sembench.backbones.backbone import Backbone
+from sembench.backbones.modes import training_departure
+from sembench.backbones.segment import Segment, segment
 from sembench.backbones.tracing import Trace
+from sembench.backbones.views import View
 from sembench.data.dataset import Normalisation
 from sembench.errors import BackboneUnfit
 from sembench.types import Trait
 
 _TOLERANCE = 1e-5
+
+Embedding = Literal["network", "avg", "cls"]
 
 
 class Rescale(nn.Module):
@@ -58,6 +66,7 @@ class WrappedBackbone(Backbone):
         opaque: Modules that could not be traced, and why.
         outputs: Number of classes of the module as given.
         image_size: Height and width of the images that it was examined with, pixels.
+        notes: Sentences on what differs from the module as given.
         conserved: Share of the relevance that reaches the pixels, see `sembench.relevance.conservation`.
     """
 
@@ -67,10 +76,36 @@ class WrappedBackbone(Backbone):
     outputs: int
     image_size: int
     conserved: float = math.nan
+    notes: tuple[str, ...] = ()
+
+
+class MapAverage(nn.Module):
+    """The average over the cells of a feature map, wherever it stands in a block's output."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.view = view
+
+    def forward(self, output: Tensor) -> Tensor:
+        """A block's output to ``(B, D)``."""
+        return self.view.map(output).mean((2, 3))
+
+
+class ClassToken(nn.Module):
+    """The first token of a transformer's output."""
+
+    def forward(self, output: Tensor) -> Tensor:
+        """``(B, N, D)`` to ``(B, D)``."""
+        return output[:, 0]
 
 
 def wrap(
-    network: nn.Module, *, image_size: int, blocks: Sequence[str] | None = None, n_classes: int | None = None
+    network: nn.Module,
+    *,
+    image_size: int,
+    blocks: Sequence[str] | None = None,
+    n_classes: int | None = None,
+    embedding: Embedding = "network",
 ) -> WrappedBackbone:
     """A classifier as a backbone, checked numerically. A copy is cut; the module itself does not change.
 
@@ -80,58 +115,98 @@ def wrap(
         blocks: Submodules that the blocks end with, see `sembench.backbones.anatomy.dissect`.
         n_classes: Number of classes needed; if the module has another, a new linear layer, drawn from the global
             stream, replaces its last one.
+        embedding: ``"network"``: what the linear layer takes. ``"avg"``: the average over the cells of the last feature
+            map, without tokens of no place. ``"cls"``: the first token, that of the class. Where the network takes
+            another one, or has no linear layer at all, a new linear layer is drawn.
 
     Raises:
         BackboneUnfit: If the network does not have this form; says where it departs from it.
     """
     trace = Trace(network, image_size)
     _require_finite(network, trace)
-    anatomy = dissect(trace, blocks)
+    anatomy = dissect(trace, blocks, encoder=embedding != "network")
     *stages, pool = _segments(trace, anatomy)
-    classifier = trace.module.get_submodule(str(anatomy.classifier.target))
-    if not isinstance(classifier, nn.Linear):
-        raise TypeError(f"{anatomy.classifier.target} is a {type(classifier).__name__}")  # `dissect` has checked it
-    shapes = [node.meta["shape"][1:] for node in anatomy.cuts]
-    backbone = WrappedBackbone(stages, classifier, pool=pool, channels=shapes[-1][0])
+    classifier = _classifier(trace, anatomy)
+    shapes = _map_shapes(anatomy)
+    backbone = WrappedBackbone(stages, classifier, pool=pool, channels=shapes[-1][0], views=anatomy.views)
     backbone.eval()
     backbone.facts = tuple(BlockFacts(name, shape) for name, shape in zip(anatomy.names, shapes, strict=True))
-    backbone.head, backbone.opaque, backbone.outputs = anatomy.head, trace.opaque, classifier.out_features
-    backbone.image_size = image_size
+    backbone.head, backbone.opaque, backbone.image_size = anatomy.head, trace.opaque, image_size
+    backbone.outputs = 0 if anatomy.classifier is None else classifier.out_features
     _require_same_answer(backbone, trace)
-    _note_departures(backbone, trace, anatomy)
-    if n_classes is not None and n_classes != classifier.out_features:
-        device = classifier.weight.device
-        backbone.classifier = nn.Linear(classifier.in_features, n_classes).to(device)
+    _require_linear(backbone, trace)
+    backbone.notes = tuple(trace.notes)
+    backbone.untrainable = trace.untrainable or training_departure(trace.original, trace.module, backbone, trace.probe)
+    if embedding != "network":
+        _embed_otherwise(backbone, trace, embedding)
+    _note_departures(backbone, trace)
+    _fit_classes(backbone, n_classes)
     return backbone.train(network.training)
 
 
-def _segments(trace: Trace, anatomy: Anatomy) -> list[fx.GraphModule]:
+def _classifier(trace: Trace, anatomy: Anatomy) -> nn.Linear:
+    """The network's linear layer; for an encoder without one, a layer that gives the embedding itself."""
+    if anatomy.classifier is not None:
+        found = trace.module.get_submodule(str(anatomy.classifier.target))
+        if not isinstance(found, nn.Linear):
+            raise TypeError(f"{anatomy.classifier.target} is a {type(found).__name__}")  # `dissect` has checked it
+        return found
+    identity = torch.eye(trace.logits.shape[1], device=trace.logits.device)
+    layer = nn.Linear(len(identity), len(identity), bias=False)
+    layer.weight = nn.Parameter(identity)
+    return layer
+
+
+def _map_shapes(anatomy: Anatomy) -> list[tuple[int, ...]]:
+    """Shapes ``(D, h, w)`` of the feature maps that the blocks end with."""
+    outputs = (node.meta["shape"] for node in anatomy.cuts)
+    return [
+        (shape[1] if view.layout == "map" else shape[-1], view.height, view.width)
+        for view, shape in zip(anatomy.views, outputs, strict=True)
+    ]
+
+
+def _embed_otherwise(backbone: WrappedBackbone, trace: Trace, embedding: Embedding) -> None:
+    """Puts another pooling in the place of the network's; its linear layer does not fit then."""
+    view = backbone.views[-1]
+    if embedding == "cls" and not view.before:
+        raise BackboneUnfit(
+            "embedding = 'cls' needs a token of the class before those of the cells, which the last feature map does "
+            "not have; take 'avg', or leave it out."
+        )
+    with torch.no_grad():
+        before = backbone.embed(trace.probe)
+        backbone.pool = MapAverage(view) if embedding == "avg" else ClassToken()
+        after = backbone.embed(trace.probe)
+    if before.shape != after.shape or not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
+        backbone.outputs = 0
+        backbone.head = ("mean over cells",) if embedding == "avg" else ("first token",)
+
+
+def _fit_classes(backbone: WrappedBackbone, n_classes: int | None) -> None:
+    """Draws a new linear layer where the network's does not fit the embedding or the number of classes."""
+    wanted = n_classes if n_classes is not None else backbone.classifier.out_features if backbone.outputs else None
+    if wanted is None:
+        raise BackboneUnfit(
+            "the network has no linear layer for this embedding, and the number of classes is not known; give it."
+        )
+    with torch.no_grad():
+        channels = backbone.embed(torch.zeros(1, 3, *[backbone.image_size] * 2, device=backbone.device)).shape[1]
+    if wanted != backbone.outputs or channels != backbone.classifier.in_features:
+        backbone.classifier = nn.Linear(channels, wanted).to(backbone.device)
+
+
+def _segments(trace: Trace, anatomy: Anatomy) -> list[Segment]:
     """The stretches up to each cut, and the one from the last cut to the classifier, each a module of its own."""
-    ends = [*anatomy.cuts, anatomy.classifier.all_input_nodes[0]]
+    ends = [*anatomy.cuts, anatomy.end]
     steps = list(trace.module.graph.nodes)
     start = next(node for node in steps if node.op == "placeholder")
     parts, first = [], 0
     for end in ends:
         last = steps.index(end)
-        parts.append(_segment(trace.module, steps[first : last + 1], start, end))
+        parts.append(segment(trace.module, steps[first : last + 1], start, end))
         start, first = end, last + 1
     return parts
-
-
-def _segment(module: fx.GraphModule, steps: Sequence[fx.Node], start: fx.Node, end: fx.Node) -> fx.GraphModule:
-    graph = fx.Graph()
-    known = {start: graph.placeholder("x")}
-
-    def find(node: fx.Node) -> fx.Node:
-        if node not in known and node.op == "get_attr":
-            known[node] = graph.node_copy(node)
-        return known[node]
-
-    for step in steps:
-        if step.op not in ("placeholder", "get_attr"):
-            known[step] = graph.node_copy(step, find)
-    graph.output(known[end])
-    return fx.GraphModule(module, graph)
 
 
 def _require_finite(network: nn.Module, trace: Trace) -> None:
@@ -155,26 +230,54 @@ def _require_finite(network: nn.Module, trace: Trace) -> None:
 
 
 def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
-    """Raises `BackboneUnfit` unless the parts together give the logits of the whole."""
+    """Raises `BackboneUnfit` unless the parts give the logits of the whole, in every way that they will be called.
+
+    That is: images together and one alone, in channels-last order (on a copy), and with gradients to the pixels.
+    """
+    ordered = copy.deepcopy(backbone).to(memory_format=torch.channels_last)
+    one, pixels = trace.probe[1:].clone(), trace.probe.clone().requires_grad_()
     with torch.no_grad():
-        logits = backbone(trace.probe)
-    largest = float((logits - trace.logits).abs().max())
-    if not largest <= _TOLERANCE * max(1.0, float(trace.logits.abs().max())):
+        pairs = [(backbone(trace.probe.clone()), trace.logits), (backbone(one), trace.logits[1:])]
+        turned = trace.probe.clone(memory_format=torch.channels_last)
+        pairs += [(ordered(turned), trace.logits), (ordered(turned[1:]), trace.logits[1:])]
+    with torch.enable_grad():
+        attached = backbone(pixels)
+    if not attached.requires_grad:
+        raise BackboneUnfit("no gradient leads from the logits to the pixels; take detach() and no_grad() out.")
+    _ = torch.autograd.grad(attached.sum(), pixels)
+    for logits, expected in [*pairs, (attached, trace.logits)]:
+        largest = float((logits.detach() - expected).abs().max())
+        if not largest <= _TOLERANCE * max(1.0, float(trace.logits.abs().max())):
+            raise BackboneUnfit(
+                f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
+                "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
+            )
+
+
+def _require_linear(backbone: Backbone, trace: Trace) -> None:
+    """Raises `BackboneUnfit` unless the logits are ``z W^T + b``: a subclass of ``nn.Linear`` may compute more."""
+    with torch.no_grad():
+        embedding = backbone.embed(trace.probe)
+        if embedding.ndim != 2 or embedding.shape[1] != backbone.classifier.in_features:
+            raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
+        logits = F.linear(embedding, backbone.classifier.weight, backbone.classifier.bias)
+        largest = float((logits - backbone.classifier(embedding)).abs().max())
+    if not largest <= _TOLERANCE * max(1.0, float(logits.abs().max())):
         raise BackboneUnfit(
-            f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on more "
-            "than its input, e.g. on random numbers or on state."
+            f"the last step, {type(backbone.classifier).__name__}, is no linear layer: its output differs from "
+            f"z W^T + b by up to {largest:.3g}. Put what it does to the embedding into a step before it."
         )
 
 
-def _note_departures(backbone: WrappedBackbone, trace: Trace, anatomy: Anatomy) -> None:
+def _note_departures(backbone: WrappedBackbone, trace: Trace) -> None:
     """Notes under ``lacks`` what lies between the last feature map's average and the embedding, if they differ."""
     with torch.no_grad():
-        features = backbone.features(trace.probe)
-        embedding = backbone.average(features)
+        features, embedding = backbone.features(trace.probe), backbone.embed(trace.probe)
+        of_map = backbone.average(features)
     average = features.mean((2, 3))
-    steps = ", ".join(anatomy.head)
-    if embedding.ndim != 2:
-        raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
+    steps = ", ".join(backbone.head)
+    if not torch.allclose(of_map, embedding, rtol=1e-4, atol=1e-5):
+        backbone.embeds_more = f"its embedding is no function of the last feature map: it is taken by {steps}"
     if average.shape != embedding.shape:
         reason = f"{average.shape[1]} channels become an embedding of {embedding.shape[1]} through {steps}"
     elif not torch.allclose(average, embedding, rtol=1e-4, atol=1e-5 * max(1.0, float(average.abs().max()))):

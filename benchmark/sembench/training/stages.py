@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from sembench.backbones.backbone import Backbone
 from sembench.cost import PassCounter
 from sembench.data.dataset import Split
-from sembench.errors import FitImpossible
+from sembench.errors import BackboneUnfit, FitImpossible
 from sembench.seeding import generator
 from sembench.types import Batch
 
@@ -144,6 +145,7 @@ def train_in_stages(model: nn.Module, train: Split, stages: Sequence[Stage], ses
         session: Seed, checkpoint, progress; the training's cost is added to it.
 
     Raises:
+        BackboneUnfit: If a backbone is to be trained that can be used frozen only.
         FitImpossible: If the loss stops being finite. The loss is that before each step: if the very last step
             diverges, the evaluation finds class scores that are not finite.
     """
@@ -184,9 +186,19 @@ def _enter(model: nn.Module, stage: Stage) -> None:
     """Sets modes and gradients for a stage."""
     model.eval().requires_grad_(False)
     for module in stage.in_training_mode:
+        _require_trainable(module)
         module.train()
     for parameter in _parameters(stage.optimizer):
         parameter.requires_grad_(True)
+
+
+def _require_trainable(module: nn.Module) -> None:
+    reasons = [part.untrainable for part in module.modules() if isinstance(part, Backbone) and part.untrainable]
+    if reasons:
+        raise BackboneUnfit(
+            f"the network cannot be trained here: {reasons[0].rstrip('.')}. Train it by your own script and use it "
+            "with frozen = true, or move what depends on self.training into a submodule."
+        )
 
 
 def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:

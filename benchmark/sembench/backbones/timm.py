@@ -1,0 +1,90 @@
+"""Classifiers and encoders of timm by name, e.g. ``timm.vit_small_patch14_reg4_dinov2``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sembench.backbones.backbone import Backbone
+from sembench.backbones.weights import load_weights, not_fetched, read_weights
+from sembench.backbones.wrapping import Embedding, wrap
+from sembench.errors import BackboneUnfit, SuiteInvalid, in_one_line
+
+_PREFIX = "timm."
+
+
+def named(name: str) -> Callable[..., Backbone]:
+    """The factory behind ``timm.NAME``. Raises `SuiteInvalid` without timm, ``LookupError`` if it has no such one."""
+    own = name.removeprefix(_PREFIX)
+    if not _timm().is_model(own.partition(".")[0]):
+        raise LookupError(name)
+    return functools.partial(timm_backbone, own)
+
+
+def timm_backbone(
+    name: str,
+    n_classes: int,
+    *,
+    image_size: int,
+    weights: str = "none",
+    blocks: Sequence[str] | None = None,
+    embedding: Embedding = "network",
+) -> Backbone:
+    """A network of timm as a backbone, see `sembench.backbones.wrapping.wrap`.
+
+    Args:
+        name: Timm's name of it, possibly with the tag of its weights.
+        n_classes: Classes of the data set.
+        image_size: Height and width of the images, pixels; transformers are made for this size.
+        weights: ``"none"``: drawn from the global stream; ``"pretrained"`` or ``"imagenet"``: those that timm
+            publishes under this name; or a file.
+        blocks: Submodules that the blocks end with.
+        embedding: What the embedding is.
+
+    Raises:
+        SuiteInvalid: If timm is missing, or the weights cannot be fetched or read.
+        BackboneUnfit: If the network cannot be wrapped.
+    """
+    network = _network(name, n_classes, image_size, weights)
+    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise SuiteInvalid("backbones timm.* need timm, which is missing: pip install 'sembench[timm]'.") from error
+    return timm
+
+
+def _network(name: str, n_classes: int, image_size: int, weights: str) -> nn.Module:
+    if weights == "none":
+        return _created(name, image_size, num_classes=n_classes)
+    if weights in ("pretrained", "imagenet"):
+        try:
+            return _created(name, image_size, pretrained=True)
+        except (OSError, RuntimeError) as error:
+            raise not_fetched(f"timm's {name}", error) from error
+    state = read_weights(Path(weights))
+    heads = [key for key, value in state.items() if value.ndim == 2 and key.split(".")[-2:][0] in ("head", "fc")]
+    network = _created(name, image_size, num_classes=len(state[heads[-1]]) if heads else 0)
+    load_weights(network, state, weights)
+    return network
+
+
+def _created(name: str, image_size: int, **options: Any) -> nn.Module:
+    """The network, made for this size of image where it asks for one."""
+    create = _timm().create_model
+    try:
+        return create(name, img_size=image_size, **options)  # type: ignore[no-any-return]
+    except TypeError:  # a convolutional network takes images of any size
+        return create(name, **options)  # type: ignore[no-any-return]
+    except (AssertionError, ValueError) as error:
+        raise BackboneUnfit(
+            f"timm's {name} cannot be made for images of {image_size} pixels: {in_one_line(error)}. Name a size that "
+            "it takes."
+        ) from error
