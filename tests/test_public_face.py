@@ -14,7 +14,7 @@ FACE = {
     "Prototypes Batch Capability Trait Backbone Metric Meter Scores Dataset Split make_dataset Result read_result "
     "load_suite EXPLAINERS METRICS DATASETS BACKBONES FIGURES SembenchError",
     "sembench.relevance": "propagate black_box_relevance headless_relevance neon contrast gxi prp onto_active "
-    "onto_cells epsilon_shares class_shares spread conserved_share examine_relevance",
+    "onto_cells epsilon_shares class_shares spread conserved_share examine",
     "sembench.testing": "CHECKS Check Outcome examine Case digits_case make_case Tally tally TooCostly exact_passes "
     "no_loop_over_images bytes_per_image ratio within",
     "sembench_leaderboard": "load_results aggregate write_board validate",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sembench.errors import NotOffered
 from sembench.explainers.explainer import SelfExplainableModel
+from sembench.relevance.fallback import by_gradients
 from sembench.types import Prototypes, of_class
 
 NO_CLASS_MAP = "the model has no relevance of classes: that of the most similar prototype stands in"
@@ -56,12 +57,12 @@ def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
         [K] section 4.3.2.
     """
     try:
-        return Maps(model.attribute(images), "")
+        return Maps(model.attribute(images), by_gradients(model))
     except NotOffered as reason:
         if len(model.prototypes) == 0:
             raise _neither(reason) from reason
     try:
-        return Maps(_of_most_similar(model, images), NO_CLASS_MAP)
+        return Maps(_of_most_similar(model, images), "; ".join(filter(None, [NO_CLASS_MAP, by_gradients(model)])))
     except NotOffered as reason:
         raise _neither(reason) from reason
 
@@ -87,7 +88,7 @@ def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
     if shows_class_maps(model):
         return class_maps(model, images)
     try:
-        return Maps(_of_most_similar(model, images), "")
+        return Maps(_of_most_similar(model, images), by_gradients(model))
     except NotOffered:
         return class_maps(model, images)._replace(stand_in=NO_PROTOTYPE_MAP)
 

@@ -57,15 +57,17 @@ class Reference:
         self._maps: dict[tuple[Relevance, Bias], Tensor] = {}
 
     @cached_property
-    def correct(self) -> Tensor:
-        """1 where the black box is right on a test image, else 0: ``(N,)``, float64. One pass over the test split."""
-        device, size = self.backbone.device, self.settings.batch_size
+    def predictions(self) -> Tensor:
+        """The black box's classes of the test images ``(N,)``, int64. One pass over the test split."""
+        device, test = self.backbone.device, self.dataset.test
         with torch.no_grad():
-            hits = [
-                (self.backbone(b.images.to(device)).argmax(1).cpu() == b.labels).double()
-                for b in self.dataset.test.batches(size)
-            ]
-        return torch.cat(hits)
+            found = [self.backbone(b.images.to(device)).argmax(1).cpu() for b in test.batches(self.settings.batch_size)]
+        return torch.cat(found)
+
+    @property
+    def correct(self) -> Tensor:
+        """1 where the black box is right on a test image, else 0: ``(N,)``, float64."""
+        return (self.predictions == self.dataset.test.labels).double()
 
     @cached_property
     def sample(self) -> Batch:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sembench.backbones.backbone import Backbone
 from sembench.explainers.explainer import Explainer
 from sembench.metrics.metric import Metric
+from sembench.relevance.fallback import LRP, declared
 from sembench.types import OF_DATA, Capability, Trait
 
 
@@ -54,7 +55,10 @@ def offer(recipe: Explainer, backbone: Backbone, also: frozenset[Capability] = f
     """
     lacks: dict[Capability | Trait, str] = dict([*recipe.lacks.items(), *backbone.lacks.items()])
     supports = set(recipe.supports - OF_DATA)  # a method may claim all capabilities there are
-    for need in sorted(recipe.attribution_needs - backbone.traits):
+    needed = recipe.attribution_needs - backbone.traits
+    if declared(backbone) != LRP:
+        needed -= {Trait.RELEVANCE}
+    for need in sorted(needed):
         supports.discard(Capability.ATTRIBUTION)
         lacks.setdefault(Capability.ATTRIBUTION, backbone.lacks[need])
     return Offer(frozenset(supports | backbone.traits | also), lacks, recipe.obstacle(backbone))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sembench.relevance.conservation import conserved_share as conserved_share
-    from sembench.relevance.conservation import examine_relevance as examine_relevance
+    from sembench.relevance.conservation import examine as examine
     from sembench.relevance.propagation import black_box_relevance as black_box_relevance
     from sembench.relevance.propagation import headless_relevance as headless_relevance
     from sembench.relevance.propagation import propagate as propagate
@@ -28,6 +28,6 @@ else:
             "sembench.relevance.propagation": "propagate black_box_relevance headless_relevance",
             "sembench.relevance.prototypes": "neon contrast gxi prp onto_active onto_cells epsilon_shares "
             "class_shares spread",
-            "sembench.relevance.conservation": "conserved_share examine_relevance",
+            "sembench.relevance.conservation": "conserved_share examine",
         },
     )

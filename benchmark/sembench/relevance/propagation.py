@@ -13,6 +13,7 @@ from sembench.backbones.backbone import Backbone
 from sembench.errors import RelevanceUndefined
 from sembench.relevance.canonisation import Bias as Bias
 from sembench.relevance.canonisation import Canonical, canonise
+from sembench.relevance.fallback import LRP, attribute, declared
 from sembench.relevance.prototypes import epsilon_shares
 from sembench.relevance.recording import record
 
@@ -37,6 +38,9 @@ def propagate(
     layers, and those of `sembench.relevance.canonisation` for other steps. They are given to what the network computes
     on these images, not to its modules: two networks that compute the same in the same steps have the same map,
     however they are written. The network itself is not changed.
+
+    Where the network's backbone declares another ``attribution`` than ``"lrp"``, the map is made that way, see
+    `sembench.relevance.fallback.attribute`.
 
     Args:
         network: The network, in evaluation mode: a backbone, or a whole self-explainable model.
@@ -65,6 +69,9 @@ def propagate(
     References:
         [LRP]; [Zennit]; [K] section 4.2.2.
     """
+    kind = declared(network)
+    if kind != LRP:
+        return attribute(kind, network, output, images, relevance)
     return shares(network, output, images, relevance, bias=bias)[0]
 
 
@@ -140,6 +147,7 @@ def _canonical(
 
 def _agree(value: Tensor, expected: Tensor) -> bool:
     """Whether a canonical form computes what the network does."""
+    value, expected = value.detach(), expected.detach()
     return float((value - expected).abs().max()) <= _AGREEMENT * max(1.0, float(expected.abs().max()))
 
 
