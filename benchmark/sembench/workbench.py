@@ -13,16 +13,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from sembench.backbones.backbone import Backbone, built, freeze
+from sembench.backbones.backbone import Backbone, freeze
 from sembench.data.dataset import Dataset
 from sembench.errors import NotOffered, SuiteInvalid
 from sembench.evaluation.evaluation import Evaluation
@@ -34,10 +34,12 @@ from sembench.figures.picture import Picture
 from sembench.figures.subject import Subject
 from sembench.metrics.applicability import offer
 from sembench.metrics.scoring import score
-from sembench.plugins.registry import BACKBONES, DATASETS, METRICS
+from sembench.plugins.registry import DATASETS, METRICS
 from sembench.results.scorecard import Scorecard
+from sembench.running.black_box import backbone_of, examined, rescaled, stated
 from sembench.running.cache import Cache, tensors_sha256
 from sembench.running.device import deterministic, device_of
+from sembench.running.plausibility import notes_on
 from sembench.running.preparation import Preparation
 from sembench.seeding import derive, generator, isolated
 from sembench.suites.plan import Run, plan
@@ -107,6 +109,9 @@ class FittedExplainer(Subject):
 class Workbench:
     """A data set, and what is fitted to it.
 
+    What a user should know of the data set, or of a network that does not seem to get its images as it was trained, is
+    a `UserWarning` once, and stands in ``notes``.
+
     Args:
         dataset: Name of a data set in the registry, or one of your own.
         data_root: Folder of data sets, for a name.
@@ -129,19 +134,58 @@ class Workbench:
             self.dataset: Dataset = DATASETS.get(dataset)(Path(data_root), **options) if named else dataset  # type: ignore[arg-type,assignment]
         except TypeError as error:
             raise SuiteInvalid(f"{dataset}: {error}.") from error
-        self._references: dict[str, Reference] = {}
+        self._references: dict[tuple[str, str], Reference] = {}
+        self.notes: list[str] = []
+        self._note(self.dataset.notes, level=3)
 
-    def train(self, backbone: str = "resnet10-narrow", *, weights: str = "none", epochs: int = 8,
-              learning_rate: float = 0.05, momentum: float = 0.9, weight_decay: float = 5e-4,
-              batch_size: int = 32, nesterov: bool = True) -> Backbone:  # fmt: skip
-        """A registered backbone, trained on the data set's training split and frozen."""
+    def train(self, backbone: str | Backbone = "resnet10-narrow", *, frozen: Literal[False, "encoder"] = False,
+              epochs: int = 8, learning_rate: float = 0.05, momentum: float = 0.9, weight_decay: float = 5e-4,
+              batch_size: int = 32, nesterov: bool = True, **network: Any) -> Backbone:  # fmt: skip
+        """A network, trained on the data set's training split and frozen.
+
+        Args:
+            backbone: A registered one by name, ``path/to/file.py:factory``, or a backbone, of which a copy is trained.
+            frozen: ``"encoder"``: only its linear layer is trained.
+            epochs: Passes over the training split.
+            learning_rate: Initial learning rate of the cosine schedule.
+            momentum: Momentum, 0 for none.
+            weight_decay: L2 penalty.
+            batch_size: Images per step.
+            nesterov: Whether the momentum is Nesterov's.
+            **network: What a suite says of a backbone by name: ``weights``, ``mean``, ``std`` and so on, see
+                `sembench.suites.suite.BackboneSpec`.
+
+        Raises:
+            UnknownName, SuiteInvalid: If there is no such backbone, or it does not take these settings.
+            FitImpossible: If the training diverges.
+        """
         recipe = Training(epochs, learning_rate, momentum, weight_decay, batch_size, nesterov=nesterov)
+        if frozen not in (False, "encoder"):
+            raise SuiteInvalid(f'frozen is {frozen!r}; to train takes False or "encoder". Fit to a frozen one at once.')
+        if network and isinstance(backbone, Backbone):
+            raise SuiteInvalid(f"{', '.join(network)}: settings of a backbone by name; give them to sembench.adapt.")
+        train, session = self.dataset.train, Session(derive(self.seed, self.dataset.name, "training"))
         with deterministic(self.device):
             with isolated(derive(self.seed, self.dataset.name, "backbone")):
-                network = built(partial(BACKBONES.get(backbone), self.dataset.n_classes, weights=weights))
-            session = Session(derive(self.seed, self.dataset.name, "training"))
-            train_backbone(network.to(self.device), self.dataset.train, recipe, session)
-        return freeze(network)
+                if isinstance(backbone, Backbone):
+                    made = self._copy(backbone)
+                else:
+                    spec, size = stated(backbone, frozen=frozen, **network), train.image_size
+                    classes, normalisation = self.dataset.n_classes, train.normalisation
+                    made = backbone_of(spec, classes, image_size=size, normalisation=normalisation).to(self.device)
+            train_backbone(made, train, recipe, session, head_only=frozen == "encoder")
+        if not frozen:
+            made.expects = train.normalisation  # those are the images that it knows now
+        return examined(freeze(made), train)
+
+    def _copy(self, backbone: Backbone) -> Backbone:
+        """A copy of a network that takes this data set's images. Raises `SuiteInvalid` if it has other classes."""
+        if backbone.n_classes != self.dataset.n_classes:
+            raise SuiteInvalid(
+                f"the network has {backbone.n_classes} classes where {self.dataset.name} has {self.dataset.n_classes}. "
+                f"Adapt it with n_classes={self.dataset.n_classes}, and train that new layer."
+            )
+        return rescaled(copy.deepcopy(backbone).to(self.device), self.dataset.train.normalisation)
 
     def fit(
         self, explainer: str | Explainer, backbone: Backbone, *, name: str | None = None, **parameters: Any
@@ -163,12 +207,24 @@ class Workbench:
         return FittedExplainer.of(label, made, model, reference)
 
     def _reference(self, backbone: Backbone) -> Reference:
-        """A frozen copy of the network as black box on the data set, one for all that are fitted to these weights."""
-        key = tensors_sha256(backbone.state_dict())
+        """A frozen copy of the network as black box on the data set, one for all that are fitted to this function."""
+        frozen, train = freeze(self._copy(backbone)), self.dataset.train
+        images = train.batch(torch.arange(min(2, len(train)))).images.to(self.device)
+        with torch.no_grad():  # equal weights may be other networks: other images are expected, other places cut
+            answers = {"embeddings of the first images": frozen.embed(images), "and logits": frozen(images)}
+        key = tensors_sha256({**frozen.state_dict(), **answers}), frozen.attribution
         if key not in self._references:
-            frozen = freeze(copy.deepcopy(backbone).to(self.device))
-            self._references[key] = Reference(frozen, self.dataset, self.seed, EvaluationSpec())
+            reference = Reference(examined(frozen, train), self.dataset, self.seed, EvaluationSpec())
+            self._references[key] = reference
+            self._note(notes_on(reference, assumed=backbone.expects is None, brought=True))
         return self._references[key]
+
+    def _note(self, notes: Iterable[str], level: int = 4) -> None:
+        """Warns of each note that is new, as if ``level`` calls above."""
+        for text in notes:
+            if text not in self.notes:
+                self.notes.append(text)
+                warnings.warn(text, UserWarning, stacklevel=level)
 
     def test(self, *indices: int) -> Batch:
         """Test images by position."""
@@ -177,7 +233,9 @@ class Workbench:
     def _repr_html_(self) -> str:
         data = self.dataset
         sizes = f"{len(data.train):,} training and {len(data.test):,} test images, {data.n_classes} classes"
-        return f"<b>{escape(data.name)}</b>: {sizes}, {data.train.image_size} pixels; {escape(data.licence)}"
+        return f"<b>{escape(data.name)}</b>: {sizes}, {data.train.image_size} pixels; {escape(data.licence)}" + "".join(
+            f"<br>note: {escape(text)}" for text in self.notes
+        )
 
 
 def load(
@@ -197,19 +255,27 @@ def load(
     """
     runs = plan(load_suite(suite), explainers=[explainer], datasets=[dataset] if dataset else (),
                 seeds=[seed] if seed is not None else ())  # fmt: skip
-    return fitted_explainers(runs[:1], Path(cache), Path(data_root), device)[0]
+    return fitted_explainers(runs[:1], Path(cache), Path(data_root), device, note=_warn)[0]
+
+
+def _warn(text: str) -> None:
+    """Shows a note where notebooks and scripts show them."""
+    warnings.warn(text, UserWarning, stacklevel=2)
 
 
 def fitted_explainers(
-    runs: Sequence[Run], cache: Path, data_root: Path, device: str, say: Callable[[str], None] = lambda text: None
-) -> list[FittedExplainer]:
-    """The explainers of runs, from the cache or fitted as a run would; ``say`` takes what needs time.
+    runs: Sequence[Run], cache: Path, data_root: Path, device: str, say: Callable[[str], None] = lambda text: None,
+    note: Callable[[str], None] | None = None,
+) -> list[FittedExplainer]:  # fmt: skip
+    """The explainers of runs, from the cache or fitted as a run would.
+
+    ``say`` takes what needs time, ``note`` what the user should know (``say`` does if it is left out).
 
     Raises:
         SembenchError: What these runs would raise.
     """
     where = device_of(device)
-    preparation, found = Preparation(Cache(cache), data_root, where, say), []
+    preparation, found = Preparation(Cache(cache), data_root, where, note or say), []
     with deterministic(where):
         for run in runs:
 

@@ -29,8 +29,8 @@ PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)
 
 class Strict:
     def phase(self, run, text): ...
-    def note(self, text):
-        raise AssertionError(text)
+    def note(self, text):  # of networks that are hardly trained, or not at all, or given without mean and std
+        assert "the black box is right on" in text or "no mean and std were given" in text
 
     def finished(self, run, result, seconds): ...
     def failed(self, run, error):

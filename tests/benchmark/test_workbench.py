@@ -15,6 +15,9 @@ from sembench.types import Explanation
 from sembench.workbench import Workbench, fitted_explainers, load
 from sembench_baselines.kmex import KMEx
 
+# The network that is brought along has initial weights, and nobody says how it wants its images.
+pytestmark = pytest.mark.filterwarnings("ignore:no mean and std", "ignore:the black box is right on")
+
 
 @pytest.fixture(scope="module")
 def bench():

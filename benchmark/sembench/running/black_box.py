@@ -4,39 +4,110 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import torch
+from pydantic import ValidationError
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, built, freeze
 from sembench.backbones.wrapping import Rescale, wrap
-from sembench.data.dataset import Normalisation
+from sembench.data.dataset import Normalisation, Split
 from sembench.errors import SuiteInvalid
 from sembench.plugins.registry import BACKBONES
-from sembench.relevance.conservation import examine_relevance
+from sembench.relevance.conservation import examine
+from sembench.results.result import wrong_fields
 from sembench.suites.suite import BackboneSpec
+
+_EXAMINED = 4
 
 
 def adapt(
-    network: nn.Module, *, image_size: int, blocks: Sequence[str] | None = None, n_classes: int | None = None
+    network: nn.Module,
+    *,
+    image_size: int,
+    mean: Iterable[float] | None = None,
+    std: Iterable[float] | None = None,
+    blocks: Sequence[str] | None = None,
+    n_classes: int | None = None,
+    embedding: str = "network",
+    attribution: str = "lrp",
 ) -> Backbone:
     """Your own trained classifier as a frozen backbone; the module itself does not change.
 
-    ``lacks`` of the result gives the reasons why explainers or metrics do not apply to it, if there are any.
+    ``lacks`` of the result gives the reasons why explainers or metrics do not apply to it, if there are any. Its
+    ``expects`` is the normalisation given here: `sembench.Workbench` hands it the images of any data set that way.
 
     Args:
-        network: A classifier from ``(B, 3, H, W)`` to logits ``(B, C)`` that ends in ``nn.Linear``. Images are passed
-            to it as they are: normalise them as it expects.
+        network: A classifier from ``(B, 3, H, W)`` to logits ``(B, C)`` that ends in ``nn.Linear``.
         image_size: Height and width of the images, pixels.
+        mean: How the network wants its images: mean per channel of pixels in [0, 1], as it was trained with. Without
+            it, images are passed as the data set normalises them, by its own statistics.
+        std: Standard deviation per channel; 1 with a mean of 0 for plain pixels in [0, 1], 1/255 for those in [0, 255].
         blocks: Submodules that the blocks end with; found automatically if left out.
-        n_classes: Number of classes, if not the module's: a new last layer is then drawn from the global stream.
+        n_classes: Number of classes, if not the module's: a new last layer is then drawn from the global stream;
+            `sembench.Workbench.train` with ``frozen="encoder"`` trains it.
+        embedding: What a transformer's embedding is, see `sembench.suites.suite.BackboneSpec`.
+        attribution: How maps are made, see `sembench.suites.suite.BackboneSpec`.
 
     Raises:
+        SuiteInvalid: If one of the settings is none that a suite can have.
         BackboneUnfit: If the network does not have this form; says where it departs from it.
     """
-    make = functools.partial(wrap, network, image_size=image_size, blocks=blocks, n_classes=n_classes)
-    return examine_relevance(freeze(built(make)))
+    spec = stated(
+        type(network).__name__, mean=_numbers(mean), std=_numbers(std), embedding=embedding, attribution=attribution
+    )
+
+    def make() -> Backbone:
+        options = _embedding(spec, wrap)
+        return _declared(wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, **options), spec)
+
+    return examine(freeze(built(make)))
+
+
+def stated(name: str, **settings: Any) -> BackboneSpec:
+    """The spec with these settings. Raises `SuiteInvalid` naming each that a suite could not have."""
+    try:
+        return BackboneSpec(name=name, **settings)
+    except ValidationError as error:
+        raise SuiteInvalid(f"{name}: {wrong_fields(error, 'its settings')}.") from error
+
+
+def _numbers(values: Iterable[float] | None) -> Any:
+    """Numbers of any sequence, array or tensor; what is none is left to be refused by its name."""
+    try:
+        return None if values is None else tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        return values
+
+
+def examined(backbone: Backbone, train: Split) -> Backbone:
+    """The same backbone, its traits decided again on its present weights and some training images."""
+    first = train.in_turn(torch.arange(len(train)), _EXAMINED)
+    return examine(backbone, train.batch(first).images)
+
+
+def rescaled(backbone: Backbone, given: Normalisation) -> Backbone:
+    """The same backbone for images of another normalisation: a step in front takes them to the one that it expects.
+
+    Afterwards it expects what is given: a second call changes nothing, and one for another data set puts the step from
+    that in front. A backbone that expects nothing in particular is left as it is.
+    """
+    if backbone.expects is None or backbone.expects == given:
+        return backbone
+    first = backbone.blocks[0]
+    front = nn.Sequential(Rescale(given, backbone.expects).to(backbone.device), first)
+    front.training = first.training
+    backbone.blocks[0] = front
+    backbone.expects = given
+    if backbone.factory is not None:
+        backbone.factory = functools.partial(_rescaled_by, backbone.factory, given)
+    return backbone
+
+
+def _rescaled_by(factory: Callable[[], Backbone], given: Normalisation) -> Backbone:
+    return rescaled(factory(), given)
 
 
 def backbone_of(
@@ -45,18 +116,20 @@ def backbone_of(
     """The backbone that a suite asks for, with its initial weights, drawn from the global stream.
 
     Number of classes, size in pixels and normalisation are those of the data set; ``n_classes`` is ``None`` for those
-    of the user's network.
+    of the user's network. ``expects`` of the result is ``None`` where nobody said how the network wants its images,
+    else the normalisation given here, from which it is taken to the one that the network wants.
 
     Raises:
         SuiteInvalid: If these settings do not go together.
         BackboneUnfit: If the network cannot be wrapped.
     """
-    return examine_relevance(built(functools.partial(_made, spec.in_place(), n_classes, image_size, normalisation)))
+    made = built(functools.partial(_made, spec.in_place(), n_classes, image_size, normalisation))
+    return examine(made, image_size=image_size)
 
 
 def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:
     name, factory = spec.name, BACKBONES.get(spec.name)
-    options: dict[str, Any] = {"weights": spec.weights}
+    options: dict[str, Any] = {"weights": spec.weights, **_embedding(spec, factory)}
     accepted = inspect.signature(factory).parameters
     if "image_size" in accepted:
         options["image_size"] = image_size
@@ -66,12 +139,26 @@ def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisat
         options["blocks"] = list(spec.blocks)
     backbone: Backbone = factory(n_classes, **options)
     outputs = getattr(backbone, "outputs", n_classes)
-    if spec.frozen and outputs != n_classes:
+    if spec.frozen is True and outputs != n_classes:
         raise SuiteInvalid(
             f"backbone {name!r} is frozen, but has {outputs} classes where the data set has {n_classes}. Leave out "
-            "frozen, and a new linear layer is trained with the rest."
+            'frozen, and a new linear layer is trained with the rest; or, with frozen = "encoder", alone.'
         )
+    return rescaled(_declared(backbone, spec), normalisation)
+
+
+def _embedding(spec: BackboneSpec, factory: Callable[..., Any]) -> dict[str, Any]:
+    """The option ``embedding`` where a factory takes it. Raises `SuiteInvalid` where it is asked for in vain."""
+    if "embedding" in inspect.signature(factory).parameters:
+        return {"embedding": spec.embedding}
+    if spec.embedding != "network":
+        raise SuiteInvalid(f'backbone {spec.name!r} has one embedding only; leave out embedding = "{spec.embedding}".')
+    return {}
+
+
+def _declared(backbone: Backbone, spec: BackboneSpec) -> Backbone:
+    """The backbone with what the user says of its images and maps; what the factory knows stands where he is silent."""
     if spec.mean is not None and spec.std is not None:
-        wanted = Normalisation(spec.mean, spec.std)
-        backbone.blocks[0] = nn.Sequential(Rescale(normalisation, wanted), backbone.blocks[0])
+        backbone.expects = Normalisation(spec.mean, spec.std)
+    backbone.attribution = spec.attribution
     return backbone

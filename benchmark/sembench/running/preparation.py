@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from sembench.errors import ContractBroken
 from sembench.evaluation.reference import Reference
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
-from sembench.running.black_box import backbone_of
+from sembench.plugins.factory import is_factory
+from sembench.running.black_box import backbone_of, examined
 from sembench.running.cache import Cache, Slot, tensors_sha256
 from sembench.running.datasets import loader_of
 from sembench.running.device import clock
+from sembench.running.plausibility import notes_on
 from sembench.seeding import derive, generator, isolated
 from sembench.suites.plan import Run
 from sembench.suites.sources import UNKNOWN_SOURCE
@@ -44,6 +46,7 @@ class Trained:
         reference: Its predictions and relevance maps, computed when first asked for.
         seconds: Time that its training took, s.
         settings: Name, initial weights and training.
+        notes: What a user should know before believing what is said of it.
     """
 
     backbone: Backbone
@@ -51,6 +54,7 @@ class Trained:
     reference: Reference
     seconds: float
     settings: dict[str, Any]
+    notes: tuple[str, ...]
 
     @property
     def untouched(self) -> bool:
@@ -96,6 +100,7 @@ class Preparation:
         self.note = note
         self._dataset: tuple[JsonValue, Dataset] | None = None
         self._trained: tuple[object, Trained] | None = None
+        self._noted: set[str] = set()
 
     def prepared(self, run: Run, report: Report) -> Prepared:
         """A run with its data set and its black box.
@@ -119,8 +124,16 @@ class Preparation:
             with remembering(self.cache.root / "files.json"):
                 data = load(self.data_root)
                 report(f"{len(data.train):,} training and {len(data.test):,} test images, {data.sha256[:12]}")
+            self._note_once(run.dataset, data.notes)
             self._dataset = memo, data
         return self._dataset[1]
+
+    def _note_once(self, about: str, notes: Iterable[str]) -> None:
+        """Passes each note on, unless it was before: seeds share what is said of a frozen network or of a data set."""
+        for text in (f"{about}: {note}" for note in notes):
+            if text not in self._noted:
+                self._noted.add(text)
+                self.note(text)
 
     def _black_box(self, run: Run, dataset: Dataset, report: Report) -> Trained:
         """The black box, trained or from the cache, unharmed by the entry before."""
@@ -133,24 +146,28 @@ class Preparation:
             size, normalisation = dataset.train.image_size, dataset.train.normalisation
             backbone = backbone_of(run.backbone, dataset.n_classes, image_size=size, normalisation=normalisation)
         backbone.to(self.device)
+        if run.backbone.frozen == "encoder":  # its maps stay what they are: what the head is trained on serves the fits
+            backbone.feature_cache = FeatureCache(limit=hardware_memory() // 4)
         slot = Slot(self.cache, "backbone", key, self.note)
         weights, facts = slot.load() or self._train(run, backbone, dataset, slot, report)
         backbone.load_state_dict(weights)
-        freeze(backbone)
-        backbone.feature_cache = FeatureCache(limit=hardware_memory() // 4)
-        trained = Trained(
-            backbone,
-            tensors_sha256(backbone.state_dict()),
-            Reference(backbone, dataset, run.seed, run.evaluation),
-            facts["seconds"],
-            {**key["backbone"], **key["training"]},
-        )
+        examined(freeze(backbone), dataset.train)
+        backbone.feature_cache = backbone.feature_cache or FeatureCache(limit=hardware_memory() // 4)
+        reference = Reference(backbone, dataset, run.seed, run.evaluation)
+        spec = run.backbone
+        brought = bool(spec.frozen) and (spec.weights != "none" or is_factory(spec.name))  # trained elsewhere
+        assumed = brought and backbone.expects is None
+        notes = notes_on(reference, assumed=assumed, brought=brought and spec.frozen is True)
+        self._note_once(run.dataset, notes)
+        sha256 = tensors_sha256(backbone.state_dict())
+        settings = {**key["backbone"], **key["training"]}
+        trained = Trained(backbone, sha256, reference, facts["seconds"], settings, notes)
         self._trained = memo, trained
         return trained
 
     def _backbone_key(self, run: Run, dataset: Dataset) -> dict[str, Any]:
         """Everything that trained weights depend on."""
-        training = run.training.model_copy(update={"epochs": 0}) if run.backbone.frozen else run.training
+        training = run.training.model_copy(update={"epochs": 0}) if run.backbone.frozen is True else run.training
         return {
             "backbone": run.backbone.settings(),
             "training": training.settings(),
@@ -170,7 +187,8 @@ class Preparation:
         checkpoint = replace(slot, kind="checkpoint")
         seed = derive(run.seed, run.data.name, "training")
         session = Session(seed, checkpoint, lambda text: report(f"training the black box, {text}"))
-        train_backbone(backbone, dataset.train, Training(**slot.key["training"]), session)
+        head_only = run.backbone.frozen == "encoder"
+        train_backbone(backbone, dataset.train, Training(**slot.key["training"]), session, head_only=head_only)
         facts = {"seconds": session.seconds}
         slot.save(backbone.state_dict(), facts)
         checkpoint.discard()

@@ -28,6 +28,7 @@ def provenance_of(
     model_sha256: str,
     device: torch.device,
     exceptions: Mapping[str, str],
+    notes: tuple[str, ...],
 ) -> Provenance:
     """Everything that a reader needs to repeat a run."""
     normalisation = dataset.train.normalisation
@@ -56,6 +57,7 @@ def provenance_of(
         hardware=dict(hardware()),
         seeds={purpose: derive(run.seed, run.data.name, purpose) for purpose in purposes},
         exceptions=dict(exceptions),
+        notes=notes,
     )
 
 

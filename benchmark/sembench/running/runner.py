@@ -173,6 +173,7 @@ class Runner:
                 model_sha256=tensors_sha256({} if fitted is None else fitted.model.fitted_state()),
                 device=self.device,
                 exceptions=recipe.exceptions,
+                notes=prepared.dataset.notes + trained.notes,
             ),
         )
 

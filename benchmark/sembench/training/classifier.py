@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Split
 from sembench.training.stages import Precision, Session, Stage, Step, batches, train_in_stages
+
+_EMBEDDED = 256
+"""Images per pass where only the head is trained: as explainers fit, so that they find the feature maps."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Training:
     nesterov: bool = True
 
 
-def train_backbone(backbone: Backbone, train: Split, training: Training, session: Session) -> None:
+def train_backbone(
+    backbone: Backbone, train: Split, training: Training, session: Session, *, head_only: bool = False
+) -> None:
     """Trains a backbone in place, see `sembench.training.stages.train_in_stages`.
 
     Args:
@@ -51,6 +56,7 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
         train: The training split.
         training: The recipe.
         session: Seed, checkpoint, progress; the training's cost is added to it.
+        head_only: Whether only the linear layer is trained, on the embeddings of the others in evaluation mode.
 
     Raises:
         FitImpossible: If the loss stops being finite.
@@ -58,19 +64,49 @@ def train_backbone(backbone: Backbone, train: Split, training: Training, session
     backbone.to(memory_format=torch.channels_last)
     session.precision = training.precision
     optimizer = torch.optim.SGD(
-        backbone.parameters(),
+        (backbone.classifier if head_only else backbone).parameters(),
         lr=training.learning_rate,
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.nesterov and training.momentum > 0,
     )
+    answer = _head(backbone) if head_only else _whole(backbone)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
-        return {"cross-entropy": F.cross_entropy(backbone(step.batch.images).float(), step.batch.labels)}
+        logits, labels = answer(step)
+        return {"cross-entropy": F.cross_entropy(logits.float(), labels)}
 
     schedule = cosine(optimizer, training.epochs, len(train), training.batch_size, training.final_learning_rate)
-    stage = Stage("epoch", training.epochs, optimizer, loss, training.batch_size, [backbone], schedule)
+    moving = [] if head_only else [backbone]
+    stage = Stage("epoch", training.epochs, optimizer, loss, training.batch_size, moving, schedule)
     train_in_stages(backbone, train, [stage], session)
+
+
+Answer = Callable[[Step], tuple[Tensor, Tensor]]
+"""Logits ``(B, C)`` and labels ``(B,)`` of a step of training."""
+
+
+def _whole(backbone: Backbone) -> Answer:
+    return lambda step: (backbone(step.batch.images), step.batch.labels)
+
+
+def _head(backbone: Backbone) -> Answer:
+    """Logits of fixed embeddings: computed once in the order of the split, or per step where images are augmented."""
+    table: list[Tensor] = []
+
+    def answer(step: Step) -> tuple[Tensor, Tensor]:
+        split = step.split
+        with torch.no_grad():
+            if split.augmentation is not None:
+                embedded = backbone.embed(step.batch.images)
+            else:
+                if not table:
+                    batches = split.batches(_EMBEDDED)
+                    table.append(torch.cat([backbone.embed(batch.images.to(step.device)) for batch in batches]))
+                embedded = table[0][step.indices]
+        return backbone.classifier(embedded), split.labels[step.indices].to(step.device)
+
+    return answer
 
 
 def cosine(
