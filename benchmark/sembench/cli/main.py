@@ -12,9 +12,25 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from sembench.cli import plugins, run, show
 from sembench.errors import NameTaken, PluginBroken, SembenchError, in_one_line
+
+
+class Command(TyperCommand):
+    """A command that refuses an option given twice where it takes one value: else the last would win silently."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the arguments of the command line. Raises `typer.BadParameter` for a repeated option."""
+        order: list[Any] = self.make_parser(ctx).parse_args(list(args))[2]
+        for given in order:
+            one = given.param_type_name == "option" and not (given.multiple or given.is_flag or given.count)
+            if one and order.count(given) > 1:
+                name = max(given.opts, key=len)
+                raise typer.BadParameter(f"{name} is given {order.count(given)} times, but takes one value.", ctx=ctx)
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     help="The benchmark of self-explainable image classifiers.",
@@ -62,19 +78,21 @@ def _refusing(error: PluginBroken) -> Callable[..., Any]:
 
 for _name, _command in OWN.items():
     if isinstance(_command, typer.Typer):
+        for _part in _command.registered_commands:
+            _part.cls = Command
         app.add_typer(_command, name=_name)
     else:
-        app.command(_name)(_command)
+        app.command(_name, cls=Command)(_command)
 _brought = entry_points(group="sembench.commands")
 for _name in dict.fromkeys(point.name for point in _brought):
     if _name in OWN:
         typer.echo(f"note: the command {_name!r} of a package is left out: sembench has one of that name", err=True)
         continue
     try:
-        app.command(_name)(_loaded(tuple(_brought.select(name=_name))))
+        app.command(_name, cls=Command)(_loaded(tuple(_brought.select(name=_name))))
     except PluginBroken as _error:
         _anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-        app.command(_name, context_settings=_anything)(_refusing(_error))
+        app.command(_name, cls=Command, context_settings=_anything)(_refusing(_error))
 
 
 def main() -> None:

@@ -92,6 +92,8 @@ class BackboneSpec(_Strict):
     def _mean_with_std(self) -> BackboneSpec:
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std of the network's input go together; give both or none")
+        if any(value > 1 for value in (*(self.mean or ()), *(self.std or ()))):
+            raise ValueError("mean and std are of pixels in [0, 1]; of pixels in [0, 255], divide both by 255")
         return self
 
     def beside(self, folder: Path) -> BackboneSpec:
