@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from sembench.plugins.factory import is_factory
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
     from sembench.results.result import Result
     from sembench.running.runner import Summary
     from sembench.suites.plan import Run
+    from sembench.suites.suite import BackboneSpec
 
 
 def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = False, option: str = "--out") -> list[Run]:
     """The runs that have to be made.
 
     With ``refresh`` results of other settings or source code are computed again, with ``current`` those of other source
-    code; ``option`` is the command's option for the folder.
+    code; so are those of a network of the user's that comes with other weights now. ``option`` is the command's option
+    for the folder.
 
     Raises:
         ResultStale: If a result of other settings would be lost.
@@ -38,7 +43,7 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
         except ResultDamaged as error:
             typer.echo(f"note: {error} It is computed again.", err=True)
             state, result = "missing", None
-        outdated = result is not None and result.provenance.sources != run.sources
+        outdated = result is not None and result.provenance.sources != {**run.sources, **_network(run.backbone)}
         if state == "stale" and result is not None:
             stale.append((run, result))
         elif outdated:
@@ -54,11 +59,21 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
         )
     if older and not (refresh or current):
         typer.echo(
-            f"note: {len(older)} results were computed by another version of the source code, the first is "
-            f"{older[0].path(out)}; --refresh computes them again.",
+            f"note: {len(older)} results were computed by other source code, or on other weights of a network, the "
+            f"first is {older[0].path(out)}; --refresh computes them again.",
             err=True,
         )
     return pending
+
+
+@lru_cache(maxsize=64)
+def _network(spec: BackboneSpec) -> dict[str, str]:
+    """The hash of the weights that a network of the user's comes with now; a factory may read any file."""
+    if not is_factory(spec.name):
+        return {}
+    from sembench.running.black_box import network_sources
+
+    return network_sources(spec)
 
 
 def differences(before: JsonValue, now: JsonValue, where: str = "") -> Iterator[str]:

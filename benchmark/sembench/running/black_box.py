@@ -12,12 +12,16 @@ from pydantic import ValidationError
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, built, freeze
+from sembench.backbones.custom import own_network
 from sembench.backbones.wrapping import Rescale, wrap
 from sembench.data.dataset import Normalisation, Split
 from sembench.errors import SuiteInvalid
+from sembench.plugins.factory import is_factory
 from sembench.plugins.registry import BACKBONES
 from sembench.relevance.conservation import examine
 from sembench.results.result import wrong_fields
+from sembench.running.cache import tensors_sha256
+from sembench.seeding import isolated
 from sembench.suites.suite import BackboneSpec
 
 _EXAMINED = 4
@@ -125,6 +129,24 @@ def backbone_of(
     """
     made = built(functools.partial(_made, spec.in_place(), n_classes, image_size, normalisation))
     return examine(made, image_size=image_size)
+
+
+def network_sources(spec: BackboneSpec) -> dict[str, str]:
+    """The hash of the weights that a network of the user's comes with, as ``network``; nothing for one by name.
+
+    A factory may read any file. It is called twice; weights that differ then are drawn, and not hashed.
+
+    Raises:
+        SuiteInvalid, PluginBroken: As `sembench.backbones.custom.own_network` does.
+    """
+    if not is_factory(spec.name):
+        return {}
+    placed = spec.in_place()
+    hashes = set()
+    for _ in range(2):
+        with isolated(0):
+            hashes.add(tensors_sha256(own_network(placed.name, placed.weights).state_dict()))
+    return {"network": hashes.pop() if len(hashes) == 1 else "drawn"}
 
 
 def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:

@@ -21,7 +21,7 @@ from sembench.evaluation.reference import Reference
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
 from sembench.plugins.factory import is_factory
-from sembench.running.black_box import backbone_of, examined
+from sembench.running.black_box import backbone_of, examined, network_sources
 from sembench.running.cache import Cache, Slot, tensors_sha256
 from sembench.running.datasets import loader_of
 from sembench.running.device import clock
@@ -29,7 +29,7 @@ from sembench.running.plausibility import notes_on
 from sembench.seeding import derive, generator, isolated
 from sembench.suites.plan import Run
 from sembench.suites.sources import UNKNOWN_SOURCE
-from sembench.suites.suite import ExplainerSpec
+from sembench.suites.suite import BackboneSpec, ExplainerSpec
 from sembench.training.classifier import Training, train_backbone
 from sembench.training.stages import NoCheckpoint, Session
 
@@ -47,6 +47,7 @@ class Trained:
         seconds: Time that its training took, s.
         settings: Name, initial weights and training.
         notes: What a user should know before believing what is said of it.
+        network: The hash of the weights that a network of the user's comes with, as ``network``.
     """
 
     backbone: Backbone
@@ -55,6 +56,7 @@ class Trained:
     seconds: float
     settings: dict[str, Any]
     notes: tuple[str, ...]
+    network: dict[str, str]
 
     @property
     def untouched(self) -> bool:
@@ -98,6 +100,7 @@ class Preparation:
         self.data_root = data_root
         self.device = device
         self.note = note
+        self.networks: dict[BackboneSpec, dict[str, str]] = {}
         self._dataset: tuple[JsonValue, Dataset] | None = None
         self._trained: tuple[object, Trained] | None = None
         self._noted: set[str] = set()
@@ -161,9 +164,15 @@ class Preparation:
         self._note_once(run.dataset, notes)
         sha256 = tensors_sha256(backbone.state_dict())
         settings = {**key["backbone"], **key["training"]}
-        trained = Trained(backbone, sha256, reference, facts["seconds"], settings, notes)
+        trained = Trained(backbone, sha256, reference, facts["seconds"], settings, notes, self._network(spec))
         self._trained = memo, trained
         return trained
+
+    def _network(self, spec: BackboneSpec) -> dict[str, str]:
+        """The hash of the weights that the user's network comes with, found once."""
+        if spec not in self.networks:
+            self.networks[spec] = network_sources(spec)
+        return self.networks[spec]
 
     def _backbone_key(self, run: Run, dataset: Dataset) -> dict[str, Any]:
         """Everything that trained weights depend on."""
@@ -174,6 +183,7 @@ class Preparation:
             "dataset": dataset.sha256,
             "seed": run.seed,
             "source": run.sources["backbone"],
+            **self._network(run.backbone),
             "torch": torch.__version__,
             "device": self.device.type,
             **_augmentation(dataset),

@@ -29,6 +29,7 @@ def provenance_of(
     device: torch.device,
     exceptions: Mapping[str, str],
     notes: tuple[str, ...],
+    network: dict[str, str],
 ) -> Provenance:
     """Everything that a reader needs to repeat a run."""
     normalisation = dataset.train.normalisation
@@ -38,7 +39,7 @@ def provenance_of(
         sembench=_version("sembench"),
         python=platform.python_version(),
         packages={name: _version(name) for name in _PACKAGES},
-        sources=run.sources,
+        sources={**run.sources, **network},
         dataset_sha256=dataset.sha256,
         dataset_statistics={"mean": normalisation.mean, "std": normalisation.std},
         dataset_sizes={"train": len(dataset.train), "test": len(dataset.test)},

@@ -174,6 +174,7 @@ class Runner:
                 device=self.device,
                 exceptions=recipe.exceptions,
                 notes=prepared.dataset.notes + trained.notes,
+                network=trained.network,
             ),
         )
 

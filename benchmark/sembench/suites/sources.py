@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -41,7 +42,7 @@ def backbone_hash(name: str) -> str:
 
 @lru_cache(maxsize=256)
 def source_hash(path: Path | None) -> str:
-    """SHA-256 of a module together with what it imports of its own package, directly or not.
+    """SHA-256 of a module together with what it imports of its own package, or from its own folder, directly or not.
 
     Of a module of sembench itself only the file counts here: the rest of it is the instrument's.
     """
@@ -50,7 +51,7 @@ def source_hash(path: Path | None) -> str:
     root = path.parent
     while (root / "__init__.py").exists():
         root = root.parent
-    if root == path.parent or root == Path(__file__).parents[2]:
+    if root == Path(__file__).parents[2] or (root == path.parent and _installed(path)):
         return _hash_of([path], path.parent)
     found, open_ends = {path}, [path]
     while open_ends:
@@ -58,6 +59,11 @@ def source_hash(path: Path | None) -> str:
         found |= new
         open_ends += new
     return _hash_of(found, root)
+
+
+def _installed(path: Path) -> bool:
+    """Whether a file lies where packages are installed, so that files beside it are other packages."""
+    return any(path.is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))
 
 
 def _imported(path: Path, root: Path) -> set[Path]:

@@ -44,3 +44,16 @@ def test_a_module_without_a_package_is_its_file_alone(tmp_path):
 def test_the_instrument_is_a_list_of_places_that_are_there():
     root = sources.Path(sources.__file__).parents[1]
     assert all((root / name).exists() for name in sources._MOVES_NUMBERS)
+
+
+def test_a_helper_beside_a_lone_file_counts(tmp_path):
+    (tmp_path / "net.py").write_text("def make():\n    import helper\n    return helper.net()\n")
+    (tmp_path / "helper.py").write_text("import deeper\n")
+    (tmp_path / "deeper.py").write_text("X = 1\n")
+    (tmp_path / "stranger.py").write_text("Y = 1\n")
+    hashes = []
+    for name, text in (("net.py", ""), ("deeper.py", "X = 2\n"), ("stranger.py", "Y = 2\n")):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + text)
+        sources.source_hash.cache_clear()
+        hashes.append(sources.source_hash(tmp_path / "net.py"))
+    assert hashes[0] != hashes[1] == hashes[2]
