@@ -67,7 +67,7 @@ def _installed(path: Path) -> bool:
 
 
 def _imported(path: Path, root: Path) -> set[Path]:
-    """Files of the same package that a module imports, wherever in it the import stands."""
+    """Files of the same package, or beside a lone file, that a module imports, wherever in it the import stands."""
     package = path.relative_to(root).parts[:-1]
     names: set[tuple[str, ...]] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -77,7 +77,7 @@ def _imported(path: Path, root: Path) -> set[Path]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = (*base, *(node.module or "").split(".")) if node.module else base
             names |= {module, *((*module, alias.name) for alias in node.names)}
-    own = [root.joinpath(*name) for name in names if name[:1] == package[:1]]
+    own = [root.joinpath(*name) for name in names if name and (not package or name[0] == package[0])]
     files = [file for place in own for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
     return {file for file in files if file.is_file()}
 
