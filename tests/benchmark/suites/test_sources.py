@@ -33,7 +33,8 @@ def test_a_method_s_source_is_what_it_imports_of_its_own_package_and_no_more(pac
     assert (hashed(package / "method.py") != before) is counts
 
 
-def test_a_module_without_a_package_is_its_file_alone(tmp_path):
+def test_an_installed_module_without_a_package_is_its_file_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_installed", lambda path: True)  # beside it lie other packages
     (tmp_path / "method.py").write_text("import other\n")
     (tmp_path / "other.py").write_text("")
     before = hashed(tmp_path / "method.py")
