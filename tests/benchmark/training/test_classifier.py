@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sembench.data.augmentation import Augmentation
 from sembench.errors import FitImpossible
 from sembench.training import stages
 from sembench.training.classifier import Training, train_backbone
@@ -278,3 +279,48 @@ def test_steps_compute_in_the_precision_asked_for_and_weights_stay_in_float32(ma
     assert seen == {kind}
     assert {value.dtype for value in found.values() if value.is_floating_point()} == {torch.float32}
     assert accuracy(backbone, toy) == 1
+
+
+def test_only_the_head_moves_where_the_encoder_is_frozen_and_its_batch_norm_stays(make, toy, checkpoint):
+    backbone, session = make(), Session(0, checkpoint)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    train_backbone(backbone, toy, RECIPE, session, head_only=True)
+    moved = {name for name, value in backbone.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"classifier.weight", "classifier.bias"}
+    assert (session.passes, session.images) == (1, 30)  # embeddings are computed once
+
+
+def test_the_head_is_trained_as_by_hand_on_embeddings(make, toy, checkpoint):
+    recipe = dataclasses.replace(RECIPE, epochs=2, nesterov=False)
+    backbone, head = make().eval(), make().classifier
+    with torch.no_grad():
+        embeddings = backbone.embed(toy.batch(torch.arange(30)).images)
+    velocities, done = [torch.zeros_like(p) for p in head.parameters()], 0
+    for epoch in range(2):
+        for indices in stages.batches(30, 8, 0, epoch):
+            loss = F.cross_entropy(head(embeddings[indices]), toy.labels[indices])
+            rate = 1e-4 + (0.1 - 1e-4) * (1 + np.cos(np.pi * done / 8)) / 2
+            gradients, done = torch.autograd.grad(loss, list(head.parameters())), done + 1
+            with torch.no_grad():
+                for p, v, gradient in zip(head.parameters(), velocities, gradients, strict=True):
+                    v.mul_(0.9).add_(gradient + 1e-3 * p)
+                    p -= rate * v
+    train_backbone(backbone, toy, recipe, Session(0, checkpoint), head_only=True)
+    torch.testing.assert_close(backbone.classifier.weight.detach(), head.weight.detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(backbone.classifier.bias.detach(), head.bias.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_on_augmented_images_sees_them_as_they_are_varied_and_pays_for_each(make, toy, checkpoint):
+    augmented, session = dataclasses.replace(toy, augmentation=Augmentation()), Session(0, checkpoint)
+    train_backbone(make(), augmented, RECIPE, session, head_only=True)
+    assert (session.passes, session.images) == (20, 150)
+
+
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_a_killed_training_of_the_head_ends_with_the_same_weights(make, toy, checkpoint, epochs):
+    expected, found = make(), make()
+    train_backbone(expected, toy, RECIPE, Session(0), head_only=True)
+    with pytest.raises(Killed):
+        train_backbone(make(), toy, RECIPE, Session(0, checkpoint, killed_after(epochs)), head_only=True)
+    train_backbone(found, toy, RECIPE, Session(0, checkpoint), head_only=True)
+    assert_same(found.state_dict(), expected.state_dict())
