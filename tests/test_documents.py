@@ -80,6 +80,7 @@ SCRIPTS = re.findall(r"<!-- example: (\S+) -->", (ROOT / "EXAMPLES.md").read_tex
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:no mean and std", "ignore:the black box is right on")  # its network is untrained
 @pytest.mark.parametrize("name", sorted({*SCRIPTS} - {"load", "results"}))
 def test_the_scripts_for_notebooks_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

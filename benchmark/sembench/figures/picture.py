@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from sembench.figures.fonts import choose_fonts
 from sembench.files import write_atomically
 
 # Whatever the user's matplotlibrc says: the same bytes, and names are never read as formulas.
@@ -62,17 +64,20 @@ def rendered(
     """
     if not isinstance(figure.canvas, FigureCanvasAgg):
         FigureCanvasAgg(figure)
+    choose_fonts(figure)
     content = io.BytesIO()
-    if form == "png":
-        figure.savefig(
-            content,
-            format="png",
-            dpi=min(_DPI, widest / figure.get_figwidth()),
-            metadata={"Software": drawn_by},
-            pil_kwargs={"compress_level": compression},
-        )
-    else:
-        figure.savefig(content, format=form, metadata={"Date": None, "Creator": drawn_by})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")  # said already, and once
+        if form == "png":
+            figure.savefig(
+                content,
+                format="png",
+                dpi=min(_DPI, widest / figure.get_figwidth()),
+                metadata={"Software": drawn_by},
+                pil_kwargs={"compress_level": compression},
+            )
+        else:
+            figure.savefig(content, format=form, metadata={"Date": None, "Creator": drawn_by})
     return content.getvalue()
 
 
