@@ -38,6 +38,8 @@ def public_functions(module):
 def test_the_examples_of_a_module_say_what_comes_out(name):
     if name.endswith("quantus_maps"):
         pytest.importorskip("quantus")
+    if name.endswith("fallback"):
+        pytest.importorskip("captum")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.FAIL_FAST)

@@ -98,7 +98,7 @@ class FLINTModel(SelfExplainableModel):
         super().__init__()
         self.recipe = recipe
         self.bias = recipe.bias
-        self.blocks = network.blocks
+        self.blocks, self.attribution = network.blocks, network.attribution
         self.pool = network.pool
         self.classifier = network.classifier
         *seen, _ = self._taps(torch.zeros(1, 3, image_size, image_size))

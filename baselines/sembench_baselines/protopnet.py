@@ -75,7 +75,7 @@ class ProtoPNetModel(SelfExplainableModel):
         super().__init__()
         self.recipe = recipe
         self.bias = recipe.bias
-        self.blocks = network.blocks
+        self.blocks, self.attribution = network.blocks, network.attribution
         self.view = network.views[-1]
         self.pool = nn.Identity() if recipe.parts else nn.AdaptiveAvgPool2d(1)
         channels = recipe.dimension

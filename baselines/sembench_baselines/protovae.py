@@ -338,6 +338,8 @@ class ProtoVAE(TrainedExplainer):
             else backbone_encoder(network, self.latent)
         )
         model = ProtoVAEModel(encoder, classes, image_size, n_classes, self)
+        if self.encoder == "backbone":
+            model.attribution = network.attribution
         return model.to(memory_format=torch.channels_last)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ProtoVAEModel:

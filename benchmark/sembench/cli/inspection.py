@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -117,7 +118,8 @@ def _structure(backbone: Backbone, image_size: int) -> Iterator[str]:
     new = "" if wrapped.outputs == backbone.n_classes else ": a new linear layer, to be trained"
     yield f"classes     {wrapped.outputs} in the network, {backbone.n_classes} wanted{new}"
     yield "answer      the parts give the logits of the whole"
-    yield f"relevance   {wrapped.conserved:.3f} of it arrives at the pixels (1: conserved)"
+    if not math.isnan(wrapped.conserved):
+        yield f"relevance   {wrapped.conserved:.3f} of it arrives at the pixels (1: conserved)"
     for path, why in wrapped.opaque.items():
         yield f"whole       {path} is not looked into: {why}"
 
@@ -130,11 +132,11 @@ def _fits(backbone: Backbone, metrics: Sequence[str]) -> Iterator[str]:
         if "*" not in name:
             explainer = recipe(name, {}, "*")
             offered = offer(explainer, backbone)
-            without = " and ".join(trait.value for trait in sorted(explainer.attribution_needs - backbone.traits))
+            without = explainer.obstacle_to_maps(backbone)
             if offered.obstacle is not None:
                 yield f"{name:<17}not applicable: {offered.obstacle}"
                 continue
-            yield f"{name:<17}fits" + (f", without maps: they need {without}" if without else "")
+            yield f"{name:<17}fits" + (f", without maps: {without}" if without else "")
             yield from _metrics(offered, name, metrics)
 
 

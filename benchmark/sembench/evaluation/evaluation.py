@@ -143,7 +143,7 @@ class Evaluation:
         found = [attribute(chunk.to(device)) for chunk in self.sample.images.split(self.settings.batch_size)]
         maps = torch.cat([part.relevance.detach().cpu() for part in found])
         self._check_maps(maps, len(self.sample))
-        return Maps(maps, found[0].stand_in)
+        return found[0]._replace(relevance=maps)
 
     def _check_maps(self, maps: Tensor, count: int) -> None:
         check_shape("relevance", maps, (count, *self.sample.images.shape[2:]), self.name)

@@ -7,6 +7,7 @@ may have only one. It is scored with that one, and its result says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from sembench.errors import NotOffered
 from sembench.explainers.explainer import SelfExplainableModel
-from sembench.relevance.fallback import by_gradients
+from sembench.relevance.fallback import noting
 from sembench.types import Prototypes, of_class
 
 NO_CLASS_MAP = "the model has no relevance of classes: that of the most similar prototype stands in"
@@ -22,17 +23,18 @@ NO_PROTOTYPE_MAP = "the model has no relevance of prototypes: that of the decide
 
 
 class Maps(NamedTuple):
-    """Relevance maps ``(B, H, W)``, and which map stands in; empty where none does."""
+    """Relevance maps ``(B, H, W)``, which map stands in, and how they were made; empty where none does, or by LRP."""
 
     relevance: Tensor
     stand_in: str
+    made: str = ""
 
     @property
     def note(self) -> str:
-        """What a reader of scores must know: which map stands in, and how many maps say nothing."""
+        """What a reader of scores must know: which map stands in, how it was made, and how many maps say nothing."""
         blank = int((self.relevance == 0).flatten(1).all(1).sum())
         said = f"{blank} of {len(self.relevance)} maps are 0 everywhere" if blank else ""
-        return "; ".join(part for part in (self.stand_in, said) if part)
+        return "; ".join(part for part in (self.stand_in, self.made, said) if part)
 
 
 def shows_class_maps(model: SelfExplainableModel) -> bool:
@@ -57,12 +59,12 @@ def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
         [K] section 4.3.2.
     """
     try:
-        return Maps(model.attribute(images), by_gradients(model))
+        return _noted(lambda: model.attribute(images))
     except NotOffered as reason:
         if len(model.prototypes) == 0:
             raise _neither(reason) from reason
     try:
-        return Maps(_of_most_similar(model, images), "; ".join(filter(None, [NO_CLASS_MAP, by_gradients(model)])))
+        return _noted(lambda: _of_most_similar(model, images), NO_CLASS_MAP)
     except NotOffered as reason:
         raise _neither(reason) from reason
 
@@ -88,7 +90,7 @@ def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
     if shows_class_maps(model):
         return class_maps(model, images)
     try:
-        return Maps(_of_most_similar(model, images), by_gradients(model))
+        return _noted(lambda: _of_most_similar(model, images))
     except NotOffered:
         return class_maps(model, images)._replace(stand_in=NO_PROTOTYPE_MAP)
 
@@ -119,6 +121,12 @@ def most_similar(similarities: Tensor, prototypes: Prototypes, classes: Tensor) 
         [0, 1]
     """
     return similarities.masked_fill(~own_prototypes(classes, prototypes.classes), -torch.inf).argmax(1)
+
+
+def _noted(make: Callable[[], Tensor], stand_in: str = "") -> Maps:
+    with noting() as ways:
+        relevance = make()
+    return Maps(relevance, stand_in, "; ".join(ways))
 
 
 def _of_most_similar(model: SelfExplainableModel, images: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sembench.errors import FitImpossible, NotOffered, SuiteInvalid
+from sembench.relevance.fallback import LRP, absent
 from sembench.seeding import isolated
 from sembench.training.stages import Session
 from sembench.types import Capability, Explanation, Prototypes, Trait
@@ -36,6 +37,8 @@ class SelfExplainableModel(nn.Module, ABC):
             ``"class"``: that of the decided class, `attribute`, for a method with an attribution of its own ([C]).
         bias: Whether biases take a share of the relevance that both maps propagate. The black box's maps are
             computed under the same setting: maps compare only within one.
+        attribution: How both maps are made, see `sembench.relevance.fallback`. A model that takes a backbone's parts,
+            and not the backbone itself, takes it over from there.
 
     Note:
         A model that offers relevance has at least one of the two maps. Where the other one is asked for, the one it
@@ -45,6 +48,7 @@ class SelfExplainableModel(nn.Module, ABC):
     points: ClassVar[Literal["image", "cell"]] = "image"
     explains_by: ClassVar[Literal["prototype", "class"]] = "prototype"
     bias: Literal["share", "zero"] = "share"
+    attribution: str = LRP
 
     @property
     @abstractmethod
@@ -162,7 +166,8 @@ class Explainer(ABC):
         supports: What a fitted model can show.
         lacks: For a capability that is not in ``supports``, a sentence why, shown on the board.
         needs: What a network must be for the recipe to be fitted to it at all.
-        attribution_needs: What it must be for the model's relevance maps.
+        attribution_needs: What it must be for the model's relevance maps. `Trait.RELEVANCE` says that they come from
+            `sembench.relevance.propagate`, which has another way where the network declares one.
         presets: Named sets of hyper-parameters, for each data set that they are meant for (``"*"``: for any); what a
             set does not name keeps its default.
         exceptions: For a promise that the method cannot keep by its nature, named as in `sembench.testing.CHECKS`, a
@@ -200,6 +205,15 @@ class Explainer(ABC):
     def obstacle(self, backbone: Backbone) -> str | None:
         """The reason why the recipe cannot be fitted to this network, in a sentence; ``None`` where it can."""
         missing = sorted(self.needs - backbone.traits)
+        return backbone.lacks[missing[0]] if missing else None
+
+    def obstacle_to_maps(self, backbone: Backbone) -> str | None:
+        """The reason why the model has no relevance maps on this network, in a sentence; ``None`` where it has."""
+        missing = sorted(self.attribution_needs - backbone.traits)
+        if backbone.attribution != LRP and Trait.RELEVANCE in self.attribution_needs:
+            if (reason := absent()) is not None:
+                return f'attribution = "{backbone.attribution}": {reason}'
+            missing = [trait for trait in missing if trait != Trait.RELEVANCE]
         return backbone.lacks[missing[0]] if missing else None
 
     @abstractmethod

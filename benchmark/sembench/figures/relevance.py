@@ -17,6 +17,7 @@ from sembench.figures.overlay import overlay
 from sembench.figures.picture import LINE, Picture, styled
 from sembench.figures.subject import Subject, picked, pixels
 from sembench.metrics.lrp_kl import relevance_kl
+from sembench.relevance.fallback import TITLES
 from sembench.relevance.propagation import Bias, black_box_relevance
 from sembench.types import Batch
 
@@ -59,6 +60,8 @@ def relevance_maps(subjects: Sequence[Subject], *, images: Sequence[int] | None 
     rows = [_maps_of(subject, batch) for subject in subjects if not subject.is_reference]
     width, height = _NAME + len(picks) * (_SIDE + _GAP) + _MEANS, (_SIDE + 0.1) + _ROW * (len(rows) + 1)
     notes = [f"{row.subject.name}: {row.note}." for row in rows if row.note and row.maps is not None]
+    if first.backbone.attribution in TITLES:
+        notes.append(f"The black box's maps are made by {TITLES[first.backbone.attribution]}.")
     picture = Picture(width, height, f"Class maps on {first.dataset.name}", [_CAPTION, *notes])
     shown = [pixels(first.dataset.test, index) for index in picks.tolist()]
     _draw_row(picture, "test images", 0, shown, "test", [])

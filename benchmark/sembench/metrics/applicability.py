@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sembench.backbones.backbone import Backbone
 from sembench.explainers.explainer import Explainer
 from sembench.metrics.metric import Metric
-from sembench.relevance.fallback import LRP, declared
+from sembench.relevance.conservation import instead
+from sembench.relevance.fallback import LRP
 from sembench.types import OF_DATA, Capability, Trait
 
 
@@ -55,10 +56,12 @@ def offer(recipe: Explainer, backbone: Backbone, also: frozenset[Capability] = f
     """
     lacks: dict[Capability | Trait, str] = dict([*recipe.lacks.items(), *backbone.lacks.items()])
     supports = set(recipe.supports - OF_DATA)  # a method may claim all capabilities there are
-    needed = recipe.attribution_needs - backbone.traits
-    if declared(backbone) != LRP:
-        needed -= {Trait.RELEVANCE}
-    for need in sorted(needed):
+    reason = recipe.obstacle_to_maps(backbone)
+    if reason is not None:
         supports.discard(Capability.ATTRIBUTION)
-        lacks.setdefault(Capability.ATTRIBUTION, backbone.lacks[need])
-    return Offer(frozenset(supports | backbone.traits | also), lacks, recipe.obstacle(backbone))
+        lacks.setdefault(Capability.ATTRIBUTION, reason)
+    traits = backbone.traits
+    if backbone.attribution != LRP:  # LRP-KL compares with the black box, whose maps are made otherwise
+        traits -= {Trait.RELEVANCE}
+        lacks[Trait.RELEVANCE] = instead(backbone)
+    return Offer(frozenset(supports | traits | also), lacks, recipe.obstacle(backbone))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import torch
@@ -27,6 +29,8 @@ TITLES = {
 STEPS = 50
 """Points of the path of integrated gradients, by Gauss-Legendre quadrature."""
 
+_WAYS: ContextVar[list[str] | None] = ContextVar("ways of the maps that are being made", default=None)
+
 ADVICE = 'attribution = "integrated-gradients" makes maps by gradients instead'
 
 
@@ -46,8 +50,8 @@ def attribute(
         Grad-CAM               ReLU(sum_d A_d mean_cells ds / dA_d)
 
     The baseline of integrated gradients is 0, the mean colour of the data set after normalisation. ``A`` is the
-    output of the last block of the network's backbone; a pixel has the value of the cell it lies in. The network is
-    used as it is and is not changed.
+    output of the last of the network's ``blocks`` (without such a list, the last map of more than one cell that a
+    module yields); a pixel has the value of the cell it lies in. The network is used as it is and is not changed.
 
     Args:
         kind: One of `TITLES`.
@@ -84,10 +88,15 @@ def attribute(
     missing = absent()
     if missing is not None:
         raise SuiteInvalid(f"attribution = {kind!r}: {missing}.")
+    ways, said = _WAYS.get(), f"maps by {TITLES[kind]}"
+    if ways is not None and said not in ways:
+        ways.append(said)
     with torch.inference_mode(False), torch.enable_grad():
         inputs = images.detach().clone().requires_grad_()
-        layers = _last_maps(network) if kind == "grad-cam" else []
-        value = _watched(layers, lambda: output(network, inputs))
+        if kind == "grad-cam":
+            value, layer = _last_map(network, partial(output, network, inputs))
+        else:
+            value, layer = output(network, inputs), None
         if not value.requires_grad:
             raise ContractBroken(
                 f"no gradient reaches the pixels: {type(network).__name__} computes its output without gradients. Take "
@@ -102,10 +111,8 @@ def attribute(
 
         by = _library()
         given = {"additional_forward_args": (weights,)}
-        if kind == "grad-cam":
-            cells = by.LayerGradCam(explained, _layer(layers, network)).attribute(
-                inputs, relu_attributions=True, **given
-            )
+        if layer is not None:
+            cells = by.LayerGradCam(explained, layer).attribute(inputs, relu_attributions=True, **given)
             return in_pixels(cells.detach().sum(1), images.shape[2:])
         if kind == "input-x-gradient":
             found: Tensor = by.InputXGradient(explained).attribute(inputs, **given)
@@ -127,16 +134,22 @@ def declared(network: nn.Module) -> str:
     return next((kind for part in network.modules() if (kind := getattr(part, "attribution", LRP)) in TITLES), LRP)
 
 
-def by_gradients(network: nn.Module) -> str:
-    """The note on maps that are not made by relevance propagation; nothing where they are.
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """Context that lists how the maps made within it are made, where by gradients; each way once, in words.
 
     Examples:
-        >>> from sembench.backbones.resnet import resnet10_narrow
-        >>> by_gradients(resnet10_narrow(5))
-        ''
+        >>> with noting() as ways:
+        ...     pass
+        >>> ways
+        []
     """
-    kind = declared(network)
-    return "" if kind == LRP else f"maps by {TITLES[kind]}"
+    ways: list[str] = []
+    token = _WAYS.set(ways)
+    try:
+        yield ways
+    finally:
+        _WAYS.reset(token)
 
 
 def absent() -> str | None:
@@ -162,40 +175,47 @@ def _library() -> Any:
 class _Watched:
     """A module that may yield the last feature map, with what it yielded in a pass."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, order: list[_Watched]) -> None:
         self.module = module
         self.yielded: list[object] = []
+        self.order = order
+
+    def see(self, module: nn.Module, inputs: object, value: object) -> None:
+        """Takes down what a pass through the module yields; a forward hook."""
+        self.yielded.append(value)
+        self.order.append(self)
+
+    @property
+    def yields_a_map(self) -> bool:
+        """Whether the module yielded a map ``(B, D, h, w)``, once."""
+        return len(self.yielded) == 1 and isinstance(self.yielded[0], Tensor) and self.yielded[0].ndim == 4
 
 
-def _last_maps(network: nn.Module) -> list[_Watched]:
-    """The last block, and the last part of it where that is a plain sequence: models may call its parts one by one."""
-    blocks = (getattr(part, "blocks", None) for part in network.modules())
-    last = next((found[-1] for found in blocks if isinstance(found, nn.ModuleList) and len(found)), None)
-    layers = []
+def _last_map(network: nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, nn.Module]:
+    """The value of a pass, and the module in it that yields the last feature map.
+
+    It is the last block; its last part where models call the parts of a plain sequence one by one. In a network without
+    a list ``blocks`` it is the last module that yields a map of more than one cell.
+    """
+    lists = (getattr(part, "blocks", None) for part in network.modules())
+    last = next((found[-1] for found in lists if isinstance(found, nn.ModuleList) and len(found)), None)
+    chain = []
     while last is not None:
-        layers.append(_Watched(last))
+        chain.append(last)
         last = last[-1] if type(last) is nn.Sequential and len(last) else None
-    return layers
-
-
-def _watched(layers: list[_Watched], run: Callable[[], Tensor]) -> Tensor:
-    handles = [
-        layer.module.register_forward_hook(lambda _, __, value, seen=layer.yielded: seen.append(value))
-        for layer in layers
-    ]
+    order: list[_Watched] = []
+    watched = [_Watched(module, order) for module in chain or network.modules()]
+    handles = [one.module.register_forward_hook(one.see) for one in watched]
     try:
-        return run()
+        value = run()
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _layer(layers: list[_Watched], network: nn.Module) -> nn.Module:
-    """The outermost module that yields the map once a pass."""
-    for layer in layers:
-        if len(layer.yielded) == 1 and isinstance(layer.yielded[0], Tensor) and layer.yielded[0].ndim == 4:
-            return layer.module
-    raise ContractBroken(
-        f"Grad-CAM finds no last feature map in {type(network).__name__}: a list `blocks` of modules is needed whose "
-        f"last one yields (B, D, h, w) once a pass. {ADVICE[0].upper()}{ADVICE[1:]}."
-    )
+    cells = [one for one in order[::-1] if one.yields_a_map and one.yielded[0].shape[2:].numel() > 1]  # type: ignore[attr-defined]
+    found = [one for one in watched if one.yields_a_map] if chain else cells
+    if not found:
+        raise ContractBroken(
+            f"Grad-CAM finds no last feature map in {type(network).__name__}: none of its modules yields (B, D, h, w) "
+            f"once a pass. {ADVICE[0].upper()}{ADVICE[1:]}."
+        )
+    return value, found[0].module

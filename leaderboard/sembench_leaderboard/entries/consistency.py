@@ -21,6 +21,7 @@ Rule = tuple[str, tuple[object, ...], Any, str, str]
 
 _ABSENT = object()
 _RERUN = "Compute the older one again with `sembench run --refresh`, or move it to another folder."
+_ONE_WAY = "Scores of maps compare only within one way: put the others into a suite of their own."
 _PAIRED = "Every entry is compared with the black box of its own seed: compute the older one again."
 
 
@@ -37,10 +38,10 @@ class Contradiction(Generic[P]):
 def refuse_mixed(results: Iterable[tuple[P, Result]]) -> None:
     """Compares every result with the first one of each group that it belongs to.
 
-    Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the data
-    and what is said of them; over the seeds of an entry its hyper-parameters and settings (the seed aside); within one
-    seed the explained images and the derived seeds, and the black box among results of one kind of machine. A run may
-    occur once.
+    Within a suite these must agree: version and meaning of a metric, and the kind of an entry; on one data set the
+    data, what is said of them, and how maps are made; over the seeds of an entry its hyper-parameters and settings (the
+    seed aside); within one seed the explained images and the derived seeds, and the black box among results of one kind
+    of machine. A run may occur once.
 
     Raises:
         ResultsMixed: At the first difference; the message names both files and both values.
@@ -91,6 +92,9 @@ def _rules(result: Result) -> Iterator[Rule]:
     yield f"hyperparameters {name}", (suite,), result.hyperparameters, _RERUN, "hyperparameters"
     settings = {key: value for key, value in result.settings.items() if key != "seed"}
     yield f"settings {name}", (suite,), settings, _RERUN, "settings"
+    asked = result.settings.get("backbone")
+    made = asked.get("attribution", "lrp") if isinstance(asked, dict) else "lrp"
+    yield f"ways to make maps on {dataset!r}", (suite,), made, _ONE_WAY, "settings.backbone.attribution"
     pair = f"on {dataset!r}, seed {result.seed}"
     what = f"black boxes (backbone_sha256) {pair}"
     yield what, (suite, *machine(result)), told.backbone_sha256, _PAIRED, "provenance.backbone_sha256"

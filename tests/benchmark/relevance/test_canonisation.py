@@ -79,7 +79,7 @@ def test_a_depthwise_convolution_shares_by_the_sizes_of_contributions():
     torch.testing.assert_close(ours.sum(), torch.tensor(50.0))
 
 
-@pytest.mark.parametrize("form", ["mobile", "mixed", "perceptron"])
+@pytest.mark.parametrize("form", ["mobile", "mixed", "perceptron", "grouped"])
 def test_canonising_does_not_change_what_a_network_computes(own, form):
     with isolated(0):
         backbone = freeze(wrap(own.FORMS[form](), image_size=32))
@@ -92,7 +92,7 @@ def test_canonising_does_not_change_what_a_network_computes(own, form):
     torch.testing.assert_close(canonical(images), backbone(images), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("form", "share"), [("mobile", 0.2), ("mixed", 0.01), ("perceptron", 1e-3)])
+@pytest.mark.parametrize(("form", "share"), [("mobile", 0.2), ("mixed", 0.01), ("perceptron", 1e-3), ("grouped", 1e-3)])
 def test_relevance_is_conserved_in_networks_of_many_kinds(own, form, share):
     """Where a network pads outside of its convolutions, what falls onto the padding is lost."""
     with isolated(0):

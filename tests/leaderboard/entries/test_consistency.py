@@ -124,3 +124,17 @@ def test_kinds_of_an_entry(cell):
 
 def test_suites_do_not_meet(cell):
     refuse_mixed([(A, cell()), (B, cell(suite="full", measure={"version": 2}, dataset_sha256="f" * 64))])
+
+
+def test_maps_made_in_two_ways_do_not_stand_in_one_column(cell):
+    def asked(entry, backbone, **fields):
+        return cell(explainer=entry, settings={"explainer": {"name": entry}, "backbone": backbone}, **fields)
+
+    plain, other = asked("kmex", {"name": "vit"}), asked("b4", {"name": "vit", "attribution": "grad-cam"})
+    text = refusal(plain, other)
+    assert "mixed ways to make maps on 'digits': 'lrp' in" in text
+    assert "'grad-cam' in" in text
+    elsewhere = asked("b4", {"name": "vit", "attribution": "grad-cam"}, dataset="mnist")
+    refuse_mixed([(A, plain), (B, elsewhere)])
+    refuse_mixed([(A, plain), (B, asked("b4", {"name": "vit", "attribution": "lrp"}))])
+    refuse_mixed([(A, plain), (B, asked("b4", ["no table"]))])
