@@ -102,7 +102,8 @@ def shares(
         if not _agree(value.detach(), expected):
             raise RelevanceUndefined(
                 "its forward pass depends on more than the image, e.g. on random numbers: run twice it differs by up "
-                f"to {float((value - expected).abs().max()):.3g}"
+                f"to {float((value.detach() - expected).abs().max()):.3g} of "
+                f"{float(expected.abs().max()):.3g}"
             )
         start = relevance(value.detach())
         pixels, *constants = torch.autograd.grad(
