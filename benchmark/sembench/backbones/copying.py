@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,12 @@ from torch.nn.utils import parametrize
 from sembench.errors import BackboneUnfit, in_one_line
 from sembench.seeding import isolated
 
-_WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module", "OptimizedModule": "_orig_mod"}
+_WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",
+    "AveragedModel": "module",
+}
 _GREY = "def forward(self, x): return self.network(x.mean(1, keepdim=True))"
 _ADVICE = "If it takes images of another size, name that size"
 
@@ -28,11 +34,12 @@ def copied(network: nn.Module, notes: list[str]) -> nn.Module:
         BackboneUnfit: If it cannot be copied, or its weights are of a kind that explanations cannot be computed with.
     """
     network = _unwrapped(network)
-    if isinstance(network, torch.jit.ScriptModule):
-        raise BackboneUnfit(
-            f"{type(network).__name__} is a TorchScript module, whose steps cannot be followed. Give the nn.Module "
-            "that it was made from, with the weights loaded into it."
-        )
+    for path, part in network.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise BackboneUnfit(
+                f"{path or 'the network'} is a TorchScript module ({type(part).__name__}), whose steps cannot be "
+                "followed. Give the nn.Module that it was made from, with the weights loaded into it."
+            )
     try:
         made = copy.deepcopy(network, _detached(network))
     except Exception as error:
@@ -53,6 +60,8 @@ def copied(network: nn.Module, notes: list[str]) -> nn.Module:
             )
     for parameter in made.parameters():
         parameter.grad = None
+    if any(nn.parameter.is_lazy(parameter) for parameter in made.parameters()):
+        notes.append("its lazy layers had no weights and got initial ones; run it once before, or load weights")
     _to_single_precision(made, notes)
     return made.eval()
 
@@ -98,7 +107,11 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
             "more than its input, e.g. on random numbers or on state. Take that out, or make it depend on "
             "self.training."
         )
-    if not _close(answer(network, images[:1]), logits[:1]):
+    try:
+        alone = answer(network, images[:1])
+    except BackboneUnfit as error:
+        raise BackboneUnfit(f"{kind} takes {len(images)} images, but not one alone: {error}") from error
+    if not _close(alone, logits[:1]):
         raise BackboneUnfit(
             f"{kind} gives other logits for an image alone than in a batch, in evaluation mode. An explanation is of "
             "one image: let no step mix the images of a batch (statistics of the batch, a squeeze, a softmax over "
@@ -140,8 +153,15 @@ def _unwrapped(network: nn.Module) -> nn.Module:
 
 
 def _detached(network: nn.Module) -> dict[int, object]:
-    """A memo for `copy.deepcopy`, which refuses tensors that were computed, as old-style weight norm leaves them."""
+    """A memo for `copy.deepcopy`, which refuses weights of lazy layers, and tensors that were computed.
+
+    Old-style weight norm leaves the latter.
+    """
     memo: dict[int, object] = {}
+    for tensor in [*network.parameters(), *network.buffers()]:
+        if nn.parameter.is_lazy(tensor):
+            kind: Any = type(tensor)
+            memo[id(tensor)] = kind(device=tensor.device, dtype=tensor.dtype)
 
     def visit(value: object, depth: int) -> None:
         if isinstance(value, Tensor):
@@ -162,7 +182,7 @@ def _make_leaves(part: nn.Module) -> None:
     if part._forward_pre_hooks and hooked:
         part.register_forward_hook(_detach)
         return
-    if isinstance(part, torch.jit.ScriptModule) or parametrize.is_parametrized(part):
+    if parametrize.is_parametrized(part):
         return
     for name in hooked:
         value = vars(part).pop(name)
@@ -179,7 +199,7 @@ def _to_single_precision(network: nn.Module, notes: list[str]) -> None:
     tensors = [
         (name, tensor)
         for name, tensor in [*network.named_parameters(), *network.named_buffers()]
-        if not isinstance(tensor, (nn.UninitializedParameter, nn.UninitializedBuffer))
+        if not nn.parameter.is_lazy(tensor)
     ]
     for name, tensor in tensors:
         if tensor.is_meta:

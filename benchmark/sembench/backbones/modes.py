@@ -104,16 +104,19 @@ def training_departure(network: nn.Module, copied: nn.Module, backbone: Backbone
         seen = _after_a_step(backbone, copied, images)
     except BackboneUnfit as error:
         return f"in training mode its parts fail: {str(error).rstrip('.')}"
-    for name, value in expected.items():
-        other = seen.get(name)
-        if other is None:
-            if name.startswith(_GRADIENT) and any(n.startswith(_GRADIENT) for n in seen):
-                return f"in training mode, {name} is missing"
-            continue  # a buffer that no step uses
+    if _gradients(expected) and _gradients(seen):
+        for name in sorted(_gradients(expected) ^ _gradients(seen)):
+            return f"in training mode, {name} is {'none' if name in seen else 'some'}, and otherwise in its parts"
+    for name in sorted(expected.keys() & seen.keys()):  # a buffer that no step uses is missing
+        value, other = expected[name], seen[name]
         scale = float(torch.nan_to_num(value).abs().max()) if value.numel() else 0.0
         if not torch.allclose(value, other, rtol=1e-3, atol=1e-4 * max(scale, 1e-3), equal_nan=True):
             return f"in training mode, {name} of its parts differs from its own"
     return None
+
+
+def _gradients(seen: dict[str, Tensor]) -> set[str]:
+    return {name for name in seen if name.startswith(_GRADIENT)}
 
 
 def _after_a_step(network: nn.Module, owner: nn.Module, images: Tensor) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from sembench.errors import BackboneUnfit
+from sembench.errors import BackboneUnfit, in_one_line
 
 OPERATORS: dict[Any, Any] = {
     getattr(operator, f"i{name}"): getattr(operator, name)
@@ -61,10 +61,16 @@ class Watch(fx.Interpreter):
 
 
 def watched(module: fx.GraphModule, images: Tensor) -> Watch:
-    """The graph's run on a clone of the images, without gradients."""
+    """The graph's run on a clone of the images, without gradients. Raises `BackboneUnfit` where a step fails."""
     watch = Watch(module)
-    with torch.no_grad():
-        watch.run(images.clone())
+    try:
+        with torch.no_grad():
+            watch.run(images.clone())
+    except Exception as error:
+        raise BackboneUnfit(
+            f"the steps of the network cannot be repeated one by one: {in_one_line(error)}. Move code that looks at "
+            "its arguments into a submodule, which then stays whole."
+        ) from error
     return watch
 
 
@@ -100,6 +106,8 @@ def overwrite_nothing(module: fx.GraphModule, images: Tensor) -> None:
                 f"{_said(node)} overwrites {target.target}: the network keeps state between calls. Take that out."
             )
         yields = _same(watch.env[node], watch.env[target]) or node.target is operator.setitem
+        if yields:
+            watch.env[node] = watch.env[target]  # setting items gives nothing by itself
         _redirect(node, target, yields, watch, order)
         _make_functional(module, node, place)
     module.graph.lint()

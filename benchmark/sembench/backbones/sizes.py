@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import operator
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from torch import Tensor, fx
+import torch
+from torch import Tensor, fx, nn
 
 from sembench.backbones.overwriting import Watch
 
@@ -38,6 +41,26 @@ def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
         if unused and node in two.env and not isinstance(two.env[node], Tensor):
             module.graph.erase_node(node)
     module.recompile()
+
+
+def size_condition(network: nn.Module, graph: fx.Graph, condition: fx.Node, probes: Sequence[Tensor]) -> bool | None:
+    """The truth of a condition on sizes, if it is the same for all probes; ``None`` if it is not, or is on values."""
+    part = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    for node in graph.nodes:
+        copies[node] = part.node_copy(node, copies.__getitem__)
+    part.output(copies[condition])
+    for node in reversed(part.nodes):
+        if not node.users and node.op not in ("placeholder", "output"):
+            part.erase_node(node)
+    module = copy.deepcopy(fx.GraphModule(network, part)).eval()
+    try:
+        with torch.no_grad():
+            values = [module(images) for images in probes]
+    except Exception:  # noqa: BLE001 - the user's code on images of another size, which it need not take
+        return None
+    same = not any(isinstance(value, Tensor) for value in values) and len(set(map(bool, values))) == 1
+    return bool(values[0]) if same else None
 
 
 def _size(graph: fx.Graph, user: fx.Node, source: fx.Node, share: Fraction) -> fx.Node:

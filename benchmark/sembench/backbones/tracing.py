@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from sembench.backbones.copying import answer, copied, require_stateless, without_observers
 from sembench.backbones.modes import differing, keep_alive
 from sembench.backbones.overwriting import OPERATORS, overwrite_nothing, watched
-from sembench.backbones.sizes import take_sizes_near
+from sembench.backbones.sizes import size_condition, take_sizes_near
 from sembench.errors import BackboneUnfit, first_line
 from sembench.seeding import generator
 
@@ -88,18 +88,29 @@ class Trace:
                 self.untrainable = "its own forward takes other steps in training mode"
 
     def _graph(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
+        decisions: list[bool] = []
         while True:
-            tracer = _Tracer(self.opaque)
+            tracer = _Tracer(self.opaque, decisions)
             try:
                 graph = tracer.trace(network)
-                _take_defaults(graph)
             except _CannotLookInto as stop:
                 self.opaque[stop.path] = stop.reason
+            except _Undecided as stop:
+                known = size_condition(network, stop.graph, stop.condition, self._sizes())
+                if known is None:
+                    return None, "it branches on values, or on sizes in a way that depends on the image's"
+                decisions.append(known)
             except Exception as error:  # noqa: BLE001 - the user's code runs here
                 return None, _first_line(error)
             else:
                 self.outputs = tracer.outputs
                 return graph, None
+
+    def _sizes(self) -> list[Tensor]:
+        """Images of several numbers and sizes."""
+        s = self.image_size
+        kinds = ((2, s), (1, s), (3, s), (2, s + 1), (2, 2 * s))
+        return [probe_images(count, size).to(self.probe.device) for count, size in kinds]
 
     def name(self, node: fx.Node) -> str:
         """The outermost submodule whose output a step yields; the step's own name where there is none."""
@@ -120,6 +131,13 @@ class _CannotLookInto(Exception):
         super().__init__(path)
         self.path = path
         self.reason = reason
+
+
+class _Undecided(Exception):
+    def __init__(self, graph: fx.Graph, condition: fx.Node) -> None:
+        super().__init__()
+        self.graph = graph
+        self.condition = condition
 
 
 class _Value(fx.Proxy):
@@ -143,17 +161,28 @@ for _step in OPERATORS:
 class _Tracer(fx.Tracer):
     """Traces into every module that has submodules, or own code without weights; others are steps, as opaque ones."""
 
-    def __init__(self, opaque: dict[str, str]) -> None:
+    def __init__(self, opaque: dict[str, str], decisions: Sequence[bool]) -> None:
         super().__init__()
         self.opaque = opaque
+        self.decisions = list(decisions)
         self.outputs: dict[str, fx.Node] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        if module_qualified_name in self.opaque or isinstance(m, torch.jit.ScriptModule):
-            return True
-        if super().is_leaf_module(m, module_qualified_name):
+        if module_qualified_name in self.opaque or super().is_leaf_module(m, module_qualified_name):
             return True
         return next(m.children(), None) is None and next(iter(m.state_dict(keep_vars=True)), None) is not None
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        """The network is called with the images alone; other arguments take their defaults."""
+        return root_fn, [self.root, self.create_proxy("placeholder", "x", (), {})]
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """The decision on a condition of the network's own forward; submodules with conditions stay whole."""
+        if self.module_stack:
+            return super().to_bool(obj)
+        if not self.decisions:
+            raise _Undecided(self.graph, obj.node)
+        return self.decisions.pop(0)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Value(node, self)
@@ -169,17 +198,6 @@ class _Tracer(fx.Tracer):
         if isinstance(result, fx.Proxy):
             self.outputs[path] = result.node
         return result
-
-
-def _take_defaults(graph: fx.Graph) -> None:
-    """Puts their defaults in the place of arguments that a forward pass takes beside the images."""
-    _, *others = (node for node in graph.nodes if node.op == "placeholder")
-    defaults = {node: node.args[0] if node.args else None for node in others}
-    for node in graph.nodes:
-        node.args = fx.map_arg(node.args, lambda source: defaults.get(source, source))
-        node.kwargs = fx.map_arg(node.kwargs, lambda source: defaults.get(source, source))
-    for node in others:
-        graph.erase_node(node)
 
 
 def probe_images(count: int, image_size: int) -> Tensor:

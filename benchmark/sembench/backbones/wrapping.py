@@ -242,9 +242,13 @@ def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
         pairs += [(ordered(turned), trace.logits), (ordered(turned[1:]), trace.logits[1:])]
     with torch.enable_grad():
         attached = backbone(pixels)
-    if not attached.requires_grad:
-        raise BackboneUnfit("no gradient leads from the logits to the pixels; take detach() and no_grad() out.")
-    _ = torch.autograd.grad(attached.sum(), pixels)
+        classes = torch.arange(1.0, attached.shape[1] + 1, device=attached.device)  # a plain sum may be constant
+        total = (attached * classes).sum() + 0 * pixels.sum()
+        if torch.autograd.grad(total, pixels)[0].count_nonzero() == 0:
+            raise BackboneUnfit(
+                "no gradient leads from the logits to the pixels: take detach(), .data and no_grad() out of the "
+                "forward pass, which else cannot be explained."
+            )
     for logits, expected in [*pairs, (attached, trace.logits)]:
         largest = float((logits.detach() - expected).abs().max())
         if not largest <= _TOLERANCE * max(1.0, float(trace.logits.abs().max())):

@@ -14,39 +14,10 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from sembench.backbones.backbone import freeze
 from sembench.backbones.wrapping import wrap
-from sembench.seeding import generator, isolated
+from sembench.seeding import isolated
+from ways import Flat, Net, conv, images, way, whole
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:.*spectral_norm:FutureWarning")
-
-
-class Net(nn.Module):
-    """Two stages, a pool and a linear layer; the steps in between are each test's."""
-
-    def __init__(self, **parts):
-        super().__init__()
-        self.first = nn.Conv2d(3, 6, 3, padding=1)
-        self.norm = nn.BatchNorm2d(6)
-        self.second = nn.Conv2d(6, 6, 3, stride=2, padding=1)
-        self.fc = nn.Linear(6, 4)
-        for name, part in parts.items():
-            setattr(self, name, part)
-
-    def middle(self, x):
-        return F.relu(x)
-
-    def forward(self, x):
-        x = self.middle(self.norm(self.first(x)))
-        return self.fc(self.second(x).mean((2, 3)))
-
-
-def way(written, **parts):
-    """A network whose middle is written in this way."""
-    return lambda: type("Way", (Net,), {"middle": written})(**{k: v() for k, v in parts.items()})
-
-
-def whole(written, **parts):
-    """A network whose whole forward pass is written in this way."""
-    return lambda: type("Whole", (Net,), {"forward": written})(**{k: v() for k, v in parts.items()})
 
 
 def statement(step):
@@ -132,11 +103,6 @@ class Silent(nn.Module):
         return x
 
 
-class Flat(nn.Module):
-    def forward(self, x):
-        return x.view(x.size(0), -1)
-
-
 class Normalised(nn.Module):
     def __init__(self):
         super().__init__()
@@ -194,10 +160,6 @@ def tied():
     network = way(lambda self, x: self.b(F.relu(self.a(x))), a=conv, b=conv)()
     network.b.weight = network.a.weight
     return network
-
-
-def conv():
-    return nn.Conv2d(6, 6, 3, padding=1)
 
 
 def with_norm(norm):
@@ -273,10 +235,6 @@ class Depth(nn.Module):
 
 
 WAYS["stochastic depth"] = way(lambda self, x: self.depth(F.relu(x)), depth=Depth)
-
-
-def images(count=3, size=16):
-    return torch.randn(count, 3, size, size, generator=generator(3, "images"))
 
 
 def network_of(name):

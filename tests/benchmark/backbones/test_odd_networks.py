@@ -1,0 +1,239 @@
+"""Networks as they come: what can work works, and the rest is refused by name, never with a traceback of others."""
+
+import threading
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sembench.backbones.backbone import freeze
+from sembench.backbones.wrapping import wrap
+from sembench.errors import BackboneUnfit
+from sembench.training.stages import _require_trainable
+from ways import Flat, Net, conv, images, way, whole
+
+
+def asserting(self, x):
+    assert x.shape[1] == 3
+    if x.dim() != 4:
+        raise ValueError("not images")
+    return Net.forward(self, x)
+
+
+def masked(self, x, mask=None):
+    return Net.forward(self, x if mask is None else x * mask)
+
+
+def any_arguments(self, *xs, **options):
+    return Net.forward(self, xs[0])
+
+
+def halves_swapped(self, x):
+    y = torch.empty_like(x)
+    y[:, :3] = x[:, 3:]
+    y[:, 3:] = x[:, :3]
+    return y
+
+
+def observed():
+    network, seen = Net(), []
+    network.second.register_forward_hook(lambda module, given, output: seen.append(output))
+    return network
+
+
+def doubled():
+    network = Net()
+    network.second.register_forward_hook(lambda module, given, output: output * 2)
+    return network
+
+
+def inside():
+    network = Net()
+    network.norm = nn.Sequential(nn.DataParallel(network.norm))
+    return network
+
+
+WORKS = {
+    "assertions on shapes": whole(asserting),
+    "an argument with a default": whole(masked),
+    "any arguments": whole(any_arguments),
+    "items set twice": way(halves_swapped),
+    "an observing hook": observed,
+    "a hook that changes its output": doubled,
+    "DataParallel": lambda: nn.DataParallel(Net()),
+    "DataParallel inside": inside,
+    "AveragedModel": lambda: torch.optim.swa_utils.AveragedModel(Net()),
+    "torch.compile": lambda: torch.compile(Net(), backend="eager"),
+    "fx": lambda: torch.fx.symbolic_trace(Net().eval()),
+    "zeros like a batch": way(lambda self, x: x + x.new_ones(x.size(0), 1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_it_works_as_the_module_does(name):
+    network = WORKS[name]().eval()
+    backbone = wrap(network, image_size=16)
+    with torch.no_grad():
+        torch.testing.assert_close(backbone(images()), network(images()), rtol=1e-5, atol=1e-5)
+        assert freeze(backbone)(images(1)).shape == (1, 4)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.half, 1e-2), (torch.bfloat16, 5e-2), (torch.double, 1e-5)])
+def test_weights_of_another_precision_are_computed_with_in_float32_and_that_is_noted(dtype, tolerance):
+    network = Net().eval().to(dtype)
+    backbone = wrap(network, image_size=16)
+    assert backbone.classifier.weight.dtype == torch.float32
+    assert network.fc.weight.dtype == dtype
+    assert backbone.notes == (f"its weights of {str(dtype).removeprefix('torch.')} are computed with in float32",)
+    expected = network(images().to(dtype)).float()
+    torch.testing.assert_close(backbone(images()), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_lazy_layers_get_initial_weights_on_the_copy_and_that_is_noted():
+    network = nn.Sequential(
+        nn.LazyConv2d(6, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(4)
+    )
+    backbone = wrap(network, image_size=16)
+    assert backbone(images()).shape == (3, 4)
+    assert "lazy layers had no weights" in backbone.notes[0]
+    assert isinstance(network[0].weight, nn.UninitializedParameter)
+
+
+class Average(nn.Module):
+    """Keeps a moving average in evaluation mode, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1))
+
+    def forward(self, x):
+        self.mean.mul_(0.9).add_(0.1 * x.mean())
+        return x - self.mean
+
+
+class WholeView(nn.Module):
+    """Stays whole, and looks at its map in one memory format alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = conv()
+
+    def forward(self, x):
+        y = self.conv(x) if x.shape[2] > 0 else x
+        return y.view(-1).view(y.shape)
+
+
+def views(step):
+    def written(self, x):
+        part = step(x)
+        return x + part.flatten(1).mean(1)[:, None, None, None]
+
+    return written
+
+
+def no_values(self, x):
+    return -x if x.sum() > 0 else x
+
+
+REFUSED = {
+    "part in place": (way(views(lambda x: x[:, 0].relu_())), "'relu_' works in place, on getitem, and changes norm"),
+    "chunk in place": (way(views(lambda x: x.chunk(2, 1)[0].mul_(2))), "'mul_' works in place"),
+    "view in place": (way(views(lambda x: x.view(x.size(0), -1).sigmoid_())), "'sigmoid_' works in place, on view"),
+    "transposed in place": (way(views(lambda x: x.transpose(2, 3).tanh_())), "'tanh_' works in place, on transpose"),
+    "augmented part": (way(lambda self, x: views(lambda y: y[:, :2].add_(1))(self, x)), "'add_' works in place"),
+    "state": (way(lambda self, x: self.average(x), average=Average), "keeps state .*average.mean changes"),
+    "random": (way(lambda self, x: F.dropout(x, 0.5)), "other logits .* called again"),
+    "batch": (way(lambda self, x: torch.softmax(x, 0)), "other logits for an image alone"),
+    "no running statistics": (
+        way(lambda self, x: self.bn(x), bn=lambda: nn.BatchNorm2d(6, track_running_stats=False)),
+        "bn is a BatchNorm2d without running statistics",
+    ),
+    "squeeze": (whole(lambda self, x: self.fc(self.second(self.first(x)).mean((2, 3)).squeeze())), "not one alone"),
+    "two images": (whole(lambda self, x: self.fc(self.second(self.first(x)).mean((2, 3)).view(2, -1))), "one alone"),
+    "values": (way(no_values), "cannot be followed: it branches on values"),
+    "detached": (way(lambda self, x: x.detach()), "no gradient leads from the logits to the pixels"),
+    "whole view": (way(lambda self, x: self.v(x), v=WholeView), r"fails at 'v = self.v\(.*view size is not compatible"),
+    "one channel": (lambda: Net(first=nn.Conv2d(1, 6, 3)), "takes 1 channel; images have 3. Put a module around it"),
+    "four channels": (lambda: Net(first=nn.Conv2d(4, 6, 3)), "first convolution takes 4 channels; images have 3"),
+    "channels last": (whole(lambda self, x: Net.forward(self, x.permute(0, 3, 1, 2))), "takes images .B, H, W, 3."),
+    "an argument": (whole(lambda self, x, mask: Net.forward(self, x * mask)), "take the images alone"),
+    "dictionary": (whole(lambda self, x: {"logits": Net.forward(self, x)}), "answers to images with dict"),
+    "two outputs": (whole(lambda self, x: (Net.forward(self, x), x)), "answers to images with tuple"),
+    "meta": (lambda: Net().to("meta"), "first.weight is on the meta device"),
+    "complex": (
+        way(lambda self, x: self.c(x), c=lambda: conv().to(torch.complex64)),
+        "c.weight is complex; explanations need",
+    ),
+    "lock": (way(lambda self, x: x, lock=threading.Lock), "cannot be copied .*locks"),
+    "numpy": (way(lambda self, x: x + torch.from_numpy(x.detach().numpy())), "cannot be followed"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:Complex modules are a new feature")
+def test_it_is_refused_by_name(name):
+    make, reason = REFUSED[name]
+    with pytest.raises(BackboneUnfit, match=reason):
+        wrap(make().eval(), image_size=16)
+
+
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [(lambda script: script, "the network"), (lambda script: way(lambda self, x: x, part=lambda: script)(), "part")],
+)
+def test_a_torchscript_module_is_refused_by_name(make, path):
+    with pytest.warns(FutureWarning, match="torch.jit"):
+        script = torch.jit.trace(Net().eval(), images())
+    with pytest.raises(BackboneUnfit, match=f"{path} is a TorchScript module"):
+        wrap(make(script), image_size=16)
+
+
+def noisy(self, x):
+    return Net.forward(self, x + torch.randn_like(x) if self.training else x)
+
+
+def two_in_training(self, x):
+    logits = Net.forward(self, x)
+    return (logits, logits) if self.training else logits
+
+
+class Held(nn.Module):
+    """Keeps its batch norm in evaluation mode while it is trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.network = Net()
+
+    def forward(self, x):
+        return self.network(self.norm(x))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (whole(noisy), "its own forward takes other steps in training mode"),
+        (whole(two_in_training), "its own forward takes other steps in training mode"),
+        (Held, "in training mode, .* differs from its own"),
+    ],
+)
+def test_what_cannot_be_trained_as_it_is_can_be_used_frozen_alone(make, reason):
+    network = make().eval()
+    backbone = wrap(network, image_size=16)
+    torch.testing.assert_close(backbone(images()), network(images()), rtol=1e-5, atol=1e-5)
+    with pytest.raises(BackboneUnfit, match=f"cannot be trained here: {reason}"):
+        _require_trainable(backbone)
+
+
+def test_a_later_failure_names_the_step():
+    network = whole(lambda self, x: self.big(self.flat(self.second(self.norm(self.first(x))))),
+                    big=lambda: nn.Linear(6 * 64, 4), flat=Flat)()  # fmt: skip
+    backbone = wrap(network.eval(), image_size=16)
+    with pytest.raises(BackboneUnfit, match=r"fails at 'first = self.first.* on an input .3, 5, 16, 16."):
+        backbone.features(torch.zeros(3, 5, 16, 16))
