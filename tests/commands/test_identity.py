@@ -4,7 +4,6 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from sembench.cli import runs as cli_runs
 from sembench.cli.main import app
 from sembench.results.result import read_result
 
@@ -41,7 +40,6 @@ def save(folder, seed):
 
 
 def run(folder, *options, out="runs"):
-    cli_runs._network.cache_clear()  # another command
     made = CliRunner().invoke(app, ["run", "--suite", str(folder / "suite.toml"), "--out", str(folder / out),
                                     "--cache", str(folder / "cache"), *options])  # fmt: skip
     assert made.exit_code == 0, made.output

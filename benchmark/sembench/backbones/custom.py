@@ -4,58 +4,37 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import load_weights, read_weights
-from sembench.backbones.wrapping import Embedding, wrap
+from sembench.backbones.wrapping import wrapped
 from sembench.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
 from sembench.plugins.factory import load
 
 
 def named(name: str) -> Callable[..., Backbone]:
     """The backbone factory behind ``module:factory``; the user's code runs when it is called."""
-    return functools.partial(own_backbone, name)
+    return functools.partial(wrapped, lambda n_classes, image_size, weights: own_network(name, weights))
 
 
-def own_backbone(
-    name: str,
-    n_classes: int | None,
-    *,
-    image_size: int,
-    weights: str = "none",
-    blocks: Sequence[str] | None = None,
-    embedding: Embedding = "network",
-) -> Backbone:
-    """The user's network as a backbone, see `sembench.backbones.wrapping.wrap`.
+def own_network(name: str, weights: str = "none") -> nn.Module:
+    """The user's network with its weights.
+
+    A factory without required parameters is called without any, and the file is loaded into its network, see
+    `sembench.backbones.weights.read_weights`. One with a single required parameter gets the file's path and reads it
+    itself.
 
     Args:
         name: ``module:factory``, or ``path/to/file.py:factory``.
-        n_classes: Classes of the data set; a network with another number of outputs gets a new linear layer. ``None``:
-            those of the network.
-        image_size: Height and width of the images, pixels.
         weights: ``"none"``, or a file.
-        blocks: Submodules that the blocks end with.
-        embedding: What the embedding is.
 
     Raises:
         SuiteInvalid, PluginBroken: If there is no such factory or file, the factory fails or does not make a module,
             or the weights do not fit.
-        BackboneUnfit: If the network cannot be wrapped.
-    """
-    network = own_network(name, weights)
-    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
-
-
-def own_network(name: str, weights: str = "none") -> nn.Module:
-    """The user's network with its weights; raises as `own_backbone` does.
-
-    A factory without required parameters is called without any, and the file (safetensors, or ``.pth`` read with
-    ``weights_only=True``) is loaded into its network. One with a single required parameter gets the file's path and
-    reads it itself.
     """
     factory = load(name)
     required = _required(factory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import load_weights, not_fetched, read_weights
-from sembench.backbones.wrapping import Embedding, wrap
+from sembench.backbones.wrapping import wrapped
 from sembench.errors import BackboneUnfit, SuiteInvalid, in_one_line
 
 _PREFIX = "timm."
@@ -22,35 +22,7 @@ def named(name: str) -> Callable[..., Backbone]:
     own = name.removeprefix(_PREFIX)
     if not _timm().is_model(own.partition(".")[0]):
         raise LookupError(name)
-    return functools.partial(timm_backbone, own)
-
-
-def timm_backbone(
-    name: str,
-    n_classes: int,
-    *,
-    image_size: int,
-    weights: str = "none",
-    blocks: Sequence[str] | None = None,
-    embedding: Embedding = "network",
-) -> Backbone:
-    """A network of timm as a backbone, see `sembench.backbones.wrapping.wrap`.
-
-    Args:
-        name: Timm's name of it, possibly with the tag of its weights.
-        n_classes: Classes of the data set.
-        image_size: Height and width of the images, pixels; transformers are made for this size.
-        weights: ``"none"``: drawn from the global stream; ``"pretrained"`` or ``"imagenet"``: those that timm
-            publishes under this name; or a file.
-        blocks: Submodules that the blocks end with.
-        embedding: What the embedding is.
-
-    Raises:
-        SuiteInvalid: If timm is missing, or the weights cannot be fetched or read.
-        BackboneUnfit: If the network cannot be wrapped.
-    """
-    network = _network(name, n_classes, image_size, weights)
-    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
+    return functools.partial(wrapped, functools.partial(_network, own))
 
 
 def _timm() -> Any:
@@ -62,6 +34,7 @@ def _timm() -> Any:
 
 
 def _network(name: str, n_classes: int, image_size: int, weights: str) -> nn.Module:
+    """The network with initial weights, ``"pretrained"`` or ``"imagenet"``: timm's own, or those of a file."""
     if weights == "none":
         return _created(name, image_size, num_classes=n_classes)
     if weights in ("pretrained", "imagenet"):

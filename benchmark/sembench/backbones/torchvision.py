@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torchvision import models
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import load_weights, not_fetched, read_weights
-from sembench.backbones.wrapping import Embedding, wrap
+from sembench.backbones.wrapping import wrapped
 
 # GoogLeNet's side branches serve its training only, but its published weights include them.
 _OPTIONS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": True}}
@@ -24,38 +24,11 @@ def named(name: str) -> Callable[..., Backbone]:
     own = name.replace("-", "_")
     if own not in models.list_models(module=models):
         raise LookupError(name)
-    return functools.partial(torchvision_backbone, own)
+    return functools.partial(wrapped, functools.partial(_network, own))
 
 
-def torchvision_backbone(
-    name: str,
-    n_classes: int,
-    *,
-    image_size: int,
-    weights: str = "none",
-    blocks: Sequence[str] | None = None,
-    embedding: Embedding = "network",
-) -> Backbone:
-    """A classifier of torchvision as a backbone, see `sembench.backbones.wrapping.wrap`.
-
-    Args:
-        name: Torchvision's name of it.
-        n_classes: Classes of the data set.
-        image_size: Height and width of the images, pixels.
-        weights: ``"none"``: drawn from the global stream; ``"imagenet"``: torchvision's first published ones; or a
-            file. If they are for another number of classes, a new linear layer is drawn.
-        blocks: Submodules that the blocks end with.
-        embedding: What the embedding is.
-
-    Raises:
-        SuiteInvalid: If the weights cannot be fetched or read.
-        BackboneUnfit: If the network cannot be wrapped.
-    """
-    network = _network(name, n_classes, weights, image_size)
-    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
-
-
-def _network(name: str, n_classes: int, weights: str, image_size: int) -> nn.Module:
+def _network(name: str, n_classes: int, image_size: int, weights: str) -> nn.Module:
+    """The network with initial weights, ``"imagenet"``: torchvision's first published ones, or those of a file."""
     options = dict(_OPTIONS.get(name, {}))
     if name.startswith("vit_") and weights != "imagenet":
         options["image_size"] = image_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,8 @@ from sembench.backbones.views import View
 from sembench.data.dataset import Normalisation
 from sembench.errors import BackboneUnfit
 from sembench.types import Trait
+
+NOT_AVERAGE = "its head is not a linear layer on the average of the feature map"
 
 _TOLERANCE = 1e-5
 
@@ -140,8 +142,36 @@ def wrap(
     if embedding != "network":
         _embed_otherwise(backbone, trace, embedding)
     _note_departures(backbone, trace)
-    _fit_classes(backbone, n_classes)
+    _fit_classes(backbone, n_classes, classifier.in_features if embedding == "network" else backbone.channels)
     return backbone.train(network.training)
+
+
+def wrapped(
+    make: Callable[[int | None, int, str], nn.Module],
+    n_classes: int | None,
+    *,
+    image_size: int,
+    weights: str = "none",
+    blocks: Sequence[str] | None = None,
+    embedding: Embedding = "network",
+) -> WrappedBackbone:
+    """A network as a backbone, see `wrap`: the factory behind names of torchvision, of timm, and of the user's own.
+
+    Args:
+        make: Makes the network, from the number of classes, the size of images and the weights.
+        n_classes: Classes of the data set; a network with another number of outputs gets a new linear layer. ``None``:
+            those of the network.
+        image_size: Height and width of the images, pixels.
+        weights: ``"none"``: drawn from the global stream; a name of published ones; or a file.
+        blocks: Submodules that the blocks end with.
+        embedding: What the embedding is.
+
+    Raises:
+        SuiteInvalid, PluginBroken: If the network cannot be made, or the weights cannot be fetched, read or fitted.
+        BackboneUnfit: If the network cannot be wrapped.
+    """
+    network = make(n_classes, image_size, weights)
+    return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
 
 
 def _classifier(trace: Trace, anatomy: Anatomy) -> nn.Linear:
@@ -183,15 +213,13 @@ def _embed_otherwise(backbone: WrappedBackbone, trace: Trace, embedding: Embeddi
         backbone.head = ("mean over cells",) if embedding == "avg" else ("first token",)
 
 
-def _fit_classes(backbone: WrappedBackbone, n_classes: int | None) -> None:
+def _fit_classes(backbone: WrappedBackbone, n_classes: int | None, channels: int) -> None:
     """Draws a new linear layer where the network's does not fit the embedding or the number of classes."""
     wanted = n_classes if n_classes is not None else backbone.classifier.out_features if backbone.outputs else None
     if wanted is None:
         raise BackboneUnfit(
             "the network has no linear layer for this embedding, and the number of classes is not known; give it."
         )
-    with torch.no_grad():
-        channels = backbone.embed(torch.zeros(1, 3, *[backbone.image_size] * 2, device=backbone.device)).shape[1]
     if wanted != backbone.outputs or channels != backbone.classifier.in_features:
         backbone.classifier = nn.Linear(channels, wanted).to(backbone.device)
 
@@ -274,18 +302,26 @@ def _require_linear(backbone: Backbone, trace: Trace) -> None:
 
 
 def _note_departures(backbone: WrappedBackbone, trace: Trace) -> None:
-    """Notes under ``lacks`` what lies between the last feature map's average and the embedding, if they differ."""
+    """Notes what lies between the last feature map and the linear layer, if that is more than an average."""
     with torch.no_grad():
         features, embedding = backbone.features(trace.probe), backbone.embed(trace.probe)
         of_map = backbone.average(features)
-    average = features.mean((2, 3))
-    steps = ", ".join(backbone.head)
     if not torch.allclose(of_map, embedding, rtol=1e-4, atol=1e-5):
+        steps = ", ".join(backbone.head)
         backbone.embeds_more = f"its embedding is no function of the last feature map: it is taken by {steps}"
+    reason = departure(backbone, features, embedding)
+    if reason is not None:
+        backbone.lacks[Trait.LINEAR_HEAD] = reason
+
+
+def departure(backbone: Backbone, features: Tensor, embedding: Tensor) -> str | None:
+    """Why the embedding ``(B, D)`` is not the average of the last feature map ``(B, D, h, w)``; ``None`` if it is."""
+    average = features.mean((2, 3))
+    steps = ", ".join(backbone.head) if isinstance(backbone, WrappedBackbone) else type(backbone.pool).__name__
     if average.shape != embedding.shape:
         reason = f"{average.shape[1]} channels become an embedding of {embedding.shape[1]} through {steps}"
     elif not torch.allclose(average, embedding, rtol=1e-4, atol=1e-5 * max(1.0, float(average.abs().max()))):
         reason = f"between the last feature map and the linear layer stand {steps}"
     else:
-        return
-    backbone.lacks[Trait.LINEAR_HEAD] = f"its head is not a linear layer on the average of the feature map: {reason}"
+        return None
+    return f"{NOT_AVERAGE}: {reason}"

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-
-from sembench.plugins.factory import is_factory
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -37,13 +34,14 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
 
     pending, older = [], []
     stale: list[tuple[Run, Result]] = []
+    networks: dict[BackboneSpec, dict[str, str]] = {}
     for run in runs:
         try:
             state, result = status(run, out)
         except ResultDamaged as error:
             typer.echo(f"note: {error} It is computed again.", err=True)
             state, result = "missing", None
-        outdated = result is not None and result.provenance.sources != {**run.sources, **_network(run.backbone)}
+        outdated = result is not None and result.provenance.sources != {**run.sources, **_network(run, networks)}
         if state == "stale" and result is not None:
             stale.append((run, result))
         elif outdated:
@@ -66,14 +64,17 @@ def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = Fal
     return pending
 
 
-@lru_cache(maxsize=64)
-def _network(spec: BackboneSpec) -> dict[str, str]:
-    """The hash of the weights that a network of the user's comes with now; a factory may read any file."""
-    if not is_factory(spec.name):
-        return {}
-    from sembench.running.black_box import network_sources
+def _network(run: Run, known: dict[BackboneSpec, dict[str, str]]) -> dict[str, str]:
+    """The hash of the weights that a network of the user's comes with now, found once; a factory may read any file."""
+    from sembench.plugins.factory import is_factory
 
-    return network_sources(spec)
+    if not is_factory(run.backbone.name):
+        return {}
+    if run.backbone not in known:
+        from sembench.running.black_box import network_sources
+
+        known[run.backbone] = network_sources(run.backbone)
+    return known[run.backbone]
 
 
 def differences(before: JsonValue, now: JsonValue, where: str = "") -> Iterator[str]:

@@ -30,6 +30,7 @@ import functools
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -90,18 +91,23 @@ class Canonical:
 
     def __call__(self, images: Tensor) -> Tensor:
         """The output, through which relevance is carried by ``torch.autograd.grad``."""
-        recording = self.recording
-        values: dict[fx.Node, Any] = {recording.images: images}
-        last_use = {source: node for node in self.steps for source in inputs_of(recording, node)}
-        used_up: dict[fx.Node, list[fx.Node]] = {}
-        for source, node in last_use.items():
-            used_up.setdefault(node, []).append(source)
-        for node, step in self.steps.items():
-            values[node] = step(*(values[source] for source in inputs_of(recording, node)))
-            for source in used_up.get(node, ()):
-                if source is not recording.output:
-                    del values[source]
-        return values[recording.output]  # type: ignore[no-any-return]
+        values: dict[fx.Node, Any] = {self.recording.images: images}
+        for node, step, sources, used_up in self._plan:
+            values[node] = step(*(values[source] for source in sources))
+            for source in used_up:
+                del values[source]
+        return values[self.recording.output]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _plan(self) -> list[tuple[fx.Node, Step, list[fx.Node], list[fx.Node]]]:
+        """For each step its node, what it takes, and what no later step takes."""
+        taken = {node: inputs_of(self.recording, node) for node in self.steps}
+        last_use = {source: node for node, sources in taken.items() for source in sources}
+        last_use[self.recording.output] = self.recording.output
+        return [
+            (node, step, taken[node], [source for source in taken[node] if last_use[source] is node])
+            for node, step in self.steps.items()
+        ]
 
     def constant(self, value: Tensor) -> Tensor:
         """A constant that takes its part of relevance."""

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.tracing import probe_images
-from sembench.backbones.wrapping import WrappedBackbone
+from sembench.backbones.wrapping import NOT_AVERAGE, WrappedBackbone, departure
 from sembench.errors import BackboneUnfit, ContractBroken, RelevanceUndefined
 from sembench.relevance.fallback import ADVICE, LRP, TITLES
 from sembench.relevance.propagation import shares
@@ -25,7 +25,6 @@ TOLERANCE = 0.2
 rule nearly all, or multiplies it."""
 
 _PROBES = 4
-_NOT_AVERAGE = "its head is not a linear layer on the average of the feature map"
 _NOT_DEFINED = "relevance propagation is not defined on it"
 
 Examined = TypeVar("Examined", bound=Backbone)
@@ -116,7 +115,7 @@ def _head(backbone: Backbone, images: Tensor) -> tuple[Tensor, str | None]:
             f"the last block yields {tuple(features.shape)} and the pool {tuple(embeddings.shape)}; a feature map "
             f"(B, D, h, w) and an embedding (B, {backbone.dimension}) for the linear layer are needed."
         )
-    average, linear = features.mean((2, 3)), F.linear(embeddings, backbone.classifier.weight, backbone.classifier.bias)
+    linear = F.linear(embeddings, backbone.classifier.weight, backbone.classifier.bias)
     logits = backbone(images)
     if not _equal(logits, linear):
         gap = float((logits - linear).abs().max()) if logits.shape == linear.shape else float("inf")
@@ -124,13 +123,9 @@ def _head(backbone: Backbone, images: Tensor) -> tuple[Tensor, str | None]:
             embeddings,
             f"its logits are not those of a linear layer on the embedding: by up to {gap:.3g} off z W^T + b",
         )
-    if _equal(average, embeddings):
-        return embeddings, None
-    known = backbone.lacks.get(Trait.LINEAR_HEAD, "")  # what wrapping or a factory knows names the steps between
-    if known.startswith(_NOT_AVERAGE):
-        return embeddings, known
-    steps = ", ".join(backbone.head) if isinstance(backbone, WrappedBackbone) else type(backbone.pool).__name__
-    return embeddings, f"{_NOT_AVERAGE}: between the last feature map and the linear layer stand {steps}"
+    reason = departure(backbone, features, embeddings)
+    known = backbone.lacks.get(Trait.LINEAR_HEAD, "")  # what a factory knows names the steps between
+    return embeddings, known if reason is not None and known.startswith(NOT_AVERAGE) else reason
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

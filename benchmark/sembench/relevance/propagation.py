@@ -96,15 +96,7 @@ def shares(
         2.0
     """
     with torch.inference_mode(False), torch.enable_grad():
-        canonical, expected = _canonical(network, output, images, bias)
-        inputs = images.detach().clone().requires_grad_()
-        value = canonical(inputs)
-        if not _agree(value.detach(), expected):
-            raise RelevanceUndefined(
-                "its forward pass depends on more than the image, e.g. on random numbers: run twice it differs by up "
-                f"to {float((value.detach() - expected).abs().max()):.3g} of "
-                f"{float(expected.abs().max()):.3g}"
-            )
+        canonical, inputs, value = _passed(network, output, images, bias)
         start = relevance(value.detach())
         pixels, *constants = torch.autograd.grad(
             value, [inputs, *canonical.constants], grad_outputs=start, allow_unused=True, materialize_grads=True
@@ -117,33 +109,44 @@ _FORMS: WeakKeyDictionary[nn.Module, dict[object, Canonical]] = WeakKeyDictionar
 _KEPT = 2  # canonical forms of a network, each with weights of its own
 
 
-def _canonical(
+def _passed(
     network: Network, output: Callable[[Network, Tensor], Tensor], images: Tensor, bias: Bias
-) -> tuple[Canonical, Tensor]:
-    """The canonical form of a network for images of this shape, and what the network itself computes on them.
+) -> tuple[Canonical, Tensor, Tensor]:
+    """The canonical form of a network for images of this shape, with the images and the output of its pass.
 
-    Recording takes longer than a pass of a small network, so the last forms are kept as long as no weight changes, and
-    each is held against the network's own output before it is used.
+    Recording takes longer than a pass of a small network, so the last forms are kept as long as no weight changes. The
+    pass of a form is held against the network's own; where a kept one differs it is recorded again.
+
+    Raises:
+        RelevanceUndefined: If a new form differs, too.
     """
     closed = getattr(output, "__closure__", None) or not hasattr(output, "__code__")
     tensors = [*network.parameters(), *network.buffers()]
-    if closed or any(tensor.is_inference() for tensor in tensors):
-        recording = record(lambda x: output(network, x), images)
-        return canonise(recording, bias), recording.value
-    weights = tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
-    key = output.__code__, images.shape, images.dtype, images.device, bias, weights
-    forms = _FORMS.setdefault(network, {})
+    lasting = not closed and not any(tensor.is_inference() for tensor in tensors)
+    forms = _FORMS.setdefault(network, {}) if lasting else {}
+    key: object = None
+    if lasting:
+        weights = tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
+        key = output.__code__, images.shape, images.dtype, images.device, bias, weights
+    inputs = images.detach().clone().requires_grad_()
     if key in forms:
         with torch.no_grad():
-            expected, found = output(network, images).detach(), forms[key](images).detach()
-        if _agree(found, expected):
-            return forms[key], expected
+            expected = output(network, images).detach()
+        value = forms[key](inputs)
+        if _agree(value, expected):
+            return forms[key], inputs, value
         del forms[key]
     recording = record(lambda x: output(network, x), images)
-    forms[key] = canonise(recording, bias)
+    form = forms[key] = canonise(recording, bias)
     while len(forms) > _KEPT:
         del forms[next(iter(forms))]
-    return forms[key], recording.value
+    value = form(inputs)
+    if not _agree(value, recording.value):
+        raise RelevanceUndefined(
+            "its forward pass depends on more than the image, e.g. on random numbers: run twice it differs by up to "
+            f"{float((value.detach() - recording.value).abs().max()):.3g} of {float(recording.value.abs().max()):.3g}"
+        )
+    return form, inputs, value
 
 
 def _agree(value: Tensor, expected: Tensor) -> bool:

@@ -88,7 +88,7 @@ def record(compute: Callable[[Tensor], Tensor], images: Tensor) -> Recording:
             "no relevance reaches the pixels: the output does not depend on the images. Compute it from them, or take "
             "ATTRIBUTION out of `supports`."
         )
-    return Recording(module.graph, inputs, end, constants, plain(values[0]))
+    return Recording(module.graph, inputs, end, constants, _plain(values[0]))
 
 
 def name_of(node: fx.Node) -> str:
@@ -137,7 +137,7 @@ def _filled(node: fx.Node, module: fx.GraphModule) -> Tensor:
     return torch.full(tuple(like.shape), value, dtype=like.dtype, device=device)  # type: ignore[arg-type]
 
 
-def plain(value: Any) -> Tensor:
+def _plain(value: Any) -> Tensor:
     """A tensor without the wrappers of a recording. Raises `ContractBroken` if it is none."""
     if not isinstance(value, Tensor):
         raise ContractBroken(f"the output is a {type(value).__name__}; it must be a tensor.")

@@ -10,7 +10,7 @@ from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
 
 from sembench.backbones.backbone import freeze
-from sembench.backbones.timm import timm_backbone
+from sembench.backbones.timm import named
 from sembench.backbones.views import View
 from sembench.backbones.wrapping import wrap
 from sembench.data.dataset import make_dataset
@@ -227,4 +227,4 @@ def test_a_network_of_timm_has_a_name():
 def test_timm_that_is_missing_is_asked_for_by_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(SuiteInvalid, match=r"sembench\[timm\]"):
-        timm_backbone("vit_tiny_patch16_224", 3, image_size=32)
+        named("timm.vit_tiny_patch16_224")
