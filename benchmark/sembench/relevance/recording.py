@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.backends import mha
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -152,11 +154,16 @@ def _plainly() -> Iterator[None]:
     """Attention in its plain form, not one of the kernels that compute it in one step; gradients on.
 
     With gradients off a backbone would answer from its feature cache, and the fast path of attention would be taken.
+    Shapes are noted under one mode for all operations: PyTorch else makes one for each, with a trace of the stack.
     """
+    shapes = TracingContext(FakeTensorMode(allow_fallback_kernels=True))
     fast = mha.get_fastpath_enabled()
     mha.set_fastpath_enabled(False)
     try:
-        with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), one_cell_as_convolution():
+        with (
+            torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), one_cell_as_convolution(),
+            tracing(shapes),
+        ):  # fmt: skip
             yield
     finally:
         mha.set_fastpath_enabled(fast)
