@@ -42,7 +42,7 @@ class VotingModel(SelfExplainableModel):
     def _decide(self, scores: Tensor, maps: Tensor) -> Tensor:
         """The class with most votes; among equals the one whose prototypes are closer, summed over all cells [ours]."""
         nearest = largest_per_class(as_points(maps), self.classes, self.backbone.n_classes)
-        closeness = nearest.view(len(maps), -1, self.backbone.n_classes).sum(1)
+        closeness = nearest.view(maps.shape[0], -1, self.backbone.n_classes).sum(1)
         tied = scores >= scores.amax(1, keepdim=True) - 1e-6
         return closeness.masked_fill(~tied, -torch.inf).argmax(1)
 

@@ -15,6 +15,7 @@
     ├── ResultsMixed         results that must not stand on one board
     ├── ResultStale          a result of other settings where a new one should go
     ├── CacheDamaged         a cached model that cannot be read (callers compute it again)
+    ├── ModelDamaged         a saved model that cannot be read, or answers otherwise than when it was saved
     ├── FolderBusy           an output folder that another process is writing to
     ├── NotWritable          a file or folder that must not or cannot be written to
     └── DiskFull             no room left for a result or a model
@@ -115,6 +116,10 @@ class ResultStale(SembenchError):
 
 class CacheDamaged(SembenchError):
     """A cached model that cannot be read; callers compute it again."""
+
+
+class ModelDamaged(SembenchError):
+    """A saved model that cannot be read, is of a later version, or answers otherwise than when it was saved."""
 
 
 class FolderBusy(SembenchError):

@@ -153,7 +153,9 @@ def similarity_maps(features: Tensor, prototypes: Tensor, name: str = "distance"
             return _OF_DISTANCE[name](torch.cdist(cells, vectors, compute_mode="use_mm_for_euclid_dist"))
         return plain(cells, vectors)
 
-    parts = [compared(part.double()).to(features.dtype) for part in as_points(features).split(_CELLS)]
+    cells = as_points(features)
+    several = (cells,) if torch.compiler.is_compiling() else cells.split(_CELLS)  # an exported program knows no number
+    parts = [compared(part.double()).to(features.dtype) for part in several]
     return torch.cat(parts).view(size, height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -172,7 +174,7 @@ def largest_per_class(similarities: Tensor, classes: Tensor, n_classes: int) -> 
         >>> largest_per_class(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0, 0, 1]), 2).tolist()
         [[3.0, 2.0]]
     """
-    scores = similarities.new_full((len(similarities), n_classes), -torch.inf)
+    scores = similarities.new_full((similarities.shape[0], n_classes), -torch.inf)
     return scores.scatter_reduce(1, classes.expand_as(similarities), similarities, "amax")
 
 

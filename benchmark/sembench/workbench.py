@@ -16,11 +16,13 @@ import copy
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
+from torch import nn
 
 from sembench.backbones.backbone import Backbone, freeze
 from sembench.data.dataset import Dataset
@@ -31,7 +33,9 @@ from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Explainer
 from sembench.figures.catalogue import draw
 from sembench.figures.picture import Picture
+from sembench.figures.portraits import Portraits, portraits
 from sembench.figures.subject import Subject
+from sembench.keeping.saving import KeptExplainer, SavedExplainer, holds_model, load_folder
 from sembench.metrics.applicability import offer
 from sembench.metrics.scoring import score
 from sembench.plugins.registry import DATASETS, METRICS
@@ -40,33 +44,47 @@ from sembench.running.black_box import backbone_of, examined, rescaled, stated
 from sembench.running.cache import Cache, tensors_sha256
 from sembench.running.device import deterministic, device_of
 from sembench.running.plausibility import notes_on
-from sembench.running.preparation import Preparation
+from sembench.running.preparation import Preparation, plain
 from sembench.seeding import derive, generator, isolated
 from sembench.suites.plan import Run, plan
-from sembench.suites.suite import EvaluationSpec, load_suite
+from sembench.suites.suite import EvaluationSpec, ExplainerSpec, load_suite
 from sembench.training.classifier import Training, train_backbone
 from sembench.training.stages import Session
 from sembench.types import Batch
 
 
-@dataclass(frozen=True, eq=False)
-class FittedExplainer(Subject):
-    """A fitted explainer that can be asked, drawn and scored.
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedExplainer(Subject, KeptExplainer):
+    """A fitted explainer that can be asked about images, drawn, scored, and saved.
 
     Attributes:
         recipe: Its hyper-parameters.
         reference: Its black box on the data set, shared by all that are paired with it.
+        spec: Its registered name and the hyper-parameters that were given; ``None`` if it was fitted from a recipe.
     """
 
     recipe: Explainer
     reference: Reference
+    spec: ExplainerSpec | None
 
     @classmethod
-    def of(cls, name: str, recipe: Explainer, model: Any, reference: Reference) -> FittedExplainer:
+    def of(
+        cls, name: str, recipe: Explainer, model: Any, reference: Reference, spec: ExplainerSpec | None
+    ) -> FittedExplainer:
         """A fitted model under a name, with what it offers."""
         dataset, backbone = reference.dataset, reference.backbone
         offered = offer(recipe, backbone, dataset.supports)
-        return cls(name, model, backbone, dataset, offered.capabilities, offered.lacks, recipe, reference)
+        return cls(name, model, backbone, dataset, offered.capabilities, offered.lacks, recipe, reference, spec)
+
+    @property
+    def data_sha256(self) -> str:
+        """Hash of the data set that it was fitted to."""
+        return self.dataset.sha256
+
+    @cached_property
+    def portraits(self) -> Portraits:
+        """A picture of each prototype. One pass over the training images when first asked for."""
+        return portraits(self)
 
     @property
     def is_reference(self) -> bool:
@@ -204,7 +222,8 @@ class Workbench:
             source = generator(self.seed, self.dataset.name, "fit")
             model = made.fit(reference.backbone, self.dataset.train, generator=source).to(self.device).eval()
         label = name or (explainer if isinstance(explainer, str) else type(made).__name__)
-        return FittedExplainer.of(label, made, model, reference)
+        spec = ExplainerSpec(name=explainer, parameters=plain(parameters)) if isinstance(explainer, str) else None
+        return FittedExplainer.of(label, made, model, reference, spec)
 
     def _reference(self, backbone: Backbone) -> Reference:
         """A frozen copy of the network as black box on the data set, one for all that are fitted to this function."""
@@ -238,21 +257,38 @@ class Workbench:
         )
 
 
+@overload
+def load(explainer: Path, *, network: nn.Module | None = None, device: str = "cpu") -> SavedExplainer: ...
+
+
+@overload
 def load(
     explainer: str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
-) -> FittedExplainer:  # fmt: skip
-    """The explainer of a suite's run, from the cache, or trained and fitted where it is not there.
+    network: nn.Module | None = None,
+) -> FittedExplainer: ...  # fmt: skip
+
+
+def load(
+    explainer: Path | str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
+    cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
+    network: nn.Module | None = None,
+) -> FittedExplainer | SavedExplainer:  # fmt: skip
+    """The explainer that was saved in a folder; or that of a suite's run, from the cache or trained and fitted anew.
 
     Args:
-        explainer: Its label in the suite.
+        explainer: A folder that `FittedExplainer.save` wrote, see `sembench.keeping.saving.load_folder`; or a label in
+            the suite.
         suite: Name of the suite, or a TOML file.
         dataset: Label of the data set; the suite's first one by default.
         seed: The seed; the suite's first one by default.
         cache: Folder of trained models.
         data_root: Folder of data sets.
         device: Where the model goes.
+        network: Of a folder's model, a network of your own that cannot be made by its name.
     """
+    if isinstance(explainer, Path) or holds_model(Path(explainer)):
+        return load_folder(Path(explainer), network=network, device=device)
     runs = plan(load_suite(suite), explainers=[explainer], datasets=[dataset] if dataset else (),
                 seeds=[seed] if seed is not None else ())  # fmt: skip
     return fitted_explainers(runs[:1], Path(cache), Path(data_root), device, note=_warn)[0]
@@ -285,5 +321,6 @@ def fitted_explainers(
             with isolated(derive(run.seed, run.data.name, "global streams")):
                 prepared = preparation.prepared(run, report)
                 model = preparation.model(prepared, report).model
-            found.append(FittedExplainer.of(run.entry, prepared.recipe, model, prepared.trained.reference))
+            reference = prepared.trained.reference
+            found.append(FittedExplainer.of(run.entry, prepared.recipe, model, reference, run.explainer))
     return found

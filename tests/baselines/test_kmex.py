@@ -15,7 +15,8 @@ from torch import nn
 
 import rules_by_hand as by_hand
 from sembench.backbones.backbone import Backbone, freeze
-from sembench.data.dataset import Normalisation, Split
+from sembench.data.dataset import Split
+from sembench.data.normalisation import Normalisation
 from sembench.errors import FitImpossible, NotOffered, UnknownName
 from sembench.figures.overlay import difference
 from sembench.seeding import generator

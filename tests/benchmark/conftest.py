@@ -8,7 +8,8 @@ from torch import nn
 
 import own_networks
 from sembench.backbones.backbone import Backbone
-from sembench.data.dataset import Normalisation, Split
+from sembench.data.dataset import Split
+from sembench.data.normalisation import Normalisation
 from sembench.seeding import generator, isolated
 
 CLASSES = 3

@@ -11,7 +11,7 @@ from torchvision.models import vgg
 from sembench.backbones.custom import own_network
 from sembench.backbones.wrapping import Rescale
 from sembench.cli.inspection import inspect_network
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.errors import BackboneUnfit, PluginBroken, SuiteInvalid
 from sembench.plugins.registry import BACKBONES
 from sembench.results.result import read_result

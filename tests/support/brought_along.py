@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.data.sets.digits import digits
 from sembench.seeding import isolated
 

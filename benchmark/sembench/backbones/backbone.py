@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,12 @@ from torch import Tensor, nn
 from sembench.backbones.feature_cache import FeatureCache
 from sembench.backbones.views import View
 from sembench.cost import PassCounter
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.errors import FitImpossible, NotOffered
 from sembench.types import Trait
+
+if TYPE_CHECKING:
+    from sembench.suites.suite import BackboneSpec
 
 
 class Backbone(nn.Module):
@@ -32,6 +36,7 @@ class Backbone(nn.Module):
         embeds_more: Why the embedding is no function of the last feature map; ``None``: it is one.
         attribution: How its maps are made, see `sembench.relevance.propagation.propagate`.
         untrainable: Why it can be used frozen only; ``None``: it can be trained.
+        spec: What a suite says of it; ``None`` for one that was made by hand.
     """
 
     factory: Callable[[], Backbone] | None = None
@@ -40,6 +45,7 @@ class Backbone(nn.Module):
     attribution: str = "lrp"
     embeds_more: str | None = None
     untrainable: str | None = None
+    spec: BackboneSpec | None = None
 
     def __init__(
         self,

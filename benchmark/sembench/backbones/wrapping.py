@@ -18,7 +18,7 @@ from sembench.backbones.modes import training_departure
 from sembench.backbones.segment import Segment, segment
 from sembench.backbones.tracing import Trace
 from sembench.backbones.views import View
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.errors import BackboneUnfit
 from sembench.types import Trait
 
@@ -39,6 +39,7 @@ class Rescale(nn.Module):
 
     def __init__(self, given: Normalisation, wanted: Normalisation) -> None:
         super().__init__()
+        self.given, self.wanted = given, wanted
         columns = (torch.tensor(x)[:, None, None] for x in (given.mean, given.std, wanted.mean, wanted.std))
         mean, std, own_mean, own_std = columns
         self.register_buffer("scale", std / own_std, persistent=False)

@@ -12,7 +12,7 @@ import torch
 from sembench.backbones.backbone import Backbone, freeze
 from sembench.backbones.wrapping import WrappedBackbone
 from sembench.cost import tensor_count
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.explainers.configuration import recipe
 from sembench.metrics.applicability import Offer, offer
 from sembench.plugins.factory import is_factory

@@ -116,7 +116,7 @@ def _digest(path: Path) -> bytes:
         ) from error
 
 
-def decode(image: Path | Image.Image, size: int, box: Box | None = None) -> Tensor:
+def decode(image: Path | str | Image.Image, size: int, box: Box | None = None) -> Tensor:
     """One image, of a file or of Pillow, as a person sees it: uint8 ``(3, size, size)``; a box is clipped to the image.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from sembench.backbones.backbone import Backbone
 from sembench.data.dataset import Dataset, Split
+from sembench.data.facts import DataFacts
 from sembench.errors import NotOffered
 from sembench.evaluation.maps import class_maps
 from sembench.explainers.explainer import SelfExplainableModel
@@ -21,15 +23,13 @@ from sembench.types import SHARED, Batch, Capability, Explanation, Trait, check_
 _BATCH = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A fitted model as figures see it.
+class FittedModel(ABC):
+    """A fitted model under its name, with what it offers, and the facts of the data that it was fitted to.
 
     Attributes:
         name: Name of the explainer.
         model: The model, in evaluation mode.
         backbone: The black box that it is paired with.
-        dataset: The data that it is shown on.
         supports: What it can show, see `sembench.explainers.explainer.Explainer`.
         lacks: For what it cannot show, a sentence with the reason.
     """
@@ -37,14 +37,13 @@ class Subject:
     name: str
     model: SelfExplainableModel
     backbone: Backbone
-    dataset: Dataset
     supports: frozenset[Capability]
     lacks: Mapping[Capability | Trait, str]
 
     @property
-    def is_reference(self) -> bool:
-        """Whether the model is the black box itself."""
-        return False
+    @abstractmethod
+    def facts(self) -> DataFacts:
+        """Classes, and how images are prepared."""
 
     def require(self, capability: Capability) -> None:
         """Raises `NotOffered`, with the method's own reason if it gives one, unless the model can show this."""
@@ -52,23 +51,12 @@ class Subject:
             reason = self.lacks.get(capability, f"it does not offer {capability.value}")
             raise NotOffered(f"{self.name}: {reason}.")
 
-    def require_maps(self) -> None:
-        """Raises `NotOffered` unless the model compares cells with prototypes."""
-        self.require(Capability.SIMILARITIES)
-        if self.explain(self.dataset.test.batch(torch.arange(1))).similarity_maps is None:
-            raise NotOffered(f"{self.name}: it compares whole images with prototypes, so it has no explanation map.")
-
     def explain(self, batch: Batch) -> Explanation:
         """The model's checked explanation of a batch. Raises `ContractBroken`."""
         with torch.no_grad():
             explanation: Explanation = self.model(batch.images.to(self.backbone.device))
-        check_explanation(explanation, len(batch), self.dataset.n_classes, self.model.prototypes, self.name)
+        check_explanation(explanation, len(batch), len(self.facts.classes), self.model.prototypes, self.name)
         return explanation
-
-    def explanations(self, split: Split) -> Iterator[tuple[Batch, Explanation]]:
-        """Every batch of a split with its explanation. One forward pass over the split."""
-        for batch in split.batches(_BATCH):
-            yield batch, self.explain(batch)
 
     def relevance(self, batch: Batch) -> NDArray[np.float64]:
         """The model's class maps ``(B, H, W)``. Raises `NotOffered` or `ContractBroken`."""
@@ -103,7 +91,7 @@ class Subject:
                 images = self.model.decode(self.model.prototypes.vectors).detach().cpu()
         except NotOffered:
             return None
-        normalisation = self.dataset.train.normalisation
+        normalisation = self.facts.normalisation
         mean, std = (torch.tensor(v)[:, None, None] for v in (normalisation.mean, normalisation.std))
         return as_pixels(images * std + mean)
 
@@ -114,8 +102,45 @@ class Subject:
         """
         if label == SHARED:
             return "shared"
-        name = re.sub(r"^\d+\.", "", self.dataset.classes[label]).replace("_", " ") or self.dataset.classes[label]
+        name = re.sub(r"^\d+\.", "", self.facts.classes[label]).replace("_", " ") or self.facts.classes[label]
         return name if len(name) <= width else f"{name[: width - 1].rstrip()}…"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Subject(FittedModel):
+    """A fitted model with the data that it is shown on, as figures see it.
+
+    Attributes:
+        dataset: The data.
+    """
+
+    name: str
+    model: SelfExplainableModel
+    backbone: Backbone
+    dataset: Dataset
+    supports: frozenset[Capability]
+    lacks: Mapping[Capability | Trait, str]
+
+    @property
+    def facts(self) -> DataFacts:
+        """Those of the data set."""
+        return self.dataset.facts
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the model is the black box itself."""
+        return False
+
+    def require_maps(self) -> None:
+        """Raises `NotOffered` unless the model compares cells with prototypes."""
+        self.require(Capability.SIMILARITIES)
+        if self.explain(self.dataset.test.batch(torch.arange(1))).similarity_maps is None:
+            raise NotOffered(f"{self.name}: it compares whole images with prototypes, so it has no explanation map.")
+
+    def explanations(self, split: Split) -> Iterator[tuple[Batch, Explanation]]:
+        """Every batch of a split with its explanation. One forward pass over the split."""
+        for batch in split.batches(_BATCH):
+            yield batch, self.explain(batch)
 
 
 def first_of_classes(split: Split, count: int) -> Tensor:

@@ -14,7 +14,8 @@ from torch import nn
 from sembench.backbones.backbone import Backbone, built, freeze
 from sembench.backbones.custom import own_network
 from sembench.backbones.wrapping import Rescale, wrap
-from sembench.data.dataset import Normalisation, Split
+from sembench.data.dataset import Split
+from sembench.data.normalisation import Normalisation
 from sembench.errors import SuiteInvalid
 from sembench.plugins.factory import is_factory
 from sembench.plugins.registry import BACKBONES
@@ -25,6 +26,9 @@ from sembench.seeding import isolated
 from sembench.suites.suite import BackboneSpec
 
 _EXAMINED = 4
+
+Rescaling = tuple[Normalisation, Normalisation]
+"""A step in front of a network: the normalisation that images come with, and the one that it wants."""
 
 
 def adapt(
@@ -60,14 +64,17 @@ def adapt(
         BackboneUnfit: If the network does not have this form; says where it departs from it.
     """
     spec = stated(
-        type(network).__name__, mean=_numbers(mean), std=_numbers(std), embedding=embedding, attribution=attribution
-    )
+        type(network).__name__, mean=_numbers(mean), std=_numbers(std), embedding=embedding, attribution=attribution,
+        blocks=None if blocks is None else tuple(blocks),
+    )  # fmt: skip
 
     def make() -> Backbone:
         options = _embedding(spec, wrap)
         return _declared(wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, **options), spec)
 
-    return examine(freeze(built(make)))
+    made = built(make)
+    made.spec = spec
+    return examine(freeze(made))
 
 
 def stated(name: str, **settings: Any) -> BackboneSpec:
@@ -114,6 +121,53 @@ def _rescaled_by(factory: Callable[[], Backbone], given: Normalisation) -> Backb
     return rescaled(factory(), given)
 
 
+def rescalings(backbone: Backbone) -> tuple[Rescaling, ...]:
+    """The steps that `rescaled` has put in front of a backbone, in the order in which it did."""
+    found, first = [], backbone.blocks[0]
+    while isinstance(first, nn.Sequential) and len(first) == 2 and isinstance(first[0], Rescale):
+        found.append((first[0].given, first[0].wanted))
+        first = first[1]
+    return tuple(reversed(found))
+
+
+def remade(spec: BackboneSpec, n_classes: int, image_size: int, steps: Sequence[Rescaling]) -> Backbone:
+    """A backbone by what a suite says of it, behind these steps, with initial weights.
+
+    Raises:
+        SuiteInvalid, UnknownName, BackboneUnfit: As `backbone_of` does.
+    """
+    with isolated(0):
+        return built(
+            functools.partial(_behind, functools.partial(_plain, spec.in_place(), n_classes, image_size), steps)
+        )
+
+
+def brought(
+    network: nn.Module, spec: BackboneSpec | None, n_classes: int, image_size: int, steps: Sequence[Rescaling]
+) -> Backbone:
+    """A backbone, or a network adapted as the spec says, behind these steps. Raises as `adapt` does."""
+    if isinstance(network, Backbone):
+        return _behind(lambda: network, steps)
+    spec = spec or stated(type(network).__name__)
+
+    def make() -> Backbone:
+        wrapped = wrap(
+            network, image_size=image_size, blocks=spec.blocks, n_classes=n_classes, **_embedding(spec, wrap)
+        )
+        return _declared(wrapped, spec)
+
+    with isolated(0):
+        return built(functools.partial(_behind, make, steps))
+
+
+def _behind(make: Callable[[], Backbone], steps: Sequence[Rescaling]) -> Backbone:
+    backbone = make()
+    for given, wanted in steps:
+        backbone.expects = wanted
+        rescaled(backbone, given)
+    return backbone
+
+
 def backbone_of(
     spec: BackboneSpec, n_classes: int | None, *, image_size: int, normalisation: Normalisation
 ) -> Backbone:
@@ -128,6 +182,7 @@ def backbone_of(
         BackboneUnfit: If the network cannot be wrapped.
     """
     made = built(functools.partial(_made, spec.in_place(), n_classes, image_size, normalisation))
+    made.spec = spec
     return examine(made, image_size=image_size)
 
 
@@ -150,6 +205,10 @@ def network_sources(spec: BackboneSpec) -> dict[str, str]:
 
 
 def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:
+    return rescaled(_plain(spec, n_classes, image_size), normalisation)
+
+
+def _plain(spec: BackboneSpec, n_classes: int | None, image_size: int) -> Backbone:
     name, factory = spec.name, BACKBONES.get(spec.name)
     options: dict[str, Any] = {"weights": spec.weights, **_embedding(spec, factory)}
     accepted = inspect.signature(factory).parameters
@@ -166,7 +225,7 @@ def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisat
             f"backbone {name!r} is frozen, but has {outputs} classes where the data set has {n_classes}. Leave out "
             'frozen, and a new linear layer is trained with the rest; or, with frozen = "encoder", alone.'
         )
-    return rescaled(_declared(backbone, spec), normalisation)
+    return _declared(backbone, spec)
 
 
 def _embedding(spec: BackboneSpec, factory: Callable[..., Any]) -> dict[str, Any]:

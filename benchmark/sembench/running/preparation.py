@@ -294,10 +294,11 @@ def recipe_of(run: Run) -> Explainer:
 
 def json_of(recipe: Explainer) -> dict[str, Any]:
     """A recipe's hyper-parameters as JSON has them: tuples become lists."""
-    return {name: _json(value) for name, value in recipe.hyperparameters().items()}
+    return dict(plain(recipe.hyperparameters()))
 
 
-def _json(value: object) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it: tuples become lists."""
     if isinstance(value, dict):
-        return {name: _json(item) for name, item in value.items()}
-    return [_json(item) for item in value] if isinstance(value, (tuple, list)) else value
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value

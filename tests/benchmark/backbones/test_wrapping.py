@@ -8,7 +8,7 @@ from torch import nn
 
 from sembench.backbones.resnet import resnet18
 from sembench.backbones.wrapping import Rescale, wrap
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.errors import BackboneUnfit
 from sembench.seeding import generator, isolated
 from sembench.types import Trait

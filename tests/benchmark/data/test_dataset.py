@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sembench.data.dataset import Normalisation, make_dataset, measure_normalisation, to_pixel_space
+from sembench.data.dataset import make_dataset
+from sembench.data.normalisation import Normalisation, measure_normalisation, to_pixel_space
 from sembench.errors import DataDamaged
 from sembench.seeding import generator
 from sembench.types import Capability

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from sembench.data import image_files
-from sembench.data.dataset import make_dataset, measure_normalisation
+from sembench.data.dataset import make_dataset
 from sembench.data.image_files import ImageFiles, decode
 from sembench.data.memory import remembering
+from sembench.data.normalisation import measure_normalisation
 from sembench.errors import DataDamaged
 
 SIZE = 8

@@ -8,7 +8,8 @@ import torch
 import tiny_world
 from sembench.backbones.feature_cache import FeatureCache
 from sembench.cost import PassCounter
-from sembench.data.dataset import Normalisation, Split
+from sembench.data.dataset import Split
+from sembench.data.normalisation import Normalisation
 from sembench.errors import ContractBroken
 from sembench.evaluation.evaluation import Evaluation
 from sembench.evaluation.reference import Reference, explained_sample

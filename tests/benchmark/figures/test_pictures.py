@@ -193,8 +193,8 @@ def test_a_model_without_prototype_relevance_is_shown_without_maps_and_says_so(s
     picture = looks_like(subject(NoMaps), images=[0], count=1)
     assert not any("test-0-prototype" in label for label in images(picture))
     assert "No prototype map: it is a lookup table. The class map, which is not of a single" in prose(picture)
-    assert "its prototype map: where the test image is like this prototype" not in prose(picture)
-    assert "its prototype map: where the test image is like this prototype" in prose(looks_like(subject(), images=[0]))
+    assert "its prototype map: where the image is like this prototype" not in prose(picture)
+    assert "its prototype map: where the image is like this prototype" in prose(looks_like(subject(), images=[0]))
 
 
 def test_class_maps_are_shown_and_a_prototype_map_that_stands_in_is_called_so(subject, models):

@@ -9,7 +9,7 @@ from torch import nn
 
 from brought_along import OWN, by_hand
 from sembench.backbones.wrapping import Rescale
-from sembench.data.dataset import Normalisation, measure_normalisation
+from sembench.data.normalisation import Normalisation, measure_normalisation
 from sembench.errors import SuiteInvalid
 from sembench.relevance.propagation import black_box_relevance
 from sembench.results.result import read_result

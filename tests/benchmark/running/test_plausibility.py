@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from brought_along import OWN
-from sembench.data.dataset import Normalisation
+from sembench.data.normalisation import Normalisation
 from sembench.evaluation.reference import Reference
 from sembench.running.black_box import adapt
 from sembench.running.plausibility import notes_on
