@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from sembench.cli import plugins, run, show
+from sembench.cli import models, plugins, run, show
 from sembench.errors import NameTaken, PluginBroken, SembenchError, in_one_line
 
 
@@ -43,7 +43,8 @@ app = typer.Typer(
 
 OWN: dict[str, Callable[..., Any] | typer.Typer] = {
     "list": plugins.list_everything, "inspect": plugins.inspect, "run": run.run, "show": show.show,
-    "check": plugins.check, "new": plugins.new,
+    "explain": models.explain, "save": models.save, "export": models.export, "check": plugins.check,
+    "new": plugins.new,
 }  # fmt: skip
 """The instrument's own commands, in the order in which `sembench --help` shows them, before those of packages."""
 

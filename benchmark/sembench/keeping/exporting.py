@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import warnings
@@ -75,7 +76,9 @@ def export(explainer: AskedExplainer, file: Path | str) -> Path:
     """
     file, facts = Path(file), explainer.facts
     probabilities = Capability.PROBABILITIES in explainer.supports
-    decision = Decision(explainer.model, facts, probabilities).to(explainer.backbone.device).eval()
+    decision = copy.deepcopy(Decision(explainer.model, facts, probabilities).to(explainer.backbone.device)).eval()
+    for tensor in (*decision.parameters(), *decision.buffers()):
+        tensor.data = tensor.data.contiguous().clone()  # each in the order and the storage that a file has
     source = torch.Generator().manual_seed(0)
     pixels = torch.rand((3, 3, facts.image_size, facts.image_size), generator=source).to(explainer.backbone.device)
     try:

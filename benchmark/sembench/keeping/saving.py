@@ -31,6 +31,7 @@ from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.figures.portraits import Portraits
 from sembench.files import write_atomically
 from sembench.keeping.explained import AskedExplainer
+from sembench.keeping.exporting import export
 from sembench.metrics.applicability import offer
 from sembench.results.result import wrong_fields
 from sembench.running.black_box import Rescaling, brought, remade, rescalings
@@ -149,6 +150,10 @@ class KeptExplainer(AskedExplainer):
         write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
         return folder
 
+    def export(self, file: Path | str) -> Path:
+        """Exports the decision path to a file; see `sembench.keeping.exporting.export`."""
+        return export(self, file)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SavedExplainer(KeptExplainer):
@@ -265,13 +270,12 @@ def load_folder(folder: Path, *, network: nn.Module | None = None, device: str =
             raise ModelDamaged("the defaults of its explainer's hyper-parameters have changed since.")
         backbone = _network(manifest, network, folder)
         _with_weights(backbone, tensors)
-        backbone.lacks = dict(manifest.lacks)
+        backbone.lacks, backbone.spec = dict(manifest.lacks), manifest.network
         backbone.to(where)
         model = _require_answers(made, backbone, manifest.data, tensors)
     except ModelDamaged as error:
         raise ModelDamaged(
-            f"{folder} cannot be used: {error} It was written by sembench {manifest.sembench} with torch "
-            f"{manifest.torch}; load it with those."
+            f"{folder} cannot be used: {error} (Written by sembench {manifest.sembench} with torch {manifest.torch}.)"
         ) from error
     kept = _part(tensors, "portraits.")
     number = len(model.prototypes)

@@ -1,0 +1,156 @@
+"""The commands that use one fitted explainer: `explain`, `save`, `export`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sembench.cli.options import RUNS, PluginOption, SuiteOption
+
+if TYPE_CHECKING:
+    from sembench.keeping.saving import KeptExplainer
+
+ModelOption = Annotated[Path | None, typer.Option(help="Folder of a saved explainer, instead of a suite's.")]
+ExplainerOption = Annotated[str | None, typer.Option(help="An entry of the suite; its first explainer by default.")]
+DatasetOption = Annotated[str | None, typer.Option(help="Data set of the suite; its first by default.")]
+SeedOption = Annotated[int | None, typer.Option(help="Seed; the suite's first by default.", min=0)]
+ResultsFolder = Annotated[Path, typer.Option(help="Folder of results, with its cache.")]
+CacheOption = Annotated[Path | None, typer.Option(help="Folder of models.", show_default="RESULTS/cache")]
+RootOption = Annotated[Path, typer.Option(help="Folder of data sets, as torchvision lays it out.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+
+
+def explain(
+    images: Annotated[list[Path], typer.Argument(help="Files of images, or folders of them.", metavar="IMAGE...")],
+    model: ModelOption = None,
+    suite: SuiteOption = "quick",
+    explainer: ExplainerOption = None,
+    dataset: DatasetOption = None,
+    seed: SeedOption = None,
+    count: Annotated[int, typer.Option(help="Prototypes that each image is compared with.", min=0)] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each image, not text.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for pictures and JSON with maps, as well.")] = None,
+    plugin: PluginOption = [],  # noqa: B006
+    results: ResultsFolder = RUNS,
+    cache: CacheOption = None,
+    data_root: RootOption = Path("data"),
+    device: DeviceOption = "cpu",
+) -> None:
+    """Explain images of your own: decision, probabilities, most similar prototypes, maps.
+
+    A model that is not in the cache is trained and fitted first.
+    """
+    from sembench.errors import DataDamaged
+
+    fitted = _explainer(model, suite, explainer, dataset, seed, plugin, results, cache, data_root, device)
+    failed, names = 0, set[str]()
+    for file in _files(images):
+        try:
+            found = fitted.explain(file, count)
+        except DataDamaged as error:
+            typer.echo(f"error: {error}", err=True)
+            failed += 1
+            continue
+        typer.echo(json.dumps(found.to_json(maps=False), ensure_ascii=False) if as_json else found)
+        if out is not None:
+            for written in found.write_files(out, _new_name(file.stem, names)):
+                typer.echo(written, err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def save(
+    folder: Annotated[Path, typer.Argument(help="Folder for the model; must not hold one yet.")],
+    suite: SuiteOption = "quick",
+    explainer: ExplainerOption = None,
+    dataset: DatasetOption = None,
+    seed: SeedOption = None,
+    pictures: Annotated[bool, typer.Option(help="With pictures of prototypes, mostly training images.")] = True,
+    plugin: PluginOption = [],  # noqa: B006
+    results: ResultsFolder = RUNS,
+    cache: CacheOption = None,
+    data_root: RootOption = Path("data"),
+    device: DeviceOption = "cpu",
+) -> None:
+    """Save an explainer of a suite with its network in a folder, to be used without the suite and its data.
+
+    `sembench explain IMAGE --model FOLDER` and sembench.load(FOLDER) use it.
+    """
+    fitted = _explainer(None, suite, explainer, dataset, seed, plugin, results, cache, data_root, device)
+    typer.echo(fitted.save(folder, pictures=pictures))
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder of a saved explainer.")],
+    file: Annotated[Path, typer.Argument(help="Where the program goes, as .pt2.")],
+    plugin: PluginOption = [],  # noqa: B006
+) -> None:
+    """Export the decision path of a saved explainer as a program that runs with torch alone (torch.export)."""
+    typer.echo(_explainer(model, plugins=plugin).export(file))
+
+
+def _explainer(
+    model: Path | None, suite: str = "quick", explainer: str | None = None, dataset: str | None = None,
+    seed: int | None = None, plugins: Iterable[str] = (), results: Path = RUNS, cache: Path | None = None,
+    data_root: Path = Path("data"), device: str = "cpu",
+) -> KeptExplainer:  # fmt: skip
+    """The saved explainer, or that of a suite."""
+    from sembench.errors import SuiteInvalid
+    from sembench.plugins.loading import load_plugins
+    from sembench.suites.plan import check_names, plan
+    from sembench.suites.suite import load_suite
+
+    load_plugins(plugins)
+    if model is not None:
+        named = {"--explainer": explainer, "--dataset": dataset, "--seed": seed}
+        given = [option for option, value in named.items() if value is not None]
+        if given:
+            raise SuiteInvalid(f"--model is an explainer by itself; leave out {', '.join(given)}, or --model.")
+        from sembench.keeping.saving import load_folder
+
+        return load_folder(model, device=device)
+    wanted = load_suite(suite)
+    runs = plan(wanted, explainers=[explainer] if explainer else (), datasets=[dataset] if dataset else (),
+                seeds=[] if seed is None else [seed])  # fmt: skip
+    check_names(runs[:1] if explainer else runs)
+    from sembench.plugins.registry import EXPLAINERS
+    from sembench.workbench import fitted_explainers
+
+    def explains(name: str) -> bool:
+        return getattr(EXPLAINERS.get(name), "kind", "explainer") == "explainer"
+
+    chosen = next((run for run in runs if explainer or explains(run.explainer.name)), runs[0])
+    typer.echo(f"{chosen.entry} of suite {wanted.name} on {chosen.dataset}, seed {chosen.seed}", err=True)
+    return fitted_explainers(
+        [chosen], cache or results / "cache", data_root, device, lambda text: typer.echo(text, err=True)
+    )[0]
+
+
+def _files(places: Iterable[Path]) -> Iterator[Path]:
+    """The files, and the images in the folders, sorted; hidden ones are left out."""
+    from sembench.data.seeing import endings
+
+    known = endings()
+    for place in places:
+        if not place.is_dir():
+            yield place
+            continue
+        inside = [file for file in sorted(place.rglob("*")) if file.suffix.lower() in known and file.is_file()]
+        seen = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(place).parts)]
+        if not seen:
+            typer.echo(f"note: {place} holds no images", err=True)
+        yield from seen
+
+
+def _new_name(stem: str, used: set[str]) -> str:
+    """A name for an image's files that no other image has."""
+    name, number = stem, 1
+    while name in used:
+        number += 1
+        name = f"{stem}-{number}"
+    used.add(name)
+    return name
