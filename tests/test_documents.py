@@ -94,6 +94,23 @@ def test_the_scripts_for_notebooks_run(name, tmp_path, monkeypatch):
         assert [path.read_bytes()[:5] for path in names["files"]] == [b"\x89PNG\r", b"<?xml"]
 
 
+def test_the_example_of_a_network_says_what_is_printed(capsys):
+    example("network", "docs/networks.md")
+    text = (ROOT / "docs" / "networks.md").read_text("utf-8")
+    assert capsys.readouterr().out.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_examples_of_production_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = example("production", "docs/production.md", epochs=1)
+    assert names["same"]
+    assert isinstance(names["picture"], Picture)
+    ran = example("program", "docs/production.md")
+    assert ran["probabilities"].shape == (2, 10)
+    assert len(ran["facts"]["prototype_classes"]) == ran["similarities"].shape[1] == 50
+
+
 def test_the_script_that_loads_a_model_runs(tiny_suite, tiny_cache, tmp_path, monkeypatch):
     """On a smaller suite, whose models are there or made in a moment."""
     monkeypatch.chdir(tmp_path)
