@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sembench.backbones.backbone import Backbone
+from sembench.backbones.backbone import Backbone, channels_last
 from sembench.data.dataset import Split
 from sembench.explainers.explainer import SelfExplainableModel, TrainedExplainer
 from sembench.relevance.propagation import Bias, propagate
@@ -293,7 +293,7 @@ class FLINT(TrainedExplainer):
         network.cpu().eval()
         with torch.no_grad():
             model = FLINTModel(network, attributes, image_size, self)
-        return model.to(memory_format=torch.channels_last)
+        return channels_last(model)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> FLINTModel:
         model = self._built(copy.deepcopy(backbone), len(state["attribute_layer.weight"]), int(state["image_size"]))

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sembench.backbones.backbone import Backbone
+from sembench.backbones.backbone import Backbone, channels_last
 from sembench.backbones.protovae_cnn import Halving, conv_level, dense_layers
 from sembench.data.dataset import Split
 from sembench.errors import FitImpossible
@@ -340,7 +340,7 @@ class ProtoVAE(TrainedExplainer):
         model = ProtoVAEModel(encoder, classes, image_size, n_classes, self)
         if self.encoder == "backbone":
             model.attribution = network.attribution
-        return model.to(memory_format=torch.channels_last)
+        return channels_last(model)
 
     def restore(self, backbone: Backbone, state: Mapping[str, Tensor]) -> ProtoVAEModel:
         network = copy.deepcopy(backbone) if self.encoder == "backbone" else backbone

@@ -11,6 +11,7 @@
     ├── BackboneUnfit        a network that is not of the form blocks - pool - linear layer
     ├── ContractBroken       an explainer or a metric whose output breaks its promise
     ├── NotOffered           something that a method does not show, asked of it
+    │   └── RelevanceUndefined   a step of a network that relevance cannot be carried through
     ├── ResultDamaged        a result file that cannot be read
     ├── ResultsMixed         results that must not stand on one board
     ├── ResultStale          a result of other settings where a new one should go
@@ -90,16 +91,16 @@ class BackboneUnfit(SembenchError):
     """A network that cannot be taken apart into blocks, a pool and a linear layer."""
 
 
-class RelevanceUndefined(SembenchError):
-    """A step of a network that relevance cannot be carried through; the message is a sentence that names it."""
-
-
 class ContractBroken(SembenchError):
     """An explainer or a metric whose output has a wrong shape, is not finite, or breaks another promise."""
 
 
 class NotOffered(SembenchError):
     """Something optional that a method does not show; the message is a sentence for the readers of its figures."""
+
+
+class RelevanceUndefined(NotOffered):
+    """A step of a network that relevance cannot be carried through; the message is a sentence that names it."""
 
 
 class ResultDamaged(SembenchError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from sembench.types import Trait
 
 if TYPE_CHECKING:
     from sembench.suites.suite import BackboneSpec
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Backbone(nn.Module):
@@ -91,7 +93,7 @@ class Backbone(nn.Module):
                 "this backbone has no factory that could make it with its initial weights; make it by "
                 "sembench.backbones.backbone.built(factory)."
             )
-        return built(self.factory).to(self.device).to(memory_format=torch.channels_last)
+        return channels_last(built(self.factory).to(self.device))
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Feature maps ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""
@@ -167,8 +169,15 @@ def built(factory: Callable[[], Backbone]) -> Backbone:
 
 def freeze(backbone: Backbone) -> Backbone:
     """The same backbone in evaluation mode, without gradients for its weights, in channels-last memory order."""
-    backbone.to(memory_format=torch.channels_last)
-    return backbone.eval().requires_grad_(False)
+    return channels_last(backbone).eval().requires_grad_(False)
+
+
+def channels_last(network: Network) -> Network:
+    """The same network with weights of four dimensions in channels-last memory order, and all others as they are."""
+    for weight in (*network.parameters(), *network.buffers()):
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def every_pass_made(backbone: Backbone) -> AbstractContextManager[None]:

@@ -12,7 +12,7 @@ from torch import nn
 from sembench.backbones.backbone import Backbone
 from sembench.backbones.weights import load_weights, not_fetched, read_weights
 from sembench.backbones.wrapping import wrapped
-from sembench.errors import BackboneUnfit, SuiteInvalid, in_one_line
+from sembench.errors import SuiteInvalid
 
 _PREFIX = "timm."
 
@@ -56,8 +56,3 @@ def _created(name: str, image_size: int, **options: Any) -> nn.Module:
         return create(name, img_size=image_size, **options)  # type: ignore[no-any-return]
     except TypeError:  # a convolutional network takes images of any size
         return create(name, **options)  # type: ignore[no-any-return]
-    except (AssertionError, ValueError) as error:
-        raise BackboneUnfit(
-            f"timm's {name} cannot be made for images of {image_size} pixels: {in_one_line(error)}. Name a size that "
-            "it takes."
-        ) from error

@@ -88,6 +88,14 @@ class Trace:
                 self.untrainable = "its own forward takes other steps in training mode"
 
     def _graph(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
+        kept = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
+        try:
+            return self._traced(network)
+        finally:
+            for buffer, value in kept:  # what code counts while it is traced is no pass
+                buffer.data.copy_(value)
+
+    def _traced(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
         decisions: list[bool] = []
         while True:
             tracer = _Tracer(self.opaque, decisions)

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sembench.backbones.anatomy import Anatomy, dissect
-from sembench.backbones.backbone import Backbone
+from sembench.backbones.backbone import Backbone, channels_last
 from sembench.backbones.modes import training_departure
 from sembench.backbones.segment import Segment, segment
 from sembench.backbones.tracing import Trace
 from sembench.backbones.views import View
 from sembench.data.normalisation import Normalisation
-from sembench.errors import BackboneUnfit
+from sembench.errors import BackboneUnfit, in_one_line
 from sembench.types import Trait
 
 NOT_AVERAGE = "its head is not a linear layer on the average of the feature map"
@@ -169,9 +169,15 @@ def wrapped(
 
     Raises:
         SuiteInvalid, PluginBroken: If the network cannot be made, or the weights cannot be fetched, read or fitted.
-        BackboneUnfit: If the network cannot be wrapped.
+        BackboneUnfit: If the network cannot be made for images of this size, or cannot be wrapped.
     """
-    network = make(n_classes, image_size, weights)
+    try:
+        network = make(n_classes, image_size, weights)
+    except (AssertionError, ValueError) as error:
+        raise BackboneUnfit(
+            f"the network cannot be made for images of {image_size} pixels: {in_one_line(error)}. Name a size that it "
+            "takes."
+        ) from error
     return wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, embedding=embedding)
 
 
@@ -263,19 +269,20 @@ def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
 
     That is: images together and one alone, in channels-last order (on a copy), and with gradients to the pixels.
     """
-    ordered = copy.deepcopy(backbone).to(memory_format=torch.channels_last)
+    ordered = channels_last(copy.deepcopy(backbone))
     one, pixels = trace.probe[1:].clone(), trace.probe.clone().requires_grad_()
     with torch.no_grad():
         pairs = [(backbone(trace.probe.clone()), trace.logits), (backbone(one), trace.logits[1:])]
         turned = trace.probe.clone(memory_format=torch.channels_last)
         pairs += [(ordered(turned), trace.logits), (ordered(turned[1:]), trace.logits[1:])]
     with torch.enable_grad():
-        attached = backbone(pixels)
-        classes = torch.arange(1.0, attached.shape[1] + 1, device=attached.device)  # a plain sum may be constant
-        total = (attached * classes).sum() + 0 * pixels.sum()
+        embedding = backbone.embed(pixels)  # a linear layer may hold zeros before it is trained
+        attached = backbone.classifier(embedding)
+        places = torch.arange(1.0, embedding[0].numel() + 1, device=embedding.device)  # a plain sum may be constant
+        total = (embedding.flatten(1) * places).sum() + 0 * pixels.sum()
         if torch.autograd.grad(total, pixels)[0].count_nonzero() == 0:
             raise BackboneUnfit(
-                "no gradient leads from the logits to the pixels: take detach(), .data and no_grad() out of the "
+                "no gradient leads from the embedding to the pixels: take detach(), .data and no_grad() out of the "
                 "forward pass, which else cannot be explained."
             )
     for logits, expected in [*pairs, (attached, trace.logits)]:

@@ -8,12 +8,12 @@ may have only one. It is scored with that one, and its result says so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
 
-from sembench.errors import NotOffered
+from sembench.errors import NotOffered, RelevanceUndefined
 from sembench.explainers.explainer import SelfExplainableModel
 from sembench.relevance.fallback import noting
 from sembench.types import Prototypes, of_class
@@ -54,6 +54,7 @@ def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
 
     Raises:
         NotOffered: If the model has neither map.
+        RelevanceUndefined: If a step of the model has no rule of relevance.
 
     References:
         [K] section 4.3.2.
@@ -62,11 +63,11 @@ def class_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
         return _noted(lambda: model.attribute(images))
     except NotOffered as reason:
         if len(model.prototypes) == 0:
-            raise _neither(reason) from reason
+            _refuse(reason)
     try:
         return _noted(lambda: _of_most_similar(model, images), NO_CLASS_MAP)
     except NotOffered as reason:
-        raise _neither(reason) from reason
+        _refuse(reason)
 
 
 def prototype_maps(model: SelfExplainableModel, images: Tensor) -> Maps:
@@ -137,8 +138,10 @@ def _of_most_similar(model: SelfExplainableModel, images: Tensor) -> Tensor:
     )
 
 
-def _neither(reason: NotOffered) -> NotOffered:
-    return NotOffered(
+def _refuse(reason: NotOffered) -> NoReturn:
+    if isinstance(reason, RelevanceUndefined):
+        raise reason
+    raise NotOffered(
         f"{reason}, and no other map stands in: write `attribute` or `attribute_prototypes`, or leave "
         "Capability.ATTRIBUTION out of `supports`"
-    )
+    ) from reason

@@ -7,25 +7,36 @@ from collections.abc import Iterable, Sequence
 from torch import Tensor
 
 from sembench.data.dataset import Split
-from sembench.errors import ContractBroken
+from sembench.errors import ContractBroken, RelevanceUndefined
 from sembench.evaluation.evaluation import Evaluation
 from sembench.metrics.applicability import Offer
 from sembench.metrics.metric import Meter, Metric, Scores, SplitName
+from sembench.relevance.conservation import not_defined
 from sembench.results.score import Measure, NotApplicable, Score, Scored
 from sembench.types import check_finite
 
 
 def score(offered: Offer, metrics: Sequence[Metric], evaluation: Evaluation) -> dict[str, Score]:
-    """Scores by metric, in the order of the metrics. Applicability is decided before any pass is made."""
+    """Scores by metric, in the order of the metrics.
+
+    Applicability is decided before any pass is made, but for a step of the model's own that has no rule of relevance.
+    """
     reasons = {m.name: offered.reason_against(m, evaluation.name, evaluation.dataset.name) for m in metrics}
     meters = {m.name: m.meter(evaluation) for m in metrics if reasons[m.name] is None}
     run_passes(evaluation, meters.values())
     return {
         metric.name: not_applicable(metric, reason)
         if (reason := reasons[metric.name]) is not None
-        else scored(metric, meters[metric.name].scores(), evaluation.name)
+        else _measured(metric, meters[metric.name], evaluation.name)
         for metric in metrics
     }
+
+
+def _measured(metric: Metric, meter: Meter, who: str) -> Score:
+    try:
+        return scored(metric, meter.scores(), who)
+    except RelevanceUndefined as error:
+        return not_applicable(metric, not_defined(error))
 
 
 def not_applicable(metric: Metric, reason: str) -> NotApplicable:

@@ -18,6 +18,7 @@ from sembench.backbones.wrapping import NOT_AVERAGE, WrappedBackbone, departure
 from sembench.errors import BackboneUnfit, ContractBroken, RelevanceUndefined
 from sembench.relevance.fallback import ADVICE, LRP, TITLES
 from sembench.relevance.propagation import shares
+from sembench.seeding import generator
 from sembench.types import Trait
 
 TOLERANCE = 0.2
@@ -25,6 +26,7 @@ TOLERANCE = 0.2
 rule nearly all, or multiplies it."""
 
 _PROBES = 4
+_SETTLING = 16  # normalised by statistics of fewer values, a deep network magnifies rounding errors to percents
 _NOT_DEFINED = "relevance propagation is not defined on it"
 
 Examined = TypeVar("Examined", bound=Backbone)
@@ -73,7 +75,8 @@ def examine(backbone: Examined, images: Tensor | None = None, *, image_size: int
 
     `Trait.LINEAR_HEAD`: logits are ``z W^T + b``, and the embedding ``z`` is the average of the last feature map.
     `Trait.RELEVANCE`: from `conserved_share`, of every image that has an embedding other than 0; not there where the
-    backbone declares another ``attribution``. Costs three forward passes of four images and one attribution.
+    backbone declares another ``attribution``. Costs three forward passes of four images and one attribution; without
+    images and with running statistics, a forward pass of sixteen more.
 
     Args:
         backbone: The network; its mode and its weights stay as they are.
@@ -88,8 +91,8 @@ def examine(backbone: Examined, images: Tensor | None = None, *, image_size: int
         size = image_size or getattr(backbone, "image_size", None)
         if not size:
             raise ValueError("a backbone is examined on images; give some, or their size as image_size.")
-        probes = probe_images(_PROBES, size).to(backbone.device, backbone.classifier.weight.dtype)
-        measured = _settled(backbone, probes)
+        noise = probe_images(_SETTLING, size).to(backbone.device, backbone.classifier.weight.dtype)
+        probes, measured = noise[:_PROBES], _settled(backbone, noise)
     else:
         probes = images[:_PROBES].to(backbone.device)
         measured = backbone
@@ -139,10 +142,12 @@ def _relevance(backbone: Backbone, images: Tensor) -> tuple[str | None, float]:
     """The reason why relevance propagation is not available, ``None`` where it is, and the mean conserved share."""
     if backbone.attribution != LRP:
         return instead(backbone), float("nan")
+    if not bool(backbone.classifier.weight.any()):
+        return "its linear layer holds zeros alone, so that its logits say nothing of an image; train it", float("nan")
     try:
         found = conserved_share(backbone, images)
     except RelevanceUndefined as undefined:
-        return f"{_NOT_DEFINED}: {str(undefined).rstrip('.')}; {ADVICE}", float("nan")
+        return not_defined(undefined), float("nan")
     except ContractBroken as broken:
         return str(broken).rstrip("."), float("nan")
     share = float(found.mean())
@@ -153,6 +158,16 @@ def _relevance(backbone: Backbone, images: Tensor) -> tuple[str | None, float]:
         f"{_NOT_DEFINED}: {worst:.3g} of the relevance arrives at the pixels (1 is conserved), so some step of the "
         f"network has no rule; {ADVICE}"
     ), share
+
+
+def not_defined(error: RelevanceUndefined) -> str:
+    """The reason why there is no relevance propagation through a step without a rule.
+
+    Examples:
+        >>> not_defined(RelevanceUndefined("its step 'sin' has no rule of relevance"))[:83]
+        "relevance propagation is not defined on it: its step 'sin' has no rule of relevance"
+    """
+    return f"{_NOT_DEFINED}: {str(error).rstrip('.')}; {ADVICE}"
 
 
 def instead(backbone: Backbone) -> str:
@@ -185,8 +200,15 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _settled(backbone: Backbone, images: Tensor) -> Backbone:
-    """A copy in evaluation mode whose normalisation layers hold the statistics of these images, layer by layer."""
+    """A copy in evaluation mode whose normalisation layers hold the statistics of these images, layer by layer.
+
+    A linear layer of zeros, as some transformers begin with, is drawn.
+    """
     copied = copy.deepcopy(backbone).eval()
+    linear = copied.classifier.weight
+    if not bool(linear.any()):
+        drawn = torch.randn(linear.shape, generator=generator(0, "linear layer", *linear.shape))
+        linear.data = drawn.to(linear) / linear.shape[1] ** 0.5
 
     def settle(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].transpose(0, 1).flatten(1)

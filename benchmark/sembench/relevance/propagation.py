@@ -143,8 +143,9 @@ def _passed(
     value = form(inputs)
     if not _agree(value, recording.value):
         raise RelevanceUndefined(
-            "its forward pass depends on more than the image, e.g. on random numbers: run twice it differs by up to "
-            f"{float((value.detach() - recording.value).abs().max()):.3g} of {float(recording.value.abs().max()):.3g}"
+            "its forward pass depends on more than the image, e.g. on random numbers, or magnifies rounding errors: "
+            f"run twice it differs by up to {float((value.detach() - recording.value).abs().max()):.3g} of "
+            f"{float(recording.value.abs().max()):.3g}"
         )
     return form, inputs, value
 

@@ -93,7 +93,7 @@ def _sources(found: Signals, recording: Recording, node: fx.Node) -> tuple[fx.No
     elif name in _FACTORS:
         return (_signal(found, recording, node, *tensors),)
     elif name == "bmm":
-        attention = [_comes_from(recording, n, _SOFTMAX, MOVES | SUMS | _FACTORS | _LAYERS) for n in tensors]
+        attention = [_comes_from(recording, n, _SOFTMAX, MOVES | SUMS | AVERAGES | _FACTORS | _LAYERS) for n in tensors]
         if attention[0] != attention[1]:
             found.normalises = True
             return (tensors[attention[0]],)
@@ -147,12 +147,14 @@ def _is_bounded(recording: Recording, node: fx.Node) -> bool:
 
 
 def _comes_from(recording: Recording, node: fx.Node, origins: frozenset[str], through: frozenset[str]) -> bool:
-    """Whether a value comes from one of some operations, through others that each take one value of the image."""
+    """Whether all that a value is made of comes from some operations, through others."""
     while node is not recording.images and name_of(node) not in origins:
         sources = inputs_of(recording, node)
-        if len(sources) != 1 or name_of(node) not in through:
+        if not sources or name_of(node) not in through:
             return False
-        (node,) = sources
+        if not all(_comes_from(recording, source, origins, through) for source in sources[1:]):
+            return False
+        node = sources[0]
     return node is not recording.images
 
 

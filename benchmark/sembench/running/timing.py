@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sembench.backbones.backbone import every_pass_made
 from sembench.cost import PassCounter
+from sembench.errors import RelevanceUndefined
 from sembench.evaluation.evaluation import Evaluation
 from sembench.evaluation.maps import prototype_maps
 from sembench.running.device import clock
@@ -28,7 +29,7 @@ def timing(evaluation: Evaluation, *, explains: bool) -> dict[str, float]:
 
     Args:
         evaluation: The model under measurement.
-        explains: Whether the model offers relevance.
+        explains: Whether the model offers relevance. Where a step of it has no rule, its maps are not measured either.
 
     References:
         [K] section A.3 and Table 12.
@@ -48,7 +49,10 @@ def timing(evaluation: Evaluation, *, explains: bool) -> dict[str, float]:
         found = _measured("predict", classify, images, evaluation.settings.batch_size)
         if explains:
             with PassCounter(model) as counter:
-                explain(images[:1])
+                try:
+                    explain(images[:1])
+                except RelevanceUndefined:  # which the scores that follow maps say
+                    return found
             found |= _measured("explain", explain, images, evaluation.settings.batch_size)
             found["explain_images"] = counter.images
     return found

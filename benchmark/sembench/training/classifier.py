@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from sembench.backbones.backbone import Backbone
+from sembench.backbones.backbone import Backbone, channels_last
 from sembench.data.dataset import Split
 from sembench.training.stages import Precision, Session, Stage, Step, batches, train_in_stages
 
@@ -61,7 +61,7 @@ def train_backbone(
     Raises:
         FitImpossible: If the loss stops being finite.
     """
-    backbone.to(memory_format=torch.channels_last)
+    channels_last(backbone)
     session.precision = training.precision
     optimizer = torch.optim.SGD(
         (backbone.classifier if head_only else backbone).parameters(),

@@ -228,3 +228,8 @@ def test_timm_that_is_missing_is_asked_for_by_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(SuiteInvalid, match=r"sembench\[timm\]"):
         named("timm.vit_tiny_patch16_224")
+
+
+def test_a_size_that_a_network_of_torchvision_cannot_be_made_for_is_named():
+    with pytest.raises(BackboneUnfit, match="cannot be made for images of 64 pixels: ValueError: Input size"):
+        BACKBONES.get("maxvit-t")(3, image_size=64)

@@ -54,7 +54,17 @@ def inside():
     return network
 
 
+def untrained():
+    network = Net()
+    nn.init.zeros_(network.fc.weight)
+    return network
+
+
 WORKS = {
+    "a linear layer of zeros": untrained,
+    "a convolution of volumes": way(
+        lambda self, x: self.mixed(x.unsqueeze(1)).squeeze(1), mixed=lambda: nn.Conv3d(1, 1, 3, padding=1)
+    ),
     "assertions on shapes": whole(asserting),
     "an argument with a default": whole(masked),
     "any arguments": whole(any_arguments),
@@ -152,7 +162,7 @@ REFUSED = {
     "squeeze": (whole(lambda self, x: self.fc(self.second(self.first(x)).mean((2, 3)).squeeze())), "not one alone"),
     "two images": (whole(lambda self, x: self.fc(self.second(self.first(x)).mean((2, 3)).view(2, -1))), "one alone"),
     "values": (way(no_values), "cannot be followed: it branches on values"),
-    "detached": (way(lambda self, x: x.detach()), "no gradient leads from the logits to the pixels"),
+    "detached": (way(lambda self, x: x.detach()), "no gradient leads from the embedding to the pixels"),
     "whole view": (way(lambda self, x: self.v(x), v=WholeView), r"fails at 'v = self.v\(.*view size is not compatible"),
     "one channel": (lambda: Net(first=nn.Conv2d(1, 6, 3)), "takes 1 channel; images have 3. Put a module around it"),
     "four channels": (lambda: Net(first=nn.Conv2d(4, 6, 3)), "first convolution takes 4 channels; images have 3"),

@@ -234,6 +234,31 @@ class Depth(nn.Module):
         return x + y
 
 
+class Counting(nn.BatchNorm2d):
+    """A batch norm of which the passes are counted by its own code, within a module that stays whole."""
+
+    def __init__(self):
+        super().__init__(6)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        x = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training)
+        return self.act(x)
+
+
+class Counted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = Counting()
+
+    def forward(self, x):
+        x = self.norm(x)
+        return x if x.shape[2] % 2 else F.relu(x)
+
+
+WAYS["counted batch norm"] = way(lambda self, x: self.counted(x), counted=Counted)
 WAYS["stochastic depth"] = way(lambda self, x: self.depth(F.relu(x)), depth=Depth)
 
 

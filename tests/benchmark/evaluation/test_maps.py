@@ -12,8 +12,11 @@ from sembench.errors import NotOffered
 from sembench.evaluation.maps import NO_CLASS_MAP, NO_PROTOTYPE_MAP, Maps, class_maps, most_similar, prototype_maps
 from sembench.evaluation.perturbation import area_under_curve, relevance_order_curve
 from sembench.explainers.explainer import SelfExplainableModel
+from sembench.metrics.applicability import Offer
+from sembench.metrics.scoring import score
 from sembench.plugins.registry import METRICS
-from sembench.types import SHARED, Prototypes
+from sembench.relevance.propagation import propagate
+from sembench.types import SHARED, Capability, Prototypes, Trait
 
 
 def metrics(*names):
@@ -268,3 +271,24 @@ def test_a_model_without_any_map_says_so_when_it_is_scored(kind, name):
     blind = without("attribute", "attribute_prototypes", kind=kind)
     with pytest.raises(NotOffered, match="Lacking does not offer the relevance of"):
         tiny_world.read_meters(tiny_world.make_evaluation(blind), metrics(name))
+
+
+class Waves(tiny_world.TinyModel):
+    """A method whose maps go through a step that has no rule of relevance."""
+
+    def attribute(self, images, targets=None):
+        return propagate(self, lambda model, x: model.backbone.embed(x).sin(), images, torch.ones_like)
+
+    def attribute_prototypes(self, images, prototypes):
+        return self.attribute(images)
+
+
+def test_a_step_of_a_method_without_a_rule_is_not_applicable_by_name_and_all_else_is_measured():
+    offered = Offer(frozenset(Capability) | frozenset(Trait), {}, None)
+    asked = metrics("accuracy", "lrp_kl", "ro_auroc", "diversity")
+    found = score(offered, asked, tiny_world.make_evaluation(Waves))
+    reasons = {name: getattr(entry, "reason", None) for name, entry in found.items()}
+    assert reasons["accuracy"] is None
+    assert reasons["diversity"] is None
+    for name in ("lrp_kl", "ro_auroc"):
+        assert "its step 'sin' has no rule of relevance" in reasons[name]

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from sembench.backbones.backbone import Backbone, freeze
 from sembench.backbones.protovae_cnn import protovae_cnn
 from sembench.backbones.resnet import resnet10_narrow
+from sembench.backbones.wrapping import wrap
 from sembench.errors import BackboneUnfit
 from sembench.relevance.conservation import TOLERANCE, conserved_share, examine
 from sembench.relevance.propagation import propagate
@@ -222,3 +224,20 @@ def test_the_decision_is_that_of_a_direct_measurement(names, seed):
     else:
         assert decided == all(abs(part - 1) <= TOLERANCE for part in share)
     assert Trait.LINEAR_HEAD in backbone.traits
+
+
+def test_a_linear_layer_of_zeros_is_drawn_on_noise_and_named_on_images():
+    backbone = hand_made(nn.ReLU())
+    nn.init.zeros_(backbone.classifier.weight)
+    assert not examine(backbone, image_size=16).lacks
+    assert not backbone.classifier.weight.any()
+    reason = examine(backbone, noise(4, 3, 16, 16)).lacks[Trait.RELEVANCE]
+    assert reason == "its linear layer holds zeros alone, so that its logits say nothing of an image; train it"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_deep_network_with_maps_of_one_cell_does_not_magnify_rounding_errors(seed):
+    with isolated(seed):
+        backbone = wrap(torchvision.models.resnet50(num_classes=5).eval(), image_size=32)
+    assert backbone.facts[-1].shape[1:] == (1, 1)
+    assert Trait.RELEVANCE in examine(backbone).traits

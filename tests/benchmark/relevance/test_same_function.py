@@ -361,6 +361,29 @@ def test_what_pixels_and_constants_of_a_transformer_take_is_what_was_put_on_the_
     assert float(pixels.sum()) + constants == pytest.approx(12, abs=1e-3)
 
 
+class Mixing(nn.Module):
+    """Attention that mixes what it sees with where it looks by itself, as ConViT's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.qkv, self.fc = nn.Conv2d(3, 8, 4, stride=4), nn.Linear(8, 24), nn.Linear(8, 4)
+        self.place = nn.Parameter(torch.randn(16, 16))
+
+    def forward(self, x):
+        q, k, v = self.qkv(self.patch(x).flatten(2).mT).chunk(3, -1)
+        gate = torch.sigmoid(torch.tensor(0.3))
+        weights = (1 - gate) * (q @ k.mT).softmax(-1) + gate * self.place.softmax(-1)
+        weights = weights - 0.2 * (k @ q.mT).softmax(-1)
+        return self.fc((weights / weights.sum(-1, keepdim=True) @ v).mean(1))
+
+
+def test_sums_and_products_of_weights_of_attention_are_weights_of_attention():
+    with isolated(0):
+        network = Mixing().eval()
+    pixels, constants = shares(network, lambda net, x: net(x), noise(3, 3, 16, 16), torch.ones_like)
+    assert float(pixels.sum()) + constants == pytest.approx(12, abs=1e-3)
+
+
 def test_relevance_in_a_transformer_is_gradient_times_value_with_attention_and_deviations_taken_as_constant(attentive):
     """At the patches: the network is linear there, so that the first layer receives value times gradient."""
 

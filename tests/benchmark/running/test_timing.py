@@ -3,6 +3,7 @@
 import pytest
 
 from sembench.backbones.feature_cache import FeatureCache
+from sembench.errors import RelevanceUndefined
 from sembench.running import timing as module
 from sembench.running.timing import SINGLES, timing
 from tiny_world import TinyModel, make_backbone, make_evaluation
@@ -89,3 +90,14 @@ def test_a_model_without_probabilities_is_timed():
             raise NotImplementedError("nothing is calibrated")
 
     assert set(timing(make_evaluation(Silent, explained_images=3), explains=False)) == FIELDS
+
+
+class Undefined(TinyModel):
+    def attribute_prototypes(self, images, prototypes=None):
+        raise RelevanceUndefined("its step 'sin' has no rule of relevance")
+
+    attribute = attribute_prototypes
+
+
+def test_maps_that_are_not_defined_have_no_time():
+    assert set(timing(make_evaluation(Undefined, explained_images=3), explains=True)) == FIELDS
