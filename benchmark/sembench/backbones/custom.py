@@ -10,7 +10,8 @@ from pathlib import Path
 from torch import nn
 
 from sembench.backbones.backbone import Backbone
-from sembench.backbones.weights import load_weights, read_weights
+from sembench.backbones.loading import load_weights
+from sembench.backbones.weights import read_weights
 from sembench.backbones.wrapping import wrapped
 from sembench.errors import PluginBroken, SembenchError, SuiteInvalid
 from sembench.plugins.code import why
