@@ -22,8 +22,9 @@ def load_weights(network: nn.Module, weights: Mapping[str, Any], origin: str) ->
     """Puts weights into a network, all of them or none, as ``load_state_dict(strict=True)`` does.
 
     Where the names do not fit as they are, what wrappers put before them is taken off: ``module.``, ``_orig_mod.``,
-    ``model.``, ``net.``, ``network.``, ``backbone.``; from the network's own names, too. A second name of a tensor that the network has under both may be
-    missing. Floating-point weights of another type than the network's are converted, with a warning.
+    ``model.``, ``net.``, ``network.``, ``backbone.``; off the network's own, too. A second name of a tensor that the
+    network has under both may be missing. Floating-point weights of another type than the network's are converted,
+    with a warning.
 
     Raises:
         SuiteInvalid: If names, shapes or types do not agree, or the names are those of other values, too; names the
