@@ -49,7 +49,7 @@ class Code:
             found = sys.modules.get(self.name)
             if found is None:
                 found = _run(self.file, self.name) if self.lone else importlib.import_module(self.name)
-        if self.first and Path(str(found.__file__)).resolve() != self.file.resolve():
+        if self.first and Path(str(getattr(found, "__file__", None))).resolve() != self.file.resolve():
             raise ImportError(f"a module called {self.name} is loaded already; rename the file")
         return found
 

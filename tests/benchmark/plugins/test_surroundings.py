@@ -17,6 +17,8 @@ from sembench.suites.sources import source_hash
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch):
+    for name in {name for kept in surroundings._KEPT.values() for name in kept.modules}:
+        sys.modules.pop(name, None)
     monkeypatch.setattr(surroundings, "_KEPT", {})
     monkeypatch.setattr(EXPLAINERS, "_objects", dict(EXPLAINERS._objects))
     monkeypatch.setattr(EXPLAINERS, "_sources", dict(EXPLAINERS._sources))
@@ -111,6 +113,13 @@ def test_what_is_installed_is_found_where_there_is_nothing_of_that_name_here(tmp
     (tmp_path / "code").mkdir()  # a folder with other things
     monkeypatch.chdir(tmp_path)
     assert load("code:InteractiveConsole") is code.InteractiveConsole
+
+
+def test_a_package_called_like_a_module_that_python_is_built_with_is_refused(tmp_path, monkeypatch, unchanged):
+    write(tmp_path, {"sys/__init__.py": MAKE.format(1)})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PluginBroken, match="a module called sys is loaded already; rename the file"):
+        load("sys:make")
 
 
 ENDS = 'if __name__ == "__main__":'
