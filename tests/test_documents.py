@@ -4,6 +4,7 @@ import re
 import tomllib
 
 import pytest
+import torch
 
 from places import RESULTS, ROOT
 from sembench.figures.picture import Picture
@@ -69,8 +70,11 @@ def test_the_examples_run_in_a_benchmark(class_means, tiny_suite, tiny_cache, tm
 
 @pytest.mark.slow
 def test_the_example_of_an_own_model_explains_digits():
-    with isolated(0):
+    with isolated(0), pytest.warns(UserWarning, match="the black box is right on"):  # as it is not trained
         found = example("own model", "README.md")
+    kmex, network = found["kmex"], found["network"].eval()
+    pixels = kmex.dataset.test.load(torch.arange(20))
+    torch.testing.assert_close(kmex.backbone(found["batch"].images), network(2 * pixels - 1), rtol=1e-3, atol=1e-3)
     assert found["relevance"].shape == (20, 32, 32)
     assert found["explanation"].similarities.shape == (20, 50)
     assert found["accuracy"] > 0.3

@@ -267,3 +267,59 @@ def test_torchvision_s_classifiers_go_through_everything(name, tiny_suite, tmp_p
     linear = name != "vgg11"
     assert applicable(results["cnn"]) == (set(suite.metrics) if linear else set())
     assert ("lrp_kl" in applicable(results["b4"])) == linear
+
+
+NET = "torch.nn.Sequential(torch.nn.Conv2d(3, {0}, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear({0}, 2))"  # noqa: E501
+FACTORIES = f"""
+import argparse, functools, pathlib, sys, torch
+class Net(torch.nn.Sequential):
+    def __init__(self, width=2): super().__init__(*{NET.format("width")})
+def filled(path, *, width=2):
+    net = Net(width)
+    net[3].bias.data.fill_(float(pathlib.Path(path).read_text()))
+    return net
+short = lambda: Net()
+partial = functools.partial(Net, width=4)
+bound = functools.partial(filled, width=4)
+def by_name(*, path): return filled(path)
+def defaults(*, width=3): return Net(width)
+def anything(*args, **kwargs): return Net(*args, **kwargs)
+def pair(): return Net(), "transform"
+def nothing(): Net()
+def parallel(): return torch.nn.DataParallel(Net())
+def ends(): argparse.ArgumentParser().error("data is missing")
+def argued(): return Net(len(sys.argv) + 1)
+def stopped(): raise KeyboardInterrupt
+ready = Net()
+"""
+
+
+@pytest.mark.parametrize("name", ["Net", "short", "partial", "defaults", "anything", "parallel", "argued"])
+def test_a_factory_is_whatever_can_be_called_for_a_network(tmp_path, name):
+    (tmp_path / "net.py").write_text(FACTORIES)
+    backbone = backbone_of(BackboneSpec(name=f"{tmp_path}/net.py:{name}"), 2, image_size=16, normalisation=PLAIN)
+    assert backbone.outputs == 2
+
+
+@pytest.mark.parametrize("name", ["filled", "bound", "by_name"])
+def test_a_factory_takes_its_only_required_parameter_whatever_its_kind(tmp_path, name):
+    (tmp_path / "net.py").write_text(FACTORIES)
+    (tmp_path / "w.txt").write_text("7")
+    assert own_network(f"{tmp_path}/net.py:{name}", str(tmp_path / "w.txt"))[3].bias.tolist() == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "reason"),
+    [
+        ("pair", SuiteInvalid, "makes a tuple, not a torch.nn.Module; let it return the network and nothing else"),
+        ("nothing", SuiteInvalid, "makes a NoneType, not"),
+        ("ready", SuiteInvalid, r"is a network itself, a Net; give a function \(or class\)"),
+        ("by_name", SuiteInvalid, "takes 1 required parameters"),
+        ("ends", PluginBroken, r"net.py:ends': the factory fails, .*it ends Python \(SystemExit: 2\), as scripts do"),
+        ("stopped", KeyboardInterrupt, None),
+    ],
+)
+def test_what_makes_no_network_says_why(tmp_path, name, error, reason):
+    (tmp_path / "net.py").write_text(FACTORIES)
+    with pytest.raises(error, match=reason):
+        own_network(f"{tmp_path}/net.py:{name}")

@@ -8,13 +8,17 @@ from sembench.cli.main import app
 from sembench.results.result import read_result
 
 NETWORK = """
+import argparse
 import torch
 from pathlib import Path
 from torch import nn
 
+argparse.ArgumentParser().parse_args()  # ours are not its
+
 def make():
+    from helpers import WIDTH
     network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                            nn.Linear(8, 10))
+                            nn.Linear(WIDTH, 10))
     network.load_state_dict(torch.load(Path(__file__).with_name("best.pth"), weights_only=True))
     return network
 """
@@ -49,6 +53,7 @@ def run(folder, *options, out="runs"):
 
 def test_weights_that_a_factory_reads_by_itself_are_noticed_when_they_change(tmp_path):
     (tmp_path / "net.py").write_text(NETWORK)
+    (tmp_path / "helpers.py").write_text("WIDTH = 8")
     (tmp_path / "suite.toml").write_text(SUITE)
     save(tmp_path, 0)
     _, first = run(tmp_path)

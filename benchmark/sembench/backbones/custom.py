@@ -10,10 +10,12 @@ from pathlib import Path
 from torch import nn
 
 from sembench.backbones.backbone import Backbone
-from sembench.backbones.weights import load_weights, read_weights
+from sembench.backbones.loading import load_weights
+from sembench.backbones.weights import read_weights
 from sembench.backbones.wrapping import wrapped
-from sembench.errors import PluginBroken, SembenchError, SuiteInvalid, in_one_line
-from sembench.plugins.factory import load
+from sembench.errors import PluginBroken, SembenchError, SuiteInvalid
+from sembench.plugins.code import why
+from sembench.plugins.factory import load, running
 
 
 def named(name: str) -> Callable[..., Backbone]:
@@ -37,6 +39,11 @@ def own_network(name: str, weights: str = "none") -> nn.Module:
             or the weights do not fit.
     """
     factory = load(name)
+    if isinstance(factory, nn.Module):
+        raise SuiteInvalid(
+            f"backbone {name!r} is a network itself, a {type(factory).__name__}; give a function (or class) that makes "
+            "it, since each run needs one of its own."
+        )
     required = _required(factory)
     reads_itself = len(required) == 1
     if len(required) > 1 or (reads_itself and weights == "none") or weights == "imagenet":
@@ -46,22 +53,32 @@ def own_network(name: str, weights: str = "none") -> nn.Module:
         )
     if weights != "none" and not Path(weights).is_file():
         raise SuiteInvalid(f"the weights {weights!r} cannot be read: there is no such file (seen from {Path.cwd()}).")
+    named = {parameter.name: weights for parameter in required if parameter.kind is parameter.KEYWORD_ONLY}
+    given = [weights] if reads_itself and not named else []
     try:
-        network = factory(weights) if reads_itself else factory()
+        with running(name):
+            network = factory(*given, **named)
     except SembenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginBroken(
-            f"backbone {name!r}: the factory fails, with weights {weights!r}: {in_one_line(error)}. Repair it first."
+            f"backbone {name!r}: the factory fails, with weights {weights!r}: {why(error)}. Repair it first."
         ) from error
     if not isinstance(network, nn.Module):
-        raise SuiteInvalid(f"backbone {name!r} makes a {type(network).__name__}, not a torch.nn.Module.")
+        raise SuiteInvalid(
+            f"backbone {name!r} makes a {type(network).__name__}, not a torch.nn.Module; let it return the network "
+            "and nothing else."
+        )
     if weights != "none" and not reads_itself:
         load_weights(network, read_weights(Path(weights)), weights)
     return network
 
 
-def _required(factory: Callable[..., object]) -> list[str]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(factory).parameters.values()
-    return [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
+def _required(factory: Callable[..., object]) -> list[inspect.Parameter]:
+    """The parameters that a factory cannot be called without; none where it does not say."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except ValueError:  # written in C
+        return []
+    return [p for p in parameters if p.kind not in kinds and p.default is inspect.Parameter.empty]

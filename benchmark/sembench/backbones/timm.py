@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 
 from sembench.backbones.backbone import Backbone
-from sembench.backbones.weights import load_weights, not_fetched, read_weights
+from sembench.backbones.loading import load_weights
+from sembench.backbones.weights import not_fetched, read_weights
 from sembench.backbones.wrapping import wrapped
 from sembench.errors import SuiteInvalid
 

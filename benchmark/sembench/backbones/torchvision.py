@@ -11,7 +11,8 @@ from torch import nn
 from torchvision import models
 
 from sembench.backbones.backbone import Backbone
-from sembench.backbones.weights import load_weights, not_fetched, read_weights
+from sembench.backbones.loading import load_weights
+from sembench.backbones.weights import not_fetched, read_weights
 from sembench.backbones.wrapping import wrapped
 
 # GoogLeNet's side branches serve its training only, but its published weights include them.

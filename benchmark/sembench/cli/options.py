@@ -19,9 +19,29 @@ class Terms(StrEnum):
     OPEN = "open"
 
 
+def named_suite(asked: str) -> str:
+    """The name of a suite, under which its results lie: that in the file, where a file is given.
+
+    Raises:
+        SuiteInvalid: If the file cannot be read.
+    """
+    if not asked.endswith(".toml") and not Path(asked).is_file():
+        return asked
+    from sembench.suites.suite import load_suite
+
+    return load_suite(asked).name
+
+
 SuiteOption = Annotated[str, typer.Option(help="Name of a suite, or a TOML file.", metavar="NAME|FILE")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of results.")]
-OnlyOption = Annotated[str | None, typer.Option(help="Only this suite.")]
+OnlyOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only this suite: its name, or a TOML file.",
+        metavar="NAME|FILE",
+        callback=lambda asked: asked if asked is None else named_suite(asked),
+    ),
+]
 ReportsOption = Annotated[Path, typer.Option(help="Folder for the reports.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Write nothing; fail if a report is not up to date.")]
 PluginOption = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sembench.cli.options import RUNS, PluginOption, SuiteOption
+from sembench.cli.options import RUNS, PluginOption, SuiteOption, named_suite
 
 if TYPE_CHECKING:
     from sembench.suites.plan import Run
@@ -47,7 +47,7 @@ def show(
     if not isinstance(kind, ModelFigure | ResultsFigure):
         raise PluginBroken(f"figure {figure!r} is a {type(kind).__name__}, not a figure; see CONTRIBUTING.md.")
     if isinstance(kind, ResultsFigure):
-        for name, content in kind.files(results, suite, explainer, dataset).items():
+        for name, content in kind.files(results, named_suite(suite), explainer, dataset).items():
             write_atomically(out / name, content)
             typer.echo(out / name)
         return

@@ -221,7 +221,8 @@ class Explainer(ABC):
         """Fits a model. Leaves the backbone as it was, and draws from ``generator`` only.
 
         Args:
-            backbone: The trained black box, frozen and in evaluation mode.
+            backbone: The trained black box, frozen and in evaluation mode, for images as the split normalises them;
+                `sembench.Workbench.fit` and runs take them to what the network expects.
             train: The training split.
             generator: The only source of randomness, on the CPU.
 

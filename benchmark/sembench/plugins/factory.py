@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from sembench.errors import PluginBroken, SuiteInvalid
+from sembench.plugins.code import Code, in_folder, of_file, why
 from sembench.plugins.registry import module_file
 
 FORM = "write module:factory, or path/to/file.py:factory; the factory is a function (or class) that makes the network"
@@ -25,33 +22,39 @@ def is_factory(name: str) -> bool:
 
 def file_of(name: str) -> Path | None:
     """The file that a factory stands in, found without importing it; ``None`` where there is none."""
-    place, _ = _split(name)
-    if place.endswith(".py"):
-        return Path(place) if Path(place).is_file() else None
-    with _here():
-        return module_file(place)
+    code = _code(_split(name)[0])
+    return None if code is None else code.file
 
 
 def load(name: str) -> Callable[..., Any]:
-    """The factory itself; runs the user's module.
+    """The factory itself; runs the user's module. To be called in `running`.
 
     Raises:
         SuiteInvalid: If there is no such module, file or function.
         PluginBroken: If the module does not load.
     """
     place, attribute = _split(name)
-    if file_of(name) is None:
+    code = _code(place)
+    if code is None:
         raise SuiteInvalid(f"backbone {name!r}: there is no module {place!r} (seen from {Path.cwd()}); {FORM}.")
     try:
-        module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
-    except Exception as error:
-        raise PluginBroken(
-            f"backbone {name!r}: {place} does not load: {type(error).__name__}: {error}. Repair it first."
-        ) from error
-    found = getattr(module, attribute, None)
+        found = getattr(code.module(), attribute, None)
+    except (Exception, SystemExit) as error:
+        raise PluginBroken(f"backbone {name!r}: {place} does not load: {why(error)}. Repair it first.") from error
     if not callable(found):
         raise SuiteInvalid(f"backbone {name!r}: {place} has no function {attribute!r}; {FORM}.")
     return found  # type: ignore[no-any-return]
+
+
+@contextmanager
+def running(name: str) -> Iterator[None]:
+    """Lets a factory run as its module did: what lies beside its file can be imported."""
+    code = _code(_split(name)[0])
+    if code is None:
+        yield
+        return
+    with code.surroundings():
+        yield
 
 
 def file_sha256(path: Path) -> str:
@@ -72,41 +75,14 @@ def _split(name: str) -> tuple[str, str]:
     return place, attribute
 
 
-@contextmanager
-def _here() -> Iterator[None]:
-    """Lets modules be found in the working directory too, after everything that is installed."""
-    place = str(Path.cwd())
-    sys.path.append(place)
-    try:
-        yield
-    finally:
-        sys.path.remove(place)
-
-
-def _from_name(name: str) -> ModuleType:
-    with _here():
-        return importlib.import_module(name)
-
-
-def _from_file(path: Path) -> ModuleType:
-    name = f"sembench_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-    return sys.modules[name] if name in sys.modules else module_from_file(path, name)
-
-
-def module_from_file(path: Path, name: str) -> ModuleType:
-    """Runs a Python file as the module ``name``; one that fails leaves no module behind.
-
-    Raises:
-        ImportError: If it is not a Python file; and whatever the file raises.
-    """
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+def _code(place: str) -> Code | None:
+    """The code at a path, or under a module's name: in the working directory first, then among what is installed."""
+    if place.endswith(".py"):
+        return of_file(Path(place)) if Path(place).is_file() else None
+    here = Path.cwd()
+    file = in_folder(here, place)
+    if file is not None:
+        lone = "." not in place and file.name != "__init__.py"
+        return of_file(file) if lone else Code(file, place, first=(here.resolve(),))
+    file = module_file(place)
+    return None if file is None else Code(file, place, last=(here.resolve(),))

@@ -18,7 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sembench.errors import NameTaken, PluginBroken
-from sembench.plugins.factory import module_from_file
+from sembench.plugins.code import of_file, why
+from sembench.plugins.surroundings import surroundings
 
 
 def load_plugins(specs: Iterable[str]) -> None:
@@ -41,22 +42,16 @@ def load_plugins(specs: Iterable[str]) -> None:
                 _load_module(spec)
         except (NameTaken, PluginBroken):
             raise
-        except Exception as error:
-            raise PluginBroken(
-                f"plugin {spec!r} does not load: {type(error).__name__}: {error}. Repair it, or leave it out."
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise PluginBroken(f"plugin {spec!r} does not load: {why(error)}. Repair it, or leave it out.") from error
 
 
 def _load_file(path: Path) -> None:
-    path = path.resolve()
     if not path.is_file():
-        raise PluginBroken(f"plugin {path} is no file. Give the path of a Python file, or the name of a module.")
-    loaded = sys.modules.get(path.stem)
-    if loaded is not None:
-        if loaded.__file__ == str(path):
-            return
-        raise PluginBroken(f"plugin {path}: a module called {path.stem} is loaded already; rename the file.")
-    module_from_file(path, path.stem)
+        raise PluginBroken(
+            f"plugin {path.resolve()} is no file. Give the path of a Python file, or the name of a module."
+        )
+    of_file(path, path.stem).module()
 
 
 def _load_module(name: str) -> None:
@@ -69,4 +64,5 @@ def _load_module(name: str) -> None:
             f"plugin {name!r} is no module that can be imported here. Install its package, start in the folder that "
             f"holds it, or give a path: --plugin path/to/{name}.py."
         )
-    importlib.import_module(name)
+    with surroundings(argument=name):
+        importlib.import_module(name)

@@ -102,7 +102,7 @@ class Registry:
         point = self._find(name)
         try:
             thing = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginBroken(
                 f"{self.kind} {name!r} is registered as {point.value} but does not load: "
                 f"{type(error).__name__}: {error}. Repair or uninstall that package; the others still work."

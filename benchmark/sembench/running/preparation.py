@@ -193,11 +193,12 @@ class Preparation:
         self, run: Run, backbone: Backbone, dataset: Dataset, slot: Slot, report: Report
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Trains from the start or from the last checkpoint; stores and returns the weights."""
-        report("training the black box")
+        head_only, epochs = run.backbone.frozen == "encoder", slot.key["training"]["epochs"]
+        what = f"training the {'linear layer of the ' * head_only}black box"
+        report(what if epochs else "taking the black box as it comes, without a training")
         checkpoint = replace(slot, kind="checkpoint")
         seed = derive(run.seed, run.data.name, "training")
-        session = Session(seed, checkpoint, lambda text: report(f"training the black box, {text}"))
-        head_only = run.backbone.frozen == "encoder"
+        session = Session(seed, checkpoint, lambda text: report(f"{what}, {text}"))
         train_backbone(backbone, dataset.train, Training(**slot.key["training"]), session, head_only=head_only)
         facts = {"seconds": session.seconds}
         slot.save(backbone.state_dict(), facts)

@@ -44,18 +44,21 @@ def backbone_hash(name: str) -> str:
 def source_hash(path: Path | None) -> str:
     """SHA-256 of a module together with what it imports of its own package, or from its own folder, directly or not.
 
-    Of a module of sembench itself only the file counts here: the rest of it is the instrument's.
+    Of a module of sembench itself only the file counts here: the rest of it is the instrument's. What is installed
+    has only its package of its own; other code also what lies beside its file, or beside its package.
     """
     if path is None:
         return UNKNOWN_SOURCE
     root = path.parent
     while (root / "__init__.py").exists():
         root = root.parent
-    if root == Path(__file__).parents[2] or (root == path.parent and _installed(path)):
+    installed = _installed(path)
+    if root == Path(__file__).parents[2] or (root == path.parent and installed):
         return _hash_of([path], path.parent)
     found, open_ends = {path}, [path]
     while open_ends:
-        new = _imported(open_ends.pop(), root) - found
+        file = open_ends.pop()
+        new = _imported(file, root, beside=() if installed else (root, path.parent)) - found
         found |= new
         open_ends += new
     return _hash_of(found, root)
@@ -66,20 +69,36 @@ def _installed(path: Path) -> bool:
     return any(path.is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))
 
 
-def _imported(path: Path, root: Path) -> set[Path]:
-    """Files of the same package, or beside a lone file, that a module imports, wherever in it the import stands."""
-    package = path.relative_to(root).parts[:-1]
+def _imported(path: Path, root: Path, beside: tuple[Path, ...]) -> set[Path]:
+    """Files of the same package, or in the folders ``beside``, that a module imports, wherever the import stands."""
+    package, places = path.relative_to(root).parts[:1] if path.parent != root else (), set()
     names: set[tuple[str, ...]] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             names |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = (*base, *(node.module or "").split(".")) if node.module else base
-            names |= {module, *((*module, alias.name) for alias in node.names)}
-    own = [root.joinpath(*name) for name in names if name and (not package or name[0] == package[0])]
-    files = [file for place in own for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
-    return {file for file in files if file.is_file()}
+            module = tuple((node.module or "").split(".")) if node.module else ()
+            inner = {module, *((*module, alias.name) for alias in node.names)}
+            if node.level:
+                places |= {Path(*path.parts[: -node.level], *name) for name in inner}
+            else:
+                names |= inner
+    for name in names:
+        if name[:1] == package:
+            places.add(root.joinpath(*name))
+        else:
+            places |= {folder.joinpath(*name[:count]) for folder in beside for count in range(1, len(name) + 1)}
+    named = [place for place in places if place.name]
+    files = [file for place in named for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
+    return {file for file in files if file.is_relative_to(root) and file.is_file()}
+
+
+def _nodes(path: Path) -> Iterable[ast.AST]:
+    """The syntax of a file; none where it has a mistake, which loading it says."""
+    try:
+        return ast.walk(ast.parse(path.read_bytes()))
+    except (SyntaxError, ValueError):
+        return ()
 
 
 def _hash_of(files: Iterable[Path], root: Path) -> str:

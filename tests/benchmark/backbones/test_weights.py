@@ -12,7 +12,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from sembench.backbones.weights import load_weights, read_weights
+from sembench.backbones.loading import load_weights
+from sembench.backbones.weights import read_weights
 from sembench.errors import SuiteInvalid
 
 
@@ -157,3 +158,147 @@ def test_a_tensor_under_two_names_may_be_stored_once(tmp_path):
     safetensors.torch.save_model(first, tmp_path / "tied")
     load_weights(second, read_weights(tmp_path / "tied"), "w")
     assert torch.equal(first[1].weight, second[1].weight)
+
+
+class Both(nn.Module):
+    """A network whose own names begin as wrappers' do."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = nn.Linear(3, 2)
+        self.module = nn.Linear(3, 2)
+
+
+def linear():
+    return nn.Sequential(nn.Linear(3, 2))
+
+
+def inner():
+    return nn.Sequential(nn.DataParallel(nn.Linear(3, 2)))
+
+
+NETWORKS = {
+    "plain": linear,
+    "parallel": lambda: nn.DataParallel(linear()),
+    "compiled": lambda: torch.compile(linear()),
+    "parallel inside": inner,
+    "both": lambda: nn.DataParallel(inner()),
+    "own names": Both,
+    "lazy": lambda: nn.Sequential(nn.LazyLinear(2)),
+}
+
+
+@pytest.mark.parametrize("into", [name for name in NETWORKS if name != "own names"])
+@pytest.mark.parametrize("saved", [name for name in NETWORKS if name not in ("own names", "lazy")])
+@pytest.mark.parametrize("prefix", ["", "module.", "model._orig_mod."])
+def test_wrappers_of_the_file_and_of_the_network_do_not_matter(tmp_path, saved, into, prefix):
+    state = {f"{prefix}{name}": value for name, value in NETWORKS[saved]().state_dict().items()}
+    torch.save(state, tmp_path / "w.pth")
+    network = NETWORKS[into]()
+    load_weights(network, read_weights(tmp_path / "w.pth"), "w")
+    assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), state.values(), strict=True))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.module."])
+def test_own_names_that_look_like_wrappers_are_kept_apart(prefix):
+    network, saved = Both(), Both().state_dict()
+    load_weights(network, {f"{prefix}{name}": value for name, value in saved.items()}, "w")
+    assert all(torch.equal(value, saved[name]) for name, value in network.state_dict().items())
+
+
+class Tied(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(3, 3))
+        self.append(self[0])
+
+
+class Counting(nn.Linear):
+    """A layer with buffers of other kinds."""
+
+    def __init__(self):
+        super().__init__(3, 2)
+        self.register_buffer("count", torch.tensor([3], dtype=torch.int16))
+        self.register_buffer("mask", torch.tensor([True, False]))
+
+
+def quantised(tensor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
+
+
+def by_rows(tensor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tensor.to_sparse_csr()
+
+
+def ones(*shape):
+    return lambda _: torch.ones(shape)
+
+
+def lazy(kind):
+    return lambda: nn.Sequential(kind(2, 1, bias=False))
+
+
+DTYPES = [(torch.int8, "int8"), (torch.int64, "int64"), (torch.bool, "bool"), (torch.complex64, "complex64")]
+UNFIT = {
+    **{said: (linear, {"0.weight": lambda t, d=dtype: t.to(d)}, rf"'0.weight' is of type {said}, where the .* float32")
+       for dtype, said in DTYPES},
+    "quantised": (linear, {"0.weight": quantised}, "'0.weight' is of type qint8, where"),
+    "sparse": (linear, {"0.weight": lambda t: t.to_sparse()}, r"'0.weight' is sparse .*to_dense\(\)"),
+    "sparse rows": (linear, {"0.weight": by_rows}, "'0.weight' is sparse"),
+    "meta": (linear, {"0.weight": lambda t: t.to("meta")}, "'0.weight' has no values"),
+    "meta network": (lambda: linear().to("meta"), {"0.bias": ones(2), "0.weight": ones(2, 3)},
+                     "which is on the device meta. Make it on the CPU"),
+    "large numbers": (Counting, {"count": lambda t: t.long() + 2**16}, "'count' holds .* int64 that int16"),
+    "fractions": (Counting, {"count": lambda t: t + 0.5}, "'count' holds numbers of type float32 that int16"),
+    "no truth": (Counting, {"mask": lambda t: t.int() + 1}, "'mask' holds numbers of type int32 that bool"),
+    "two values of one": (Tied, {"1.weight": lambda t: t + 1}, "'0.weight' and '1.weight' are one tensor"),
+    "two names of one": (linear, {"module.0.bias": ones(2)}, "'0.bias' and 'module.0.bias' are both '0.bias'"),
+    "a long name": (linear, {"x" * 300: ones(2)}, "1 are unknown to it .first 'x{300}'"),
+    "lazy, of other classes": (NETWORKS["lazy"], {"0.weight": ones(5, 3), "0.bias": ones(5)},
+                               r"of '0' are of the shape \(5, 3\), where the network has LazyLinear"),
+    "lazy, of another kernel": (lazy(nn.LazyConv2d), {"0.weight": ones(2, 3, 5, 5)}, "the network has LazyConv2d"),
+    "lazy, transposed": (lazy(nn.LazyConvTranspose2d), {"0.weight": ones(3, 4, 1, 1)}, "has LazyConvTranspose2d"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "changes", "reason"), UNFIT.values(), ids=UNFIT)
+def test_what_is_not_the_network_s_is_refused_by_name(tmp_path, make, changes, reason):
+    network = make()
+    state = dict(network.state_dict())
+    torch.save(state | {name: change(state.get(name)) for name, change in changes.items()}, tmp_path / "w.pth")
+    with pytest.raises(SuiteInvalid, match=reason):
+        load_weights(network, read_weights(tmp_path / "w.pth"), "w")
+
+
+def test_values_of_other_types_that_are_the_same_numbers_are_taken():
+    network, other = Counting(), Counting()
+    state = {**other.state_dict(), "count": torch.tensor([7.0]).double(), "mask": torch.tensor([0, 1])}
+    load_weights(network, state, "w")
+    assert (network.count.item(), network.mask.tolist()) == (7, [False, True])
+
+
+@pytest.mark.parametrize("make", [lambda: nn.LazyLinear(2), lambda: nn.LazyConv2d(2, 1)])
+def test_a_lazy_layer_that_was_never_run_has_no_weights_to_give(tmp_path, make):
+    torch.save(make().state_dict(), tmp_path / "w.pth")
+    with pytest.raises(SuiteInvalid, match="no state dictionary"):
+        load_weights(make(), read_weights(tmp_path / "w.pth"), "w")
+    with pytest.raises(SuiteInvalid, match="has no values, as in a lazy layer"):
+        load_weights(make(), make().state_dict(), "w")
+
+
+def test_a_tied_tensor_that_is_not_a_number_is_tied_all_the_same():
+    network = Tied()
+    state = {name: torch.full_like(value, torch.nan) for name, value in network.state_dict().items()}
+    load_weights(network, state, "w")
+    assert network[0].weight.isnan().all()
+
+
+def test_a_long_name_is_loaded():
+    network, other = nn.Module(), nn.Module()
+    for module in (network, other):
+        module.add_module("x" * 300, nn.Linear(3, 2))
+    load_weights(network, {f"module.{name}": value for name, value in other.state_dict().items()}, "w")
+    assert torch.equal(getattr(network, "x" * 300).weight, getattr(other, "x" * 300).weight)

@@ -69,6 +69,13 @@ def test_an_unknown_name_may_be_a_plugins():
         EXPLAINERS.get("my-method")
 
 
+def test_a_plugin_that_ends_python_is_a_broken_one(monkeypatch, tmp_path):
+    (tmp_path / "ends_python.py").write_text("import sys\nsys.exit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginBroken, match="registered as ends_python:x but does not load: SystemExit: 3"):
+        points(monkeypatch, ("ends", "ends_python:x")).get("ends")
+
+
 def test_a_broken_plugin_fails_only_when_asked_for(monkeypatch):
     things = points(monkeypatch, ("good", "json:loads"), ("bad", "no_such_module:x"), ("worse", "json:no_such_name"))
     assert things.names() == ["bad", "good", "worse"]

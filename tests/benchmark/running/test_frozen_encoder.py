@@ -70,7 +70,8 @@ def test_a_suite_trains_the_head_alone_once_and_says_so(tiny_suite, brought, tmp
     runs, reporter = plan(tiny_suite.model_copy(update=changed)), Recorder()
     Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", reporter).run(runs)
     first, second = (read_result(run.path(tmp_path)) for run in runs)
-    assert sum(text.startswith("training the black box, epoch") for text in reporter.phases) == 20
+    assert sum(text.startswith("training the linear layer of the black box, epoch") for text in reporter.phases) == 20
+    assert not any(text.startswith("training the black box") for text in reporter.phases)
     assert first.provenance.backbone_training["frozen"] == "encoder"
     assert first.provenance.backbone_training["epochs"] == 20
     assert first.settings["backbone"]["frozen"] == "encoder"
@@ -78,3 +79,23 @@ def test_a_suite_trains_the_head_alone_once_and_says_so(tiny_suite, brought, tmp
     assert first.cost.backbone_seconds > 0
     assert reporter.notes == []
     assert sum(first.scores["accuracy"].values) / 50 > 0.8
+
+
+@pytest.mark.parametrize(
+    ("frozen", "epochs", "said"),
+    [
+        (True, 20, {"taking the black box as it comes, without a training"}),
+        (False, 0, {"taking the black box as it comes, without a training"}),
+        (False, 1, {"training the black box"}),
+        ("encoder", 1, {"training the linear layer of the black box"}),
+    ],
+)
+def test_a_training_is_announced_where_there_is_one(tiny_suite, brought, tmp_path, frozen, epochs, said):
+    spec = BackboneSpec(name=brought.name, weights=brought.weights, frozen=frozen, **STATED)
+    data = tiny_suite.datasets[0].model_copy(update={"image_size": 16})
+    training = tiny_suite.training.model_copy(update={"epochs": epochs})
+    entries = (ExplainerSpec(name="blackbox"),)
+    changed = {"backbone": spec, "training": training, "datasets": (data,), "explainers": entries}
+    runs, reporter = plan(tiny_suite.model_copy(update=changed)), Recorder()
+    Runner(tmp_path, Cache(tmp_path / "cache"), tmp_path, "cpu", reporter).run(runs)
+    assert {text.partition(", epoch")[0] for text in reporter.phases if "black box" in text} == said
