@@ -22,12 +22,13 @@ def avoided(text):
 
 
 def undocumented(tree):
-    """The public classes and functions without a docstring; a method may inherit its own."""
+    """The public classes and functions without a docstring; a method may inherit its own, an overload has none."""
     if ast.get_docstring(tree) is None:
         yield "module"
     for node in tree.body:
         if isinstance(node, DOCUMENTED) and not node.name.startswith("_") and ast.get_docstring(node) is None:
-            yield node.name
+            if not any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list):
+                yield node.name
 
 
 def complaints(source):
@@ -82,4 +83,11 @@ def test_each_rule_can_be_broken(source, complaint):
 
 
 def test_what_a_name_hides_needs_no_docstring():
-    assert list(complaints('"""A module of ``*?``."""\ndef _helper(): ...\nclass _A:\n    def f(self): ...')) == []
+    assert (
+        list(
+            complaints(
+                '"""A module of ``*?``."""\ndef _helper(): ...\n@overload\ndef one(): ...\nclass _A:\n    def f(self): ...'
+            )
+        )
+        == []
+    )

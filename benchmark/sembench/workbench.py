@@ -274,7 +274,7 @@ def load(
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
     network: nn.Module | None = None,
 ) -> FittedExplainer | SavedExplainer:  # fmt: skip
-    """The explainer that was saved in a folder; or that of a suite's run, from the cache or trained and fitted anew.
+    """The explainer that was saved in a folder; or that of a suite's run, from the cache or trained and fitted.
 
     Args:
         explainer: A folder that `FittedExplainer.save` wrote, see `sembench.keeping.saving.load_folder`; or a label in
