@@ -26,9 +26,9 @@ def undocumented(tree):
     if ast.get_docstring(tree) is None:
         yield "module"
     for node in tree.body:
-        if isinstance(node, DOCUMENTED) and not node.name.startswith("_") and ast.get_docstring(node) is None:
-            if not any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list):
-                yield node.name
+        public = isinstance(node, DOCUMENTED) and not node.name.startswith("_")
+        if public and ast.get_docstring(node) is None and "overload" not in map(ast.unparse, node.decorator_list):
+            yield node.name
 
 
 def complaints(source):
