@@ -35,7 +35,8 @@ from sembench.figures.catalogue import draw
 from sembench.figures.picture import Picture
 from sembench.figures.portraits import Portraits, portraits
 from sembench.figures.subject import Subject
-from sembench.keeping.saving import KeptExplainer, SavedExplainer, holds_model, load_folder
+from sembench.keeping.loading import SavedExplainer, holds_model, load_folder
+from sembench.keeping.saving import KeptExplainer
 from sembench.metrics.applicability import offer
 from sembench.metrics.scoring import score
 from sembench.plugins.registry import DATASETS, METRICS
@@ -277,7 +278,7 @@ def load(
     """The explainer that was saved in a folder; or that of a suite's run, from the cache or trained and fitted.
 
     Args:
-        explainer: A folder that `FittedExplainer.save` wrote, see `sembench.keeping.saving.load_folder`; or a label in
+        explainer: A folder that `FittedExplainer.save` wrote, see `sembench.keeping.loading.load_folder`; or a label in
             the suite.
         suite: Name of the suite, or a TOML file.
         dataset: Label of the data set; the suite's first one by default.

@@ -110,7 +110,7 @@ def _explainer(
         given = [option for option, value in named.items() if value is not None]
         if given:
             raise SuiteInvalid(f"--model is an explainer by itself; leave out {', '.join(given)}, or --model.")
-        from sembench.keeping.saving import load_folder
+        from sembench.keeping.loading import load_folder
 
         return load_folder(model, device=device)
     wanted = load_suite(suite)

@@ -15,7 +15,8 @@ from sembench.backbones.backbone import Backbone
 from sembench.data.normalisation import Normalisation
 from sembench.data.sets.digits import digits
 from sembench.errors import ModelDamaged, NotOffered, NotWritable, SuiteInvalid, UnknownName
-from sembench.keeping.saving import MANIFEST, TENSORS, load_folder
+from sembench.keeping.form import MANIFEST, TENSORS
+from sembench.keeping.loading import load_folder
 from sembench.plugins.registry import EXPLAINERS
 from sembench.running.black_box import adapt
 from sembench_baselines.kmex import KMEx
