@@ -183,6 +183,18 @@ def test_what_code_imports_of_its_own_stays_loaded_unless_another_folder_has_its
     assert {"of_one", "of_two"} <= sys.modules.keys()
 
 
+def test_what_is_installed_is_loaded_once_for_all(tmp_path, monkeypatch):
+    write(tmp_path / "site", {"shared_by_all.py": "", "package_for_all/__init__.py": "from . import inner",
+                              "package_for_all/inner.py": ""})  # fmt: skip
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    found = []
+    for folder in ("one", "two"):
+        text = "import shared_by_all, package_for_all.inner as i\ndef make(): return shared_by_all, i"
+        write(tmp_path / folder, {"net.py": text})
+        found.append(made(f"{tmp_path}/{folder}/net.py:make"))
+    assert found[0] == found[1] == (sys.modules["shared_by_all"], sys.modules["package_for_all.inner"])
+
+
 def test_modules_that_sembench_runs_on_are_never_replaced(tmp_path, unchanged):
     write(
         tmp_path,
