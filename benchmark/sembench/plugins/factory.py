@@ -20,21 +20,28 @@ def is_factory(name: str) -> bool:
     return ":" in name
 
 
-def file_of(name: str) -> Path | None:
-    """The file that a factory stands in, found without importing it; ``None`` where there is none."""
-    code = _code(_split(name)[0])
-    return None if code is None else code.file
+def code_of(name: str) -> Code | None:
+    """The code that a factory stands in, found without importing it; ``None`` where there is none."""
+    place, _ = _split(name)
+    if place.endswith(".py"):
+        return of_file(Path(place)) if Path(place).is_file() else None
+    here = Path.cwd()
+    file = in_folder(here, place)
+    if file is not None:
+        lone = "." not in place and file.name != "__init__.py"
+        return of_file(file) if lone else Code(file, place, first=(here.resolve(),))
+    file = module_file(place)
+    return None if file is None else Code(file, place, last=(here.resolve(),))
 
 
 def load(name: str) -> Callable[..., Any]:
-    """The factory itself; runs the user's module. To be called in `running`.
+    """The factory; runs the user's module. The factory itself runs in `running`.
 
     Raises:
         SuiteInvalid: If there is no such module, file or function.
         PluginBroken: If the module does not load.
     """
-    place, attribute = _split(name)
-    code = _code(place)
+    (place, attribute), code = _split(name), code_of(name)
     if code is None:
         raise SuiteInvalid(f"backbone {name!r}: there is no module {place!r} (seen from {Path.cwd()}); {FORM}.")
     try:
@@ -49,7 +56,7 @@ def load(name: str) -> Callable[..., Any]:
 @contextmanager
 def running(name: str) -> Iterator[None]:
     """Lets a factory run as its module did: what lies beside its file can be imported."""
-    code = _code(_split(name)[0])
+    code = code_of(name)
     if code is None:
         yield
         return
@@ -73,16 +80,3 @@ def _split(name: str) -> tuple[str, str]:
     if not place or not attribute.isidentifier():
         raise SuiteInvalid(f"backbone {name!r}: {FORM}.")
     return place, attribute
-
-
-def _code(place: str) -> Code | None:
-    """The code at a path, or under a module's name: in the working directory first, then among what is installed."""
-    if place.endswith(".py"):
-        return of_file(Path(place)) if Path(place).is_file() else None
-    here = Path.cwd()
-    file = in_folder(here, place)
-    if file is not None:
-        lone = "." not in place and file.name != "__init__.py"
-        return of_file(file) if lone else Code(file, place, first=(here.resolve(),))
-    file = module_file(place)
-    return None if file is None else Code(file, place, last=(here.resolve(),))

@@ -2,7 +2,7 @@
 
 Two folders may each hold a ``helpers.py``. What code imports of its own is kept by folder, and is out of the way while
 code of another folder runs. Afterwards it is in ``sys.modules``, as after any import, unless its name is taken there;
-a name that two folders bring is in neither's stead.
+a name that two folders bring is not left there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 _NEVER_REPLACED = sys.stdlib_module_names | {"__main__", "numpy", "torch", "sembench", "sembench_baselines"}
-"""Modules that stay what they are, whatever lies in the user's folder; as a script's folder finds them loaded."""
+"""Modules that stay what they are, once loaded, whatever lies in the user's folder."""
 
 
 @dataclass
@@ -44,10 +44,11 @@ def surroundings(*first: Path, last: tuple[Path, ...] = (), argument: str, targe
     """
     folders, path, arguments = (first, last), list(sys.path), sys.argv
     kept = _KEPT.setdefault(folders, _Kept())
+    beside = {_top(file.name) for place in first for file in place.iterdir()}
     importlib.invalidate_caches()
     elsewhere = [pair for key, other in _KEPT.items() if key != folders for pair in other.modules.items()]
     others = _taken_out(name for name, module in elsewhere if sys.modules.get(name) is module)
-    tops = set(_displaced(first, target))
+    tops = {name for name in beside - (_NEVER_REPLACED - {target}) if _is_other(name, first)}
     aside = _taken_out(name for name in list(sys.modules) if _top(name) in tops)
     sys.modules.update(kept.modules)
     known = set(sys.modules)
@@ -76,14 +77,16 @@ def _taken_out(names: Iterable[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in list(names) if name in sys.modules}
 
 
-def _displaced(first: tuple[Path, ...], target: str) -> Iterator[str]:
-    """Names of loaded modules that are others in these folders."""
-    beside = {_top(path.name) for place in first for path in place.iterdir()}
-    for name in beside & sys.modules.keys() - (_NEVER_REPLACED - {target}):
-        here, loaded = PathFinder.find_spec(name, [str(place) for place in first]), sys.modules[name]
-        plain = getattr(loaded, "__file__", None) is None  # only a folder without __init__.py, which never comes first
-        if here is not None and _places(here) != _places(getattr(loaded, "__spec__", None)) and (here.origin or plain):
-            yield name
+def _is_other(name: str, first: tuple[Path, ...]) -> bool:
+    """Whether a module of this name is loaded, and another one stands in these folders."""
+    loaded = sys.modules.get(name)
+    here = None if loaded is None else PathFinder.find_spec(name, [str(place) for place in first])
+    if here is None:
+        return False
+    plain = getattr(loaded, "__file__", None) is None
+    if not here.origin and not plain:  # a folder without __init__.py never comes before a module
+        return False
+    return _places(here) != _places(getattr(loaded, "__spec__", None))
 
 
 def _found_without(name: str) -> bool:
@@ -97,8 +100,7 @@ def _found_without(name: str) -> bool:
 
 
 def _places(spec: ModuleSpec | None) -> set[str]:
+    """Where a module stands: its file, or its folders where it has none."""
     if spec is None:
         return set()
-    return {
-        os.path.realpath(place) for place in ([spec.origin] if spec.origin else spec.submodule_search_locations or [])
-    }
+    return set(map(os.path.realpath, [spec.origin] if spec.origin else spec.submodule_search_locations or ()))

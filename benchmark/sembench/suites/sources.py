@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from sembench.plugins.factory import file_of, is_factory
+from sembench.plugins.factory import code_of, is_factory
 from sembench.plugins.registry import BACKBONES
 
 UNKNOWN_SOURCE = "unknown"
@@ -36,21 +36,23 @@ def backbone_hash(name: str) -> str:
     ours = source_hash(BACKBONES.source(name))
     if not is_factory(name):
         return ours
-    own = source_hash(file_of(name))
+    code = code_of(name)
+    own = UNKNOWN_SOURCE if code is None else source_hash(code.file, code.first)
     return own if own == UNKNOWN_SOURCE else hashlib.sha256(f"{ours} {own}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)
-def source_hash(path: Path | None) -> str:
+def source_hash(path: Path | None, first: tuple[Path, ...] = ()) -> str:
     """SHA-256 of a module together with what it imports of its own package, or from its own folder, directly or not.
 
     Of a module of sembench itself only the file counts here: the rest of it is the instrument's. What is installed
-    has only its package of its own; other code also what lies beside its file, or beside its package.
+    has only its package of its own; other code also what lies beside its file, or beside its package, or in the folders
+    ``first`` in which it looks before all others.
     """
     if path is None:
         return UNKNOWN_SOURCE
     root = path.parent
-    while (root / "__init__.py").exists():
+    while (root / "__init__.py").exists() or any(root != folder and root.is_relative_to(folder) for folder in first):
         root = root.parent
     installed = _installed(path)
     if root == Path(__file__).parents[2] or (root == path.parent and installed):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from sembench.errors import PluginBroken, SuiteInvalid
-from sembench.plugins.factory import file_of, file_sha256, is_factory, load
+from sembench.plugins.factory import code_of, file_sha256, is_factory, load
 
 
 def test_names_with_a_colon_are_factories():
@@ -16,7 +16,7 @@ def test_names_with_a_colon_are_factories():
 def test_a_file_is_found_and_loaded_once(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("def make():\n    return 3\n")
-    assert file_of(f"{path}:make") == path
+    assert code_of(f"{path}:make").file == path
     assert load(f"{path}:make")() == 3
     assert load(f"{path}:make") is load(f"{path}:make")
 
@@ -25,7 +25,7 @@ def test_a_module_beside_the_user_is_found_and_the_search_path_stays(tmp_path, m
     (tmp_path / "module_of_mine.py").write_text("def make():\n    return 4\n")
     monkeypatch.chdir(tmp_path)
     before = list(sys.path)
-    assert file_of("module_of_mine:make").samefile(tmp_path / "module_of_mine.py")
+    assert code_of("module_of_mine:make").file.samefile(tmp_path / "module_of_mine.py")
     assert "module_of_mine" not in sys.modules
     assert load("module_of_mine:make")() == 4
     assert sys.path == before

@@ -9,10 +9,10 @@ import typer
 
 from sembench.errors import PluginBroken, SembenchError
 from sembench.plugins import surroundings
-from sembench.plugins.factory import file_of, load, running
+from sembench.plugins.factory import code_of, load, running
 from sembench.plugins.loading import load_plugins
 from sembench.plugins.registry import EXPLAINERS
-from sembench.suites.sources import source_hash
+from sembench.suites.sources import backbone_hash, source_hash
 
 
 @pytest.fixture(autouse=True)
@@ -100,9 +100,9 @@ def test_code_is_found_and_hashed_where_it_stands_in_each_of_two_folders(tmp_pat
         write(folder, {place: text.replace("mine", folder.name) for place, text in files.items()})
         monkeypatch.chdir(folder)
         assert made(name) == folder.name
-        assert file_of(name).is_relative_to(folder)
+        assert code_of(name).file.is_relative_to(folder)
         assert (sys.modules["typer"], sys.modules["code"]) == (typer, code)
-        hashes.append(source_hash(file_of(name)))
+        hashes.append(backbone_hash(name))
     monkeypatch.chdir(tmp_path / "one")
     assert made(name) == "one"
     if "sys.path" not in str(files):  # where a file looks beyond its folder is known only when it runs
@@ -183,6 +183,18 @@ def test_what_code_imports_of_its_own_stays_loaded_unless_another_folder_has_its
     assert {"of_one", "of_two"} <= sys.modules.keys()
 
 
+def test_what_is_installed_is_loaded_once_for_all(tmp_path, monkeypatch):
+    write(tmp_path / "site", {"shared_by_all.py": "", "package_for_all/__init__.py": "from . import inner",
+                              "package_for_all/inner.py": ""})  # fmt: skip
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    found = []
+    for folder in ("one", "two"):
+        text = "import shared_by_all, package_for_all.inner as i\ndef make(): return shared_by_all, i"
+        write(tmp_path / folder, {"net.py": text})
+        found.append(made(f"{tmp_path}/{folder}/net.py:make"))
+    assert found[0] == found[1] == (sys.modules["shared_by_all"], sys.modules["package_for_all.inner"])
+
+
 def test_modules_that_sembench_runs_on_are_never_replaced(tmp_path, unchanged):
     write(
         tmp_path,
@@ -191,15 +203,26 @@ def test_modules_that_sembench_runs_on_are_never_replaced(tmp_path, unchanged):
     assert made(f"{tmp_path}/net.py:make") is SembenchError
 
 
-@pytest.mark.parametrize("changed", ["models/__init__.py", "models/deep.py", "helpers.py", "pkg/inner.py"])
-@pytest.mark.parametrize("start", ["net.py", "pkg/net.py"])
-def test_all_that_a_file_imports_is_hashed(tmp_path, start, changed):
-    text = "from models.deep import x\nfrom inner import z\n"
-    write(tmp_path, {"net.py": text, "pkg/__init__.py": "", "pkg/net.py": text, "pkg/inner.py": "", "inner.py": "",
-                     "models/__init__.py": "", "models/deep.py": "import helpers", "helpers.py": "x = 1"})  # fmt: skip
-    before = source_hash(tmp_path / start)
-    if (start, changed) == ("net.py", "pkg/inner.py"):
-        changed = "inner.py"
-    Path(tmp_path / changed).write_text("x = 2")
+@pytest.mark.parametrize("changed", ["models/__init__.py", "models/deep.py", "helpers.py", "inner.py"])
+@pytest.mark.parametrize("start", ["net.py", "pkg/net.py", "plain/net.py", "net", "pkg.net", "plain.net"])
+def test_all_that_a_file_imports_is_hashed(tmp_path, monkeypatch, start, changed):
+    text = "def make():\n    from models.deep import x\n    {}import inner\n    return x, inner.x\n"
+    files = {"models/__init__.py": "", "models/deep.py": "from helpers import x", "helpers.py": "x = 1"}
+    folder = Path(start.removesuffix(".py").replace(".", "/")).parent
+    if folder.name == "pkg":
+        files["pkg/__init__.py"] = ""
+    if start == "plain/net.py":  # without __init__.py, given by its path: its folder is all there is
+        files = {f"plain/{name}": content for name, content in files.items()}
+        changed = f"plain/{changed}"
+    lone = start in ("net.py", "plain/net.py", "net")
+    files |= {f"{folder}/net.py": text.format("" if lone else "from . "), f"{folder}/inner.py": "x = 1"}
+    write(tmp_path, files)
+    changed = f"{folder}/inner.py" if changed.endswith("inner.py") else changed
+    monkeypatch.chdir(tmp_path)
+    assert made(f"{start}:make") == (1, 1)
+    before = backbone_hash(f"{start}:make")
     source_hash.cache_clear()
-    assert source_hash(tmp_path / start) != before
+    assert backbone_hash(f"{start}:make") == before
+    (tmp_path / changed).write_text("x = 2")
+    source_hash.cache_clear()
+    assert backbone_hash(f"{start}:make") != before

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sembench.cli.run import with_backbone
 from sembench.errors import DataMissing
-from sembench.plugins.factory import file_of
+from sembench.plugins.factory import code_of
 from sembench.running.black_box import backbone_of
 from sembench.running.datasets import loader_of
 from sembench.suites.plan import plan
@@ -91,7 +91,7 @@ def test_paths_of_the_command_line_are_the_working_directory_s(tmp_path, monkeyp
     suite = load_suite("../project/mine.toml")
     given = with_backbone(suite, name=None, weights="best.pth", blocks=[], frozen=False).backbone.in_place()
     assert given.weights == "best.pth"
-    assert file_of(given.name) == tmp_path / "project" / "nets" / "net.py"
+    assert code_of(given.name).file == tmp_path / "project" / "nets" / "net.py"
     given = with_backbone(suite, name="nets/net.py:make", weights=None, blocks=[], frozen=True).backbone.in_place()
     assert (given.name, given.weights) == ("nets/net.py:make", "none")
     given = with_backbone(suite, name=None, weights=None, blocks=["0"], frozen=False).backbone.in_place()
