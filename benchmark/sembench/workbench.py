@@ -231,7 +231,9 @@ class Workbench:
         frozen, train = freeze(self._copy(backbone)), self.dataset.train
         images = train.batch(torch.arange(min(2, len(train)))).images.to(self.device)
         with torch.no_grad():  # equal weights may be other networks: other images are expected, other places cut
-            answers = {"embeddings of the first images": frozen.embed(images), "and logits": frozen(images)}
+            maps, embedding = frozen.maps_and_embedding(images)
+            answers = {"embeddings of the first images": embedding, "and logits": frozen.classifier(embedding)}
+            answers |= {f"and maps of block {place}": found for place, found in enumerate(maps)}
         key = tensors_sha256({**frozen.state_dict(), **answers}), frozen.attribution
         if key not in self._references:
             reference = Reference(examined(frozen, train), self.dataset, self.seed, EvaluationSpec())

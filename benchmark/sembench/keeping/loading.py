@@ -25,7 +25,7 @@ from sembench.keeping.form import FORMAT, MANIFEST, TENSORS, Manifest, part, req
 from sembench.keeping.saving import KeptExplainer
 from sembench.metrics.applicability import offer
 from sembench.results.result import wrong_fields
-from sembench.running.black_box import brought, remade
+from sembench.running.black_box import given, remade
 from sembench.running.cache import tensors_sha256
 from sembench.running.device import device_of
 from sembench.running.preparation import json_of
@@ -119,7 +119,7 @@ def holds_model(folder: Path) -> bool:
 def _network(manifest: Manifest, network: nn.Module | None, folder: Path) -> Backbone:
     classes, size = len(manifest.data.classes), manifest.data.image_size
     if network is not None:
-        return brought(copy.deepcopy(network), manifest.network, classes, size, manifest.rescaled)
+        return given(copy.deepcopy(network), manifest.network, classes, size, manifest.rescaled)
     if manifest.given or manifest.network is None:
         raise ModelDamaged(f"{manifest.given}. Give it: sembench.load(folder, network=...).")
     try:

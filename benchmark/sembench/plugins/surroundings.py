@@ -69,6 +69,19 @@ def surroundings(*first: Path, last: tuple[Path, ...] = (), argument: str, targe
         sys.modules.update(aside)
 
 
+def brought(file: Path) -> frozenset[Path]:
+    """The files of the modules that code in a file's folder has imported of its own, wherever they lie."""
+    place = file.resolve()
+    modules = [
+        module
+        for (first, _), kept in _KEPT.items()
+        if any(place.is_relative_to(folder) for folder in first)
+        for module in kept.modules.values()
+    ]
+    files = {Path(str(getattr(module, "__file__", None))) for module in modules}
+    return frozenset(found for found in files if found.is_file())
+
+
 def _top(name: str) -> str:
     return name.partition(".")[0]
 

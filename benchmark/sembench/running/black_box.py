@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from sembench.backbones.wrapping import Rescale, wrap
 from sembench.data.dataset import Split
 from sembench.data.normalisation import Normalisation
 from sembench.errors import SuiteInvalid
-from sembench.plugins.factory import is_factory
+from sembench.plugins.factory import code_of, file_sha256, is_factory
 from sembench.plugins.registry import BACKBONES
+from sembench.plugins.surroundings import brought
 from sembench.relevance.conservation import examine
 from sembench.results.result import wrong_fields
 from sembench.running.cache import tensors_sha256
@@ -142,7 +144,7 @@ def remade(spec: BackboneSpec, n_classes: int, image_size: int, steps: Sequence[
         )
 
 
-def brought(
+def given(
     network: nn.Module, spec: BackboneSpec | None, n_classes: int, image_size: int, steps: Sequence[Rescaling]
 ) -> Backbone:
     """A backbone, or a network adapted as the spec says, behind these steps. Raises as `adapt` does."""
@@ -162,9 +164,9 @@ def brought(
 
 def _behind(make: Callable[[], Backbone], steps: Sequence[Rescaling]) -> Backbone:
     backbone = make()
-    for given, wanted in steps:
+    for seen, wanted in steps:
         backbone.expects = wanted
-        rescaled(backbone, given)
+        rescaled(backbone, seen)
     return backbone
 
 
@@ -187,9 +189,11 @@ def backbone_of(
 
 
 def network_sources(spec: BackboneSpec) -> dict[str, str]:
-    """The hash of the weights that a network of the user's comes with, as ``network``; nothing for one by name.
+    """The hash of what a network of the user's comes with, as ``network``; nothing for one by name.
 
-    A factory may read any file. It is called twice; weights that differ then are drawn, and not hashed.
+    That is: its weights and buffers, the plain values among its modules' attributes, and the code that its factory has
+    imported of its own, since a factory may read any file. It is called twice; weights that differ then are drawn, and
+    not hashed.
 
     Raises:
         SuiteInvalid, PluginBroken: As `sembench.backbones.custom.own_network` does.
@@ -200,8 +204,28 @@ def network_sources(spec: BackboneSpec) -> dict[str, str]:
     hashes = set()
     for _ in range(2):
         with isolated(0):
-            hashes.add(tensors_sha256(own_network(placed.name, placed.weights).state_dict()))
-    return {"network": hashes.pop() if len(hashes) == 1 else "drawn"}
+            hashes.add(_identity(own_network(placed.name, placed.weights)))
+    if len(hashes) > 1:
+        return {"network": "drawn"}
+    code = code_of(spec.in_place().name)
+    brought_along = sorted(map(file_sha256, brought(code.file))) if code is not None else []
+    return {"network": sha256(" ".join([*hashes, *brought_along]).encode()).hexdigest()}
+
+
+def _identity(network: nn.Module) -> str:
+    """The hash of tensors, those that are not saved among them, and of numbers and texts that modules keep."""
+    tensors = {**network.state_dict(), **{f"buffer {name}": value for name, value in network.named_buffers()}}
+    own = [
+        (name, sorted((key, repr(value)) for key, value in vars(module).items() if _plain_value(value)))
+        for name, module in network.named_modules()
+    ]
+    return sha256(f"{tensors_sha256(tensors)} {own}".encode()).hexdigest()
+
+
+def _plain_value(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(map(_plain_value, value))
+    return value is None or isinstance(value, (bool, int, float, complex, str))
 
 
 def _made(spec: BackboneSpec, n_classes: int | None, image_size: int, normalisation: Normalisation) -> Backbone:

@@ -47,7 +47,7 @@ class Trained:
         seconds: Time that its training took, s.
         settings: Name, initial weights and training.
         notes: What a user should know before believing what is said of it.
-        network: The hash of the weights that a network of the user's comes with, as ``network``.
+        network: The hash of what a network of the user's comes with, as ``network``.
     """
 
     backbone: Backbone
@@ -169,7 +169,7 @@ class Preparation:
         return trained
 
     def _network(self, spec: BackboneSpec) -> dict[str, str]:
-        """The hash of the weights that the user's network comes with, found once."""
+        """The hash of what the user's network comes with, found once."""
         if spec not in self.networks:
             self.networks[spec] = network_sources(spec)
         return self.networks[spec]
@@ -265,6 +265,7 @@ class Preparation:
             "hyperparameters": json_of(prepared.recipe),
             "source": run.sources["explainer"],
             "backbone": prepared.trained.sha256,
+            "network": [run.backbone.settings(), run.sources["backbone"], prepared.trained.network],
             "dataset": dataset.sha256,
             "seed": run.seed,
         }
@@ -272,8 +273,7 @@ class Preparation:
             key["base"] = tensors_sha256(base.model.fitted_state())
         if isinstance(prepared.recipe, TrainedExplainer):
             key |= {
-                "architecture": run.backbone.settings(),
-                "engine": [run.sources["backbone"], run.sources["instrument"]],
+                "engine": run.sources["instrument"],
                 "torch": torch.__version__,
                 "device": self.device.type,
                 "precision": run.training.precision,

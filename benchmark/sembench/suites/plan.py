@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from sembench.errors import ResultDamaged
 from sembench.plugins.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
 from sembench.results.result import Result, digest, read_result, result_path, wrong_fields
-from sembench.suites.sources import backbone_hash, instrument_hash, source_hash
+from sembench.suites.sources import backbone_hash, instrument_hash, plugin_hash
 from sembench.suites.suite import BackboneSpec, DatasetSpec, EvaluationSpec, ExplainerSpec, Suite, TrainingSpec
 
 Status = Literal["missing", "done", "stale"]
@@ -81,10 +81,10 @@ class Run:
         """Hashes of the source code that the numbers depend on."""
         return {
             "instrument": instrument_hash(),
-            "explainer": source_hash(EXPLAINERS.source(self.explainer.name)),
-            "dataset": source_hash(DATASETS.source(self.data.name)),
+            "explainer": plugin_hash(EXPLAINERS.source(self.explainer.name)),
+            "dataset": plugin_hash(DATASETS.source(self.data.name)),
             "backbone": backbone_hash(self.backbone.in_place().name),
-            **{f"metric {name}": source_hash(METRICS.source(name)) for name in self.metrics},
+            **{f"metric {name}": plugin_hash(METRICS.source(name)) for name in self.metrics},
         }
 
     def path(self, root: Path) -> Path:

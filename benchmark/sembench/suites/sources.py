@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from sembench.plugins.factory import code_of, is_factory
+from sembench.plugins.factory import code_of, file_sha256, is_factory
 from sembench.plugins.registry import BACKBONES
+from sembench.plugins.surroundings import brought
 
 UNKNOWN_SOURCE = "unknown"
 """In place of a hash where code has no file, e.g. in a notebook; what such code fits is not cached."""
@@ -39,6 +40,15 @@ def backbone_hash(name: str) -> str:
     code = code_of(name)
     own = UNKNOWN_SOURCE if code is None else source_hash(code.file, code.first)
     return own if own == UNKNOWN_SOURCE else hashlib.sha256(f"{ours} {own}".encode()).hexdigest()
+
+
+def plugin_hash(path: Path | None) -> str:
+    """SHA-256 of a module as `source_hash` finds it, and of what it has imported of its own from anywhere else."""
+    found = source_hash(path)
+    more = frozenset() if path is None else brought(path)
+    if not more:
+        return found
+    return hashlib.sha256(" ".join([found, *sorted(map(file_sha256, more))]).encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)
