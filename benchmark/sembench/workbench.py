@@ -261,21 +261,21 @@ class Workbench:
 
 
 @overload
-def load(explainer: Path, *, network: nn.Module | None = None, device: str = "cpu") -> SavedExplainer: ...
+def load(explainer: Path, *, network: nn.Module | str | None = None, device: str = "cpu") -> SavedExplainer: ...
 
 
 @overload
 def load(
     explainer: str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
-    network: nn.Module | None = None,
+    network: nn.Module | str | None = None,
 ) -> FittedExplainer: ...  # fmt: skip
 
 
 def load(
     explainer: Path | str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
-    network: nn.Module | None = None,
+    network: nn.Module | str | None = None,
 ) -> FittedExplainer | SavedExplainer:  # fmt: skip
     """The explainer that was saved in a folder; or that of a suite's run, from the cache or trained and fitted.
 
@@ -288,7 +288,7 @@ def load(
         cache: Folder of trained models.
         data_root: Folder of data sets.
         device: Where the model goes.
-        network: Of a folder's model, a network of your own that cannot be made by its name.
+        network: Of a folder's model, a network of your own: a module, or ``"net.py:make"``.
     """
     if isinstance(explainer, Path) or holds_model(Path(explainer)):
         return load_folder(Path(explainer), network=network, device=device)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sembench.cli.options import RUNS, PluginOption, SuiteOption
+from sembench.cli.options import NETWORK, RUNS, PluginOption, SuiteOption
 
 if TYPE_CHECKING:
     from sembench.keeping.saving import KeptExplainer
 
 ModelOption = Annotated[Path | None, typer.Option(help="Folder of a saved explainer, instead of a suite's.")]
+NetworkOption = Annotated[
+    str | None, typer.Option(help="Of a saved explainer of a network of your own: that network.", metavar=NETWORK)
+]
 ExplainerOption = Annotated[str | None, typer.Option(help="An entry of the suite; its first explainer by default.")]
 DatasetOption = Annotated[str | None, typer.Option(help="Data set of the suite; its first by default.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed; the suite's first by default.", min=0)]
@@ -27,6 +30,7 @@ DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 def explain(
     images: Annotated[list[Path], typer.Argument(help="Files of images, or folders of them.", metavar="IMAGE...")],
     model: ModelOption = None,
+    network: NetworkOption = None,
     suite: SuiteOption = "quick",
     explainer: ExplainerOption = None,
     dataset: DatasetOption = None,
@@ -46,7 +50,7 @@ def explain(
     """
     from sembench.errors import DataDamaged
 
-    fitted = _explainer(model, suite, explainer, dataset, seed, plugin, results, cache, data_root, device)
+    fitted = _explainer(model, suite, explainer, dataset, seed, plugin, results, cache, data_root, device, network)
     failed, names = 0, set[str]()
     for file in _files(images):
         try:
@@ -87,16 +91,17 @@ def save(
 def export(
     model: Annotated[Path, typer.Argument(help="Folder of a saved explainer.")],
     file: Annotated[Path, typer.Argument(help="Where the program goes, as .pt2.")],
+    network: NetworkOption = None,
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Export the decision path of a saved explainer as a program that runs with torch alone (torch.export)."""
-    typer.echo(_explainer(model, plugins=plugin).export(file))
+    typer.echo(_explainer(model, plugins=plugin, network=network).export(file))
 
 
 def _explainer(
     model: Path | None, suite: str = "quick", explainer: str | None = None, dataset: str | None = None,
     seed: int | None = None, plugins: Iterable[str] = (), results: Path = RUNS, cache: Path | None = None,
-    data_root: Path = Path("data"), device: str = "cpu",
+    data_root: Path = Path("data"), device: str = "cpu", network: str | None = None,
 ) -> KeptExplainer:  # fmt: skip
     """The saved explainer, or that of a suite."""
     from sembench.errors import SuiteInvalid
@@ -112,7 +117,9 @@ def _explainer(
             raise SuiteInvalid(f"--model is an explainer by itself; leave out {', '.join(given)}, or --model.")
         from sembench.keeping.loading import load_folder
 
-        return load_folder(model, device=device)
+        return load_folder(model, network=network, device=device)
+    if network is not None:
+        raise SuiteInvalid("--network goes with --model; the network of a suite stands in the suite.")
     wanted = load_suite(suite)
     runs = plan(wanted, explainers=[explainer] if explainer else (), datasets=[dataset] if dataset else (),
                 seeds=[] if seed is None else [seed])  # fmt: skip

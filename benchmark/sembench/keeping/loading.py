@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from sembench import __version__
 from sembench.backbones.backbone import Backbone
 from sembench.data.facts import DataFacts
-from sembench.errors import ModelDamaged, SembenchError, in_one_line
+from sembench.errors import ModelDamaged, in_one_line
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.figures.portraits import Portraits
 from sembench.keeping.form import FORMAT, MANIFEST, TENSORS, Manifest, part, require_answers, with_weights
 from sembench.keeping.saving import KeptExplainer
 from sembench.metrics.applicability import offer
+from sembench.plugins.factory import is_factory
 from sembench.results.result import wrong_fields
-from sembench.running.black_box import given, remade
+from sembench.running.black_box import given, remade, stated
 from sembench.running.cache import tensors_sha256
 from sembench.running.device import device_of
 from sembench.running.preparation import json_of
@@ -68,13 +69,14 @@ class SavedExplainer(KeptExplainer):
         return self.kept_portraits
 
 
-def load_folder(folder: Path, *, network: nn.Module | None = None, device: str = "cpu") -> SavedExplainer:
+def load_folder(folder: Path, *, network: nn.Module | str | None = None, device: str = "cpu") -> SavedExplainer:
     """The explainer that was saved in a folder; explains as it did.
 
     Args:
         folder: As `KeptExplainer.save` wrote it.
-        network: A network of your own with the structure that the saved one had: the module that was adapted, or a
-            `Backbone` made by hand. Its weights are replaced in a copy. Needed where it cannot be made by a name.
+        network: A network of your own with the structure that the saved one had: the module that was adapted, a
+            `Backbone` made by hand, or ``"net.py:make"``. Its weights are replaced in a copy. Needed where the network
+            is no registered one.
         device: Where the model goes.
 
     Raises:
@@ -88,7 +90,7 @@ def load_folder(folder: Path, *, network: nn.Module | None = None, device: str =
         made = recipe(manifest.explainer.name, manifest.explainer.parameters, manifest.data.name)
         if json_of(made) != manifest.hyperparameters:
             raise ModelDamaged("the defaults of its explainer's hyper-parameters have changed since.")
-        backbone = _network(manifest, network, folder)
+        backbone = _network(manifest, network)
         with_weights(backbone, tensors)
         backbone.lacks, backbone.spec = dict(manifest.lacks), manifest.network
         backbone.to(where)
@@ -116,16 +118,18 @@ def holds_model(folder: Path) -> bool:
     return holds((folder / MANIFEST).is_file)
 
 
-def _network(manifest: Manifest, network: nn.Module | None, folder: Path) -> Backbone:
-    classes, size = len(manifest.data.classes), manifest.data.image_size
+def _network(manifest: Manifest, network: nn.Module | str | None) -> Backbone:
+    """The network with initial weights. What a folder names as code of a user's is never run unasked."""
+    classes, size, spec = len(manifest.data.classes), manifest.data.image_size, manifest.network
+    if isinstance(network, nn.Module):
+        return given(copy.deepcopy(network), spec, classes, size, manifest.rescaled)
     if network is not None:
-        return given(copy.deepcopy(network), manifest.network, classes, size, manifest.rescaled)
-    if manifest.given or manifest.network is None:
-        raise ModelDamaged(f"{manifest.given}. Give it: sembench.load(folder, network=...).")
-    try:
-        return remade(manifest.network.beside(folder), classes, size, manifest.rescaled)
-    except SembenchError as error:
-        raise ModelDamaged(f"{error} Or give the network: sembench.load(folder, network=...).") from error
+        named = stated(network) if spec is None else spec.changed(name=network)
+        return remade(named, classes, size, manifest.rescaled)
+    if manifest.given or spec is None or is_factory(spec.name):
+        reason = manifest.given or "the network is code of somebody's own"
+        raise ModelDamaged(f'{reason}. Give it: sembench.load(folder, network=...), a module or "net.py:make".')
+    return remade(spec, classes, size, manifest.rescaled)
 
 
 def _read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:

@@ -129,28 +129,26 @@ def test_a_backbone_made_by_hand_is_given_again(bench, tmp_path):
          fitted.explain(bench.dataset.test.pixels[0]))  # fmt: skip
 
 
-def test_a_network_of_ones_own_file_is_found_beside_the_model_or_in_the_working_folder(bench, tmp_path, monkeypatch):
+def test_code_of_a_users_own_runs_when_it_is_given_and_never_because_a_folder_names_it(bench, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    ran = tmp_path / "ran"
     (tmp_path / "net.py").write_text(
-        "from torch import nn\n\ndef make():\n"
+        f"from torch import nn\nfrom pathlib import Path\n\ndef make():\n    Path({str(ran)!r}).touch()\n"
         "    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), "
         "nn.Linear(8, 10))\n"
     )
     network = bench.train("net.py:make", epochs=1)
-    folder = bench.fit("kmex", network, prototypes_per_class=1).save(tmp_path / "model")
-    code = f"import sembench; print(sembench.load({str(folder)!r}))"
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-
-    def start(cwd):
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=cwd)
-
-    assert start(tmp_path).returncode == 0
-    failed = start(elsewhere).stderr.splitlines()[-1]
-    assert "net.py" in failed
-    assert "load(folder, network=...)" in failed
-    (tmp_path / "net.py").replace(folder / "net.py")
-    assert start(elsewhere).returncode == 0
+    fitted = bench.fit("kmex", network, prototypes_per_class=1)
+    ran.unlink()
+    folder = fitted.save(tmp_path / "model")
+    hostile = changed(folder, tmp_path / "hostile", lambda content: content.update(given=""))
+    for place in (folder, hostile):
+        with pytest.raises(ModelDamaged, match=r"Give it: sembench.load\(folder, network=\.\.\.\)"):
+            load_folder(place)
+    assert not ran.exists()
+    loaded = load_folder(folder, network="net.py:make")
+    assert ran.exists()
+    same(loaded.explain(bench.dataset.test.pixels[0]), fitted.explain(bench.dataset.test.pixels[0]))
 
 
 def test_code_that_computes_something_else_is_found_out(bench, tmp_path):
