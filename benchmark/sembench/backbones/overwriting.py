@@ -124,7 +124,7 @@ def _redirect(node: fx.Node, target: fx.Node, yields: bool, watch: Watch, order:
     for other in [n for n in order if order[n] < order[node]]:
         later = [user for user in other.users if order[user] > order[node]]
         shared = any(t.untyped_storage().data_ptr() in memory for t in tensors(watch.env.get(other)))
-        if not later or not shared:
+        if not later or not shared or _puts_back(min(later, key=order.__getitem__), node, target, other):
             continue
         if not yields or not _same(watch.env[other], watch.env[target]):
             raise BackboneUnfit(
@@ -134,6 +134,12 @@ def _redirect(node: fx.Node, target: fx.Node, yields: bool, watch: Watch, order:
             )
         for user in later:
             user.replace_input_with(other, node)
+
+
+def _puts_back(user: fx.Node, node: fx.Node, part: fx.Node, whole: fx.Node) -> bool:
+    """Whether the next use of a value puts the result of a step in place on a part of it there: ``x[i] *= 2``."""
+    taken = part.target is operator.getitem and part.args
+    return user.target is operator.setitem and user.args[2] is node and user.args[:2] == taken and taken[0] is whole
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -15,9 +15,12 @@ from sembench.backbones.loading import load_weights
 from sembench.backbones.weights import not_fetched, read_weights
 from sembench.backbones.wrapping import wrapped
 
-# GoogLeNet's side branches serve its training only, but its published weights include them.
-_OPTIONS: dict[str, dict[str, Any]] = {"googlenet": {"aux_logits": False, "init_weights": True}}
-_SIDE_BRANCHES = ("aux1.", "aux2.")
+# Side branches serve the training only, in which there are several outputs then; published weights include them.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "googlenet": {"aux_logits": False, "init_weights": True},
+    "inception_v3": {"aux_logits": False, "init_weights": True},
+}
+_SIDE_BRANCHES = ("aux1.", "aux2.", "AuxLogits.")
 
 
 def named(name: str) -> Callable[..., Backbone]:
@@ -40,9 +43,12 @@ def _network(name: str, n_classes: int, image_size: int, weights: str) -> nn.Mod
     if weights == "imagenet":
         published = models.get_model_weights(name)["IMAGENET1K_V1"]
         try:
-            return models.get_model(name, weights=published, progress=False)  # type: ignore[no-any-return]
+            fetched: Any = models.get_model(name, weights=published, progress=False)
         except (OSError, RuntimeError) as error:
             raise not_fetched(published.url, error) from error
+        if name == "inception_v3":
+            fetched.aux_logits, fetched.AuxLogits = False, None
+        return fetched  # type: ignore[no-any-return]
     state = {k: v for k, v in read_weights(Path(weights)).items() if not k.startswith(_SIDE_BRANCHES)}
     heads = sorted(key for key, value in state.items() if key.endswith("weight") and value.ndim == 2)
     rows = len(state[heads[-1]]) if heads else n_classes

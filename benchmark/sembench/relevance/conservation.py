@@ -27,6 +27,7 @@ rule nearly all, or multiplies it."""
 
 _PROBES = 4
 _SETTLING = 16  # normalised by statistics of fewer values, a deep network magnifies rounding errors to percents
+_CANCELLING = 100.0  # relevance, of 1 put on the output, beyond which sums of what cancels have made it
 _NOT_DEFINED = "relevance propagation is not defined on it"
 
 Examined = TypeVar("Examined", bound=Backbone)
@@ -56,14 +57,15 @@ def conserved_share(backbone: Backbone, images: Tensor) -> Tensor:
         >>> conserved_share(resnet10_narrow(5).eval(), torch.zeros(2, 3, 33, 33)).shape
         torch.Size([2])
     """
-
-    def start(logits: Tensor) -> Tensor:
-        return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
-
-    pixels, constants = shares(backbone, Backbone.forward, images, start, bias="zero")
+    pixels, constants = shares(backbone, Backbone.forward, images, _largest, bias="zero")
     if constants != 0 and len(images) > 1:
         return torch.cat([conserved_share(backbone, image[None]) for image in images])
     return pixels.sum((1, 2)) + constants
+
+
+def _largest(logits: Tensor) -> Tensor:
+    """A relevance of 1 on the largest logit of each image."""
+    return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
 
 
 def examine(backbone: Examined, images: Tensor | None = None, *, image_size: int | None = None) -> Examined:
@@ -154,10 +156,14 @@ def _relevance(backbone: Backbone, images: Tensor) -> tuple[str | None, float]:
     if bool(((found - 1).abs() <= TOLERANCE).all()):
         return None, share
     worst = float(found[(found - 1).abs().argmax()])
+    grown = float(shares(backbone, Backbone.forward, images, _largest, bias="zero")[0].abs().sum((1, 2)).max())
+    why = "so some step of the network has no rule"
+    if grown > _CANCELLING:
+        why = f"of {grown:.2g} of both signs: it grows where branches of opposite sign nearly cancel in a sum"
     return (
-        f"{_NOT_DEFINED}: {worst:.3g} of the relevance arrives at the pixels (1 is conserved), so some step of the "
-        f"network has no rule; {ADVICE}"
-    ), share
+        f"{_NOT_DEFINED}: {worst:.3g} of the relevance arrives at the pixels (1 is conserved), {why}; {ADVICE}",
+        share,
+    )
 
 
 def not_defined(error: RelevanceUndefined) -> str:

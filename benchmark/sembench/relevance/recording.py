@@ -232,7 +232,18 @@ def _lerp(a: Tensor, b: Tensor, weight: Any) -> Tensor:
     return mixed
 
 
+def _copy(to: Tensor, value: Tensor, non_blocking: bool = False) -> Tensor:
+    return value.to(to.dtype).expand(to.shape)
+
+
+def _fill(x: Tensor, value: Any) -> Tensor:
+    return torch.full_like(x, value) if not isinstance(value, Tensor) else value.to(x.dtype).expand(x.shape)
+
+
 _WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
+    _aten.copy.default: _copy,
+    _aten.fill.Scalar: _fill,
+    _aten.fill.Tensor: _fill,
     _aten.native_batch_norm.default: _batch_norm,
     _aten._native_batch_norm_legit_no_training.default: _batch_norm_inference,
     _aten.native_layer_norm.default: _layer_norm,

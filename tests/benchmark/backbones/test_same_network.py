@@ -48,6 +48,15 @@ def item(x):
     x[:, 0] = x[:, 1] * 2
 
 
+def scaled_item(x):
+    x[:, 0] *= 2
+
+
+def scaled_items(x):
+    x[:, 1:3] *= 2
+    x[:, 2] += x[:, 1]
+
+
 def masked(x):
     x[x < 0] = 0
 
@@ -60,6 +69,10 @@ def out(x):
     torch.clamp(x, min=0, out=x)
 
 
+STATEMENTS = {
+    "-=": minus, "[] =": item, "[] *=": scaled_item, "[] *= and +=": scaled_items, "[mask] =": masked,
+    "[...] =": ellipsis,
+}  # fmt: skip
 IN_PLACE = {
     "relu, inplace": lambda x: F.relu(x, inplace=True),
     "relu, True": lambda x: F.relu(x, True),
@@ -82,7 +95,7 @@ IN_PLACE = {
     "copy_": lambda x: x.copy_(x.abs()),
     "data": lambda x: x.add_(0.5).mul_(2).sub_(0.1),
     "pow_": lambda x: x.pow_(2),
-    "-=": minus, "[] =": item, "[mask] =": masked, "[...] =": ellipsis,
+    **STATEMENTS,
 }  # fmt: skip
 
 
@@ -174,7 +187,7 @@ def with_norm(norm):
 
 WAYS = {
     **{f"statement {name}": statement(step) for name, step in IN_PLACE.items()},
-    **{f"result {name}": bound(step) for name, step in IN_PLACE.items() if step not in (minus, item, masked, ellipsis)},
+    **{f"result {name}": bound(step) for name, step in IN_PLACE.items() if name not in STATEMENTS},
     "module in place before a shortcut": way(shortcut, relu=lambda: nn.ReLU(inplace=True)),
     "module in place, reused": way(
         lambda self, x: self.relu(self.relu(x) - 0.1) + x, relu=lambda: nn.ReLU(inplace=True)
