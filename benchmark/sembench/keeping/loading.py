@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import safetensors.torch
@@ -14,7 +15,6 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from sembench import __version__
 from sembench.backbones.backbone import Backbone
 from sembench.data.facts import DataFacts
 from sembench.errors import ModelDamaged, in_one_line
@@ -137,11 +137,11 @@ def _read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text("utf-8"))
-        version = content.get("format") if isinstance(content, dict) else None
-        if isinstance(version, int) and version > FORMAT:
+        form = content.get("format") if isinstance(content, dict) else None
+        if isinstance(form, int) and form > FORMAT:
             raise ModelDamaged(
-                f"{path} has format {version}, of sembench {content.get('sembench')}; this sembench ({__version__}) "
-                f"reads up to {FORMAT}. Install a later one."
+                f"{path} has format {form}, of sembench {content.get('sembench')}; this sembench, "
+                f"{version('sembench')}, reads up to {FORMAT}. Install a later one."
             )
         manifest = Manifest.model_validate(content)
         tensors = safetensors.torch.load((folder / TENSORS).read_bytes())

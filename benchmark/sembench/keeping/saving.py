@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from sembench import __version__
 from sembench.errors import NotOffered, NotWritable, SembenchError, in_one_line
 from sembench.explainers.explainer import Explainer
 from sembench.files import write_atomically
@@ -79,7 +79,7 @@ class KeptExplainer(AskedExplainer):
         tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
         spec, given = _by_name(self, tensors)
         manifest = Manifest(
-            sembench=__version__, torch=torch.__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
+            sembench=version("sembench"), torch=torch.__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
             name=self.name, explainer=self.spec, hyperparameters=json_of(self.recipe), data=self.facts,
             data_sha256=self.data_sha256, network=spec, given=given, rescaled=rescalings(self.backbone),
             lacks=self.backbone.lacks, decoded=shown is not None and shown.decoded,
