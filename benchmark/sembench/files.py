@@ -42,6 +42,19 @@ def require_writable(folder: Path) -> None:
             pass
 
 
+def require_new(folder: Path) -> None:
+    """Raises `NotWritable` unless a folder is empty or not there."""
+    with writing(folder):
+        try:
+            found = next(folder.iterdir(), None)
+        except FileNotFoundError:
+            return
+        except ValueError as error:
+            raise NotWritable(f"{str(folder)!r} is no name of a folder: {error}.") from error
+    if found is not None:
+        raise NotWritable(f"{folder} is not empty: it holds {found.name}. Name a new folder.")
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes a file whole or not at all: temporary name in the same folder, flush to disk, rename.
 

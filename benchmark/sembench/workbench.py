@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, freeze
@@ -218,12 +219,12 @@ class Workbench:
             FitImpossible: If the data does not allow them.
         """
         made = recipe(explainer, parameters, self.dataset.name) if isinstance(explainer, str) else explainer
+        spec = _spec_of(explainer, parameters) if isinstance(explainer, str) else None
         reference = self._reference(backbone)
         with deterministic(self.device):
             source = generator(self.seed, self.dataset.name, "fit")
             model = made.fit(reference.backbone, self.dataset.train, generator=source).to(self.device).eval()
         label = name or (explainer if isinstance(explainer, str) else type(made).__name__)
-        spec = ExplainerSpec(name=explainer, parameters=plain(parameters)) if isinstance(explainer, str) else None
         return FittedExplainer.of(label, made, model, reference, spec)
 
     def _reference(self, backbone: Backbone) -> Reference:
@@ -266,14 +267,14 @@ def load(explainer: Path, *, network: nn.Module | str | None = None, device: str
 
 @overload
 def load(
-    explainer: str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
+    explainer: str, *, suite: str | None = None, dataset: str | None = None, seed: int | None = None,
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
     network: nn.Module | str | None = None,
 ) -> FittedExplainer: ...  # fmt: skip
 
 
 def load(
-    explainer: Path | str, *, suite: str = "quick", dataset: str | None = None, seed: int | None = None,
+    explainer: Path | str, *, suite: str | None = None, dataset: str | None = None, seed: int | None = None,
     cache: Path | str = "runs/cache", data_root: Path | str = "data", device: str = "cpu",
     network: nn.Module | str | None = None,
 ) -> FittedExplainer | SavedExplainer:  # fmt: skip
@@ -282,7 +283,7 @@ def load(
     Args:
         explainer: A folder that `FittedExplainer.save` wrote, see `sembench.keeping.loading.load_folder`; or a label in
             the suite.
-        suite: Name of the suite, or a TOML file.
+        suite: Name of the suite, or a TOML file; ``quick`` by default.
         dataset: Label of the data set; the suite's first one by default.
         seed: The seed; the suite's first one by default.
         cache: Folder of trained models.
@@ -290,11 +291,24 @@ def load(
         device: Where the model goes.
         network: Of a folder's model, a network of your own: a module, or ``"net.py:make"``.
     """
-    if isinstance(explainer, Path) or holds_model(Path(explainer)):
+    of_suite = any(option is not None for option in (suite, dataset, seed))
+    if isinstance(explainer, Path) or (not of_suite and (Path(explainer).name != explainer or holds_model(explainer))):
+        if of_suite:
+            raise SuiteInvalid(f"{explainer} is a folder's model; leave out suite, dataset and seed.")
         return load_folder(Path(explainer), network=network, device=device)
-    runs = plan(load_suite(suite), explainers=[explainer], datasets=[dataset] if dataset else (),
+    if network is not None:
+        raise SuiteInvalid("network goes with a saved explainer; the network of a suite stands in the suite.")
+    runs = plan(load_suite(suite or "quick"), explainers=[explainer], datasets=[dataset] if dataset else (),
                 seeds=[seed] if seed is not None else ())  # fmt: skip
     return fitted_explainers(runs[:1], Path(cache), Path(data_root), device, note=_warn)[0]
+
+
+def _spec_of(name: str, parameters: dict[str, Any]) -> ExplainerSpec | None:
+    """An entry of a suite with these hyper-parameters; ``None`` where a suite could not state them."""
+    try:
+        return ExplainerSpec(name=name, parameters=plain(parameters))
+    except ValidationError:
+        return None
 
 
 def _warn(text: str) -> None:

@@ -56,6 +56,7 @@ def test_images_are_explained_from_a_suite_and_one_that_is_none_stops_no_other(p
     assert "broken.png is damaged or no image" in done.stderr
     assert done.stdout.count("looks like prototype") == 4
     assert "hidden" not in done.output
+    assert "photos: 3 images; 2 other files are left out" in done.stderr
     names = {"a.json", "a.png", "a.svg", "a-2.json", "a-2.png", "a-2.svg"}
     assert {path.name for path in (folder / "out").iterdir()} == names
     assert len(json.loads((folder / "out" / "a.json").read_text())["map"]) == 33
@@ -71,14 +72,15 @@ def test_a_saved_explainer_says_the_same_and_can_be_exported(place):
     assert json.loads(found.stdout) == json.loads(wanted.stdout)
     assert call("export", folder / "model", folder / "model.pt2").exit_code == 0
     program = torch.export.load(folder / "model.pt2").module()
-    assert program(torch.rand(1, 3, 33, 33))[0].shape == (1, 10)
+    assert program(torch.rand(1, 3, 33, 33))[1].shape == (1, 10)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--model", "nowhere"], "holds no model that can be read"),
+        (["--model", "nowhere"], "nowhere holds no model: there is no file model.json"),
         (["--model", "nowhere", "--explainer", "kmex", "--seed", "1"], "leave out --explainer, --seed"),
+        (["--model", "nowhere", "--cache", "c"], "leave out --cache"),
         (["--network", "net.py:make"], "--network goes with --model"),
         (["--explainer", "nobody"], "nobody"),
         (["--suite", "nothing"], "unknown suite 'nothing'"),
@@ -90,6 +92,12 @@ def test_what_does_not_go_together_is_refused(place, options, said):
     done = call("explain", folder / "photos" / "a.png", *given)
     assert isinstance(done.exception, SembenchError)
     assert said in str(done.exception)
+
+
+def test_an_empty_name_is_no_folder_and_a_full_folder_takes_no_model(place):
+    folder, options = place
+    assert "an image has an empty name" in str(call("explain", "", *options).exception)
+    assert "photos is not empty" in str(call("save", folder / "photos", *options).exception)
 
 
 def test_an_entry_can_be_named(place):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +27,11 @@ RootOption = Annotated[Path, typer.Option(help="Folder of data sets, as torchvis
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 
 
+_OF_SUITES = ("suite", "explainer", "dataset", "seed", "results", "cache", "data_root")
+
+
 def explain(
-    images: Annotated[list[Path], typer.Argument(help="Files of images, or folders of them.", metavar="IMAGE...")],
+    images: Annotated[list[str], typer.Argument(help="Files of images, or folders of them.", metavar="IMAGE")],
     model: ModelOption = None,
     network: NetworkOption = None,
     suite: SuiteOption = "quick",
@@ -43,6 +46,7 @@ def explain(
     cache: CacheOption = None,
     data_root: RootOption = Path("data"),
     device: DeviceOption = "cpu",
+    context: typer.Context = None,  # type: ignore[assignment]  # handed in by typer
 ) -> None:
     """Explain images of your own: decision, probabilities, most similar prototypes, maps.
 
@@ -50,7 +54,10 @@ def explain(
     """
     from sembench.errors import DataDamaged
 
-    fitted = _explainer(model, suite, explainer, dataset, seed, plugin, results, cache, data_root, device, network)
+    given = [f"--{option.replace('_', '-')}" for option in _OF_SUITES if _is_given(context, option)]
+    fitted = _explainer(
+        model, suite, explainer, dataset, seed, plugin, results, cache, data_root, device, network, given
+    )
     failed, names = 0, set[str]()
     for file in _files(images):
         try:
@@ -61,7 +68,7 @@ def explain(
             continue
         typer.echo(json.dumps(found.to_json(maps=False), ensure_ascii=False) if as_json else found)
         if out is not None:
-            for written in found.write_files(out, _new_name(file.stem, names)):
+            for written in found.write_files(out, _new_name(file.stem[:100], names)):
                 typer.echo(written, err=True)
     if failed:
         raise typer.Exit(1)
@@ -84,6 +91,9 @@ def save(
 
     `sembench explain IMAGE --model FOLDER` and sembench.load(FOLDER) use it.
     """
+    from sembench.files import require_new
+
+    require_new(folder)
     fitted = _explainer(None, suite, explainer, dataset, seed, plugin, results, cache, data_root, device)
     typer.echo(fitted.save(folder, pictures=pictures))
 
@@ -98,12 +108,18 @@ def export(
     typer.echo(_explainer(model, plugins=plugin, network=network).export(file))
 
 
+def _is_given(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _explainer(
     model: Path | None, suite: str = "quick", explainer: str | None = None, dataset: str | None = None,
     seed: int | None = None, plugins: Iterable[str] = (), results: Path = RUNS, cache: Path | None = None,
     data_root: Path = Path("data"), device: str = "cpu", network: str | None = None,
+    given: Sequence[str] = (),
 ) -> KeptExplainer:  # fmt: skip
-    """The saved explainer, or that of a suite."""
+    """The saved explainer, or that of a suite; ``given`` are the options of suites that are named."""
     from sembench.errors import SuiteInvalid
     from sembench.plugins.loading import load_plugins
     from sembench.suites.plan import check_names, plan
@@ -111,8 +127,6 @@ def _explainer(
 
     load_plugins(plugins)
     if model is not None:
-        named = {"--explainer": explainer, "--dataset": dataset, "--seed": seed}
-        given = [option for option, value in named.items() if value is not None]
         if given:
             raise SuiteInvalid(f"--model is an explainer by itself; leave out {', '.join(given)}, or --model.")
         from sembench.keeping.loading import load_folder
@@ -137,19 +151,25 @@ def _explainer(
     )[0]
 
 
-def _files(places: Iterable[Path]) -> Iterator[Path]:
-    """The files, and the images in the folders, sorted; hidden ones are left out."""
+def _files(places: Iterable[str]) -> Iterator[Path]:
+    """The files, and the images in the folders, sorted; what is hidden or has another ending is left out, and said."""
     from sembench.data.seeing import endings
+    from sembench.errors import DataMissing
 
     known = endings()
     for place in places:
-        if not place.is_dir():
-            yield place
+        if not place:
+            raise DataMissing("an image has an empty name. Name a file, or a folder; . is the working directory.")
+        folder = Path(place)
+        if not folder.is_dir():
+            yield folder
             continue
-        inside = [file for file in sorted(place.rglob("*")) if file.suffix.lower() in known and file.is_file()]
-        seen = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(place).parts)]
-        if not seen:
-            typer.echo(f"note: {place} holds no images", err=True)
+        inside = [file for file in sorted(folder.rglob("*")) if not file.is_dir()]
+        shown = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+        seen = [file for file in shown if file.suffix.lower() in known and file.is_file()]
+        if len(seen) < len(inside):
+            left_out = len(inside) - len(seen)
+            typer.echo(f"note: {folder}: {len(seen)} images; {left_out} other files are left out", err=True)
         yield from seen
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,10 @@ class Wanted:
     std: tuple[float, float, float] | None = None
 
 
-def new_suite(wanted: Wanted, file: Path | None = None) -> Path:
-    """Writes the suite, and returns its file, by default ``<name>.toml`` in the working directory.
+def new_suite(wanted: Wanted, file: Path | None = None) -> tuple[Path, list[str]]:
+    """Writes the suite; returns its file, by default ``<name>.toml`` in the working directory, and what was assumed.
+
+    The suite is called as its file, the data set as its folder.
 
     Raises:
         SuiteInvalid: If the file is there already, or the settings do not go together.
@@ -82,8 +85,8 @@ def new_suite(wanted: Wanted, file: Path | None = None) -> Path:
     if (wanted.images is None) == (wanted.data is None):
         raise SuiteInvalid("give either --images FOLDER or --data NAME: a suite needs one data set.")
     named = wanted.data or Path(os.path.abspath(wanted.images or ".")).name  # noqa: PTH100 - a link keeps its name
-    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", named).strip("-._+")[:60] or "images"
-    file = file or Path(f"{name}.toml")
+    label = _name(named)
+    file = file or Path(f"{label}.toml")
     if file.exists():
         raise SuiteInvalid(f"{file} is there already; it stays as it is. Name another file with --out.")
     if (wanted.mean is None) != (wanted.std is None):
@@ -92,16 +95,30 @@ def new_suite(wanted: Wanted, file: Path | None = None) -> Path:
     sides = [wanted.image_size] if wanted.image_size else _sides(wanted)
     unfit: BackboneUnfit | None = None
     for side in sides:
-        head = _head(wanted, name, side, file.parent)
+        head = _head(wanted, _name(file.stem), label, side, file.parent)
         try:
             content = _content(head, wanted, file)
         except BackboneUnfit as error:
             unfit = unfit or error
             continue
         write_atomically(file, content.encode())
-        return file
+        return file, list(_assumed(wanted, side, content))
     tried = ", ".join(map(str, sides))
     raise BackboneUnfit(f"{unfit} Tried images of {tried} pixels; --image-size names another size.") from unfit
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text).strip("-._+")[:60] or "images"
+
+
+def _assumed(wanted: Wanted, side: int | None, content: str) -> Iterator[str]:
+    """What nobody said, and a network may be silently worse for."""
+    if wanted.image_size is None and side is not None:
+        yield f"images of {side} pixels; if the network was trained at another size, name it: --image-size"
+    if wanted.mean is None:
+        yield "images are normalised by their own statistics; if the network was trained with others: --mean, --std"
+    if wanted.weights == "none" and _TRAINING in content:
+        yield "no weights are named, so the network is trained first; those that you have: --weights FILE"
 
 
 def _sides(wanted: Wanted) -> list[int | None]:
@@ -122,12 +139,14 @@ def _shape(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _head(wanted: Wanted, name: str, side: int | None, folder: Path) -> str:
+def _head(wanted: Wanted, name: str, label: str, side: int | None, folder: Path) -> str:
     """The lines on seeds, data and network, all but whether that is frozen."""
     lines = [f"name = {_quoted(name)}", "seeds = [0]  # more than one for error bars", "", "[[datasets]]"]
     lines.append(f"name = {_quoted(wanted.data or 'folder')}")
+    if wanted.images is not None:
+        lines.append(f"label = {_quoted(label)}")
     if side is not None:
-        lines.append(f"image_size = {side}")
+        lines.append(f"image_size = {side}  # the size that the network was trained at, or it is silently worse")
     if wanted.images is not None:
         path = _quoted(_relative(str(wanted.images), folder))
         lines.append(f"parameters = {{ path = {path} }}  # a fifth is for testing, unless it holds train and test")

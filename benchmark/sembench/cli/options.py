@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 RUNS = Path("runs")
-NETWORK = "NAME|MODULE:FACTORY"
+NETWORK = "NAME|FILE:FACTORY"
 
 
 class Terms(StrEnum):

@@ -100,8 +100,10 @@ def _suite(
     typer.echo("loading torch ...")
     from sembench.cli.new_suite import Wanted, new_suite
 
-    path = new_suite(Wanted(network, weights, images, data, data_root, image_size, mean, std), out)
+    path, assumed = new_suite(Wanted(network, weights, images, data, data_root, image_size, mean, std), out)
     typer.echo(path)
+    for text in assumed:
+        typer.echo(f"note: {text}", err=True)
     root = "" if data_root == Path("data") else f" --data-root {data_root}"
     typer.echo(f"Next: sembench run --suite {path}{root}")
 

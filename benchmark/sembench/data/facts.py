@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class DataFacts:
     classes: tuple[str, ...]
     image_size: int
     normalisation: Normalisation
-    resized_by: str
+    resized_by: Literal["pillow", "torch"]
     cropped: bool
     licence: str
 

@@ -119,7 +119,7 @@ def header(image: Path | str | Image.Image) -> Iterator[Image.Image]:
     name = printable(image)
     wrong = obstacle(Path(image))
     if wrong:
-        raise DataDamaged(f"{name} is {wrong}, not an image. Name a file that holds one.")
+        raise DataDamaged(f"{name} is {wrong}. Name a file that holds an image.")
     try:
         # Not by its path: Pillow would map grey TIFF files into memory, and maps those that lie on their side wrongly.
         with Path(image).open("rb") as file, Image.open(file, formats=formats()) as found:
@@ -200,8 +200,9 @@ _ROOM = _Room(_PIXELS_AT_ONCE)
 def _seen(image: Image.Image) -> Image.Image:
     stored = str(getattr(image, "tile", None) and image.tile[0][3])  # type: ignore[attr-defined]
     if isinstance(image, ImageFile.ImageFile):
-        image.filename = ""  # not mapped into memory, see `header`
-    image.load()  # TIFF files are turned here, and say no more of it afterwards
+        named, image.filename = image.filename, ""  # not mapped into memory, see `header`
+        image.load()  # TIFF files are turned here, and say no more of it afterwards
+        image.filename = named
     colour = _on_white(image, stored)
     turn = _TURNS.get(_orientation(image))
     return colour if turn is None else colour.transpose(turn)
@@ -232,6 +233,10 @@ def _on_white(image: Image.Image, stored: str) -> Image.Image:
 def _alpha(image: Image.Image, stored: str) -> Image.Image | None:
     """The opacity of the pixels, of 8 bits; ``None`` where all are opaque."""
     key = image.info.get("transparency")
+    if stored in ("None", "[]") and image.mode == "L" and isinstance(key, int) and 0 < key < 16:
+        raise DataDamaged(
+            f"the image was loaded before, and its transparent grey, {key}, may be of 2, 4 or 8 bits. Give its path."
+        )
     if key is not None and (image.mode in ("1", "L", "RGB") or image.mode.startswith("I")):
         values = np.asarray(image.convert("L") if image.mode == "1" else image)
         same = values == np.asarray(_in_bits_of_pixels(key, stored))

@@ -153,20 +153,23 @@ def _draw_prototype(picture: Picture, block: _Block, prototype: int, x: float, y
     width = block.strip * _SIDE
     if explains:
         picture.frame(x, y, width, _SIDE, INK, lw=0.6)
-        picture.write(x + width / 2, y + _SIDE + 0.02, f"{explains:,}", size=7.5, side="center")
+        picture.write(x + width / 2, y + _SIDE + 0.02, f"{prototype}: {explains:,}", size=7.5, side="center")
     else:
         picture.fill(x, y, width, _SIDE, "#FFFFFFA0")
         picture.frame(x, y, width, _SIDE, "black", lw=1.4, ls=(0, (2, 1.5)))
-        picture.write(x + width / 2, y + _SIDE + 0.02, "ghost", size=7.5, side="center", weight="bold")
+        picture.write(x + width / 2, y + _SIDE + 0.02, f"{prototype}: ghost", size=7.5, side="center",
+                      weight="bold")  # fmt: skip
 
 
 def _caption(blocks: Sequence[_Block], count: int) -> list[str]:
     shown = "the nearest training image" if count == 1 else f"the {count} nearest training images"
-    unit = "cells of training images" if any(b.subject.model.points == "cell" for b in blocks) else "training images"
+    kinds = {b.subject.model.points for b in blocks}
+    unit = "training images, or cells of them where cells vote," if kinds == {"image", "cell"} else "training images"
+    unit = "cells of training images" if kinds == {"cell"} else unit
     notes = [f"{b.subject.name}: {'; '.join(b.notes)}." for b in blocks if b.notes]
     boxes = ["Small orange frames: the most similar cell."] * any(b.found.grid is not None for b in blocks)
     return [
-        f"Each group is a prototype: {shown} of its class, and below how many {unit} it explains, being the most "
-        "similar prototype of their class. Dashed and pale, ghost: it explains none.",
+        f"Each group is a prototype: {shown} of its class, and below its number and how many {unit} it explains, being "
+        "the most similar prototype of their class. Dashed and pale, ghost: it explains none.",
         *notes, *boxes,
     ]  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from sembench.data.facts import NewImage, one_by_one
+from sembench.data.seeing import printable
 from sembench.errors import NotOffered
 from sembench.figures.likeness import (
     ROW,
@@ -38,6 +41,7 @@ from sembench.files import write_atomically
 from sembench.running.device import deterministic
 from sembench.types import Batch, Capability, Explanation
 
+_ONE_AT_A_TIME = threading.RLock()  # deterministic mode, and what relevance keeps of a network, are of the process
 _AT_ONCE = 16  # images that are explained in one batch
 _LIKELY = 5  # classes that text lists
 _FIRST = WORDS + 2 * SIDE + 0.48  # from the left to the first prototype: words, image, class map, "looks like"
@@ -77,8 +81,9 @@ class ExplainedImage:
             names = self.explainer.facts.classes
             lines.append("  probabilities: " + ", ".join(f"{names[k]} {self.probabilities[k]:.3f}" for k in best))
         for index, similarity in zip(self.decision.prototypes, self.decision.similarities, strict=True):
-            said = f"  looks like prototype {index} of {self._class_of(index)}: {amount(self.explainer, similarity)}"
-            lines.append(said)
+            lines.append(
+                f"  looks like prototype {index} ({self._class_of(index)}): {amount(self.explainer, similarity)}"
+            )
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def __repr__(self) -> str:
@@ -138,6 +143,11 @@ class ExplainedImage:
         return [*self.draw().write_files(folder, name), path]
 
 
+def _printed(path: Path | str) -> str:
+    """A file's name as text can have it: odd bytes and control characters are written as numbers."""
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found.group()):02x}", printable(path))
+
+
 class AskedExplainer(FittedModel):
     """A fitted explainer that can be asked about any image."""
 
@@ -175,11 +185,12 @@ class AskedExplainer(FittedModel):
         Raises:
             DataDamaged: If something is no image, or of another shape, type or range.
             ContractBroken: If an explanation breaks the contract.
+            ValueError: If ``prototypes`` is no number of prototypes.
         """
         if isinstance(images, Batch):
             return super().explain(images)
-        if prototypes < 0:
-            raise ValueError(f"prototypes is {prototypes}; it must be 0 or more.")
+        if not isinstance(prototypes, int) or prototypes < 0:
+            raise ValueError(f"prototypes is {prototypes!r}; it must be a whole number, 0 or more.")
         several = one_by_one(images)
         if several is not None:
             return self._explained(several, prototypes)
@@ -190,16 +201,17 @@ class AskedExplainer(FittedModel):
         for start in range(0, len(images), _AT_ONCE):
             some = images[start : start + _AT_ONCE]
             named = [
-                str(image) if isinstance(image, (str, Path)) else f"image {start + place}"
+                _printed(image) if isinstance(image, (str, Path)) else f"image {start + place}"
                 for place, image in enumerate(some)
             ]
-            with deterministic(self.backbone.device):
+            device = self.backbone.device
+            with _ONE_AT_A_TIME, deterministic(device), torch.autocast(device.type, enabled=False):
                 found += self._explained_together(named, torch.cat([self.facts.pixels(image) for image in some]), count)
         return found
 
     def _explained_together(self, names: list[str], pixels: Tensor, count: int) -> list[ExplainedImage]:
         batch = Batch(self.facts.normalisation(pixels), torch.full((len(names),), -1), torch.arange(len(names)))
-        said, notes = super().explain(batch), self._notes()
+        said, notes = super().explain(batch), list[str]()
         probabilities, relevance = None, None
         if Capability.PROBABILITIES in self.supports:
             with torch.no_grad():
@@ -216,12 +228,19 @@ class AskedExplainer(FittedModel):
             ExplainedImage(
                 name, image, decision, None if probabilities is None else probabilities[row],
                 None if relevance is None else relevance[row],
-                tuple(dict.fromkeys([*notes, *[decision.reason] * bool(decision.reason)])), self,
+                self._notes(decision, None if probabilities is None else probabilities[row], notes), self,
             )
             for row, (name, image, decision) in enumerate(zip(names, as_pixels(pixels), decisions, strict=True))
         ]  # fmt: skip
 
-    def _notes(self) -> list[str]:
-        if not self.facts.cropped:
-            return []
-        return [f"the images of {self.facts.name} are cropped to their objects; this one is taken whole"]
+    def _notes(
+        self, decision: Likeness, probabilities: NDArray[np.float64] | None, common: list[str]
+    ) -> tuple[str, ...]:
+        """What a reader of one explanation should know, after what holds for all of them."""
+        notes = [*common, *[decision.reason] * bool(decision.reason)]
+        if probabilities is not None and probabilities[decision.prediction] < probabilities.max():
+            likeliest = self.facts.classes[int(probabilities.argmax())]
+            notes.append(f"the method decides by a rule of its own; the most probable class is {likeliest}")
+        if self.facts.cropped:
+            notes.append(f"the images of {self.facts.name} are cropped to their objects; this one is taken whole")
+        return tuple(dict.fromkeys(notes))

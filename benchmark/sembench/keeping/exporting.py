@@ -29,7 +29,7 @@ _TOLERANCE = 1e-4  # of the largest output, or of 1
 
 
 class Decision(nn.Module):
-    """From pixels to class probabilities and similarities, normalisation included.
+    """From pixels to decisions, class probabilities and similarities, normalisation included.
 
     Args:
         model: The fitted model.
@@ -49,19 +49,19 @@ class Decision(nn.Module):
         self.mean: Tensor
         self.std: Tensor
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, 3, H, W)`` in [0, 1] to ``(B, C)`` and ``(B, P)``."""
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``(B, 3, H, W)`` in [0, 1] to ``(B,)``, ``(B, C)`` and ``(B, P)``."""
         said = self.model((pixels - self.mean) / self.std)
         scores = self.model.class_probabilities(said) if self.probabilities else said.class_scores
-        return scores, said.similarities
+        return said.predictions, scores, said.similarities
 
 
 def export(explainer: AskedExplainer, file: Path | str) -> Path:
     """Writes the decision path of an explainer as a program of `torch.export`; see the documentation on production.
 
-    The program takes pixels ``(B, 3, H, W)`` in [0, 1], of the data set's size, and gives class probabilities
-    ``(B, C)`` (class scores, for a method without probabilities) and similarities ``(B, P)``. It was held against the
-    model.
+    The program takes pixels ``(B, 3, H, W)`` in [0, 1], of the data set's size, and gives the decided
+    classes ``(B,)``, class probabilities ``(B, C)`` (class scores, for a method without probabilities) and similarities
+    ``(B, P)``. It was held against the model.
 
     Args:
         explainer: A fitted or a loaded one.
@@ -76,7 +76,7 @@ def export(explainer: AskedExplainer, file: Path | str) -> Path:
     """
     file, facts = Path(file), explainer.facts
     probabilities = Capability.PROBABILITIES in explainer.supports
-    decision = copy.deepcopy(Decision(explainer.model, facts, probabilities).to(explainer.backbone.device)).eval()
+    decision = copy.deepcopy(Decision(explainer.model, facts, probabilities)).to(explainer.backbone.device).eval()
     for tensor in (*decision.parameters(), *decision.buffers()):
         tensor.data = tensor.data.contiguous().clone()  # each in the order and the storage that a file has
     source = torch.Generator().manual_seed(0)
@@ -88,12 +88,12 @@ def export(explainer: AskedExplainer, file: Path | str) -> Path:
         raise NotOffered(
             f"{explainer.name} cannot be exported by torch {torch.__version__}: {in_one_line(error)}."
         ) from error
-    content = BytesIO()
+    content, scores = BytesIO(), "probabilities" if probabilities else "class scores"
     described = {
         "explainer": explainer.name, "data": facts.name, "classes": facts.classes, "image_size": facts.image_size,
         "prototype_classes": explainer.model.prototypes.classes.tolist(),
         "input": "pixels (B, 3, H, W), float32 in [0, 1], RGB",
-        "outputs": ["probabilities (B, C)" if probabilities else "class scores (B, C)", "similarities (B, P)"],
+        "outputs": ["decided classes (B,)", f"{scores} (B, C)", "similarities (B, P)"],
     }  # fmt: skip
     torch.export.save(program, content, extra_files={FACTS: json.dumps(described, ensure_ascii=False)})
     _require_same(explainer.name, content, decision, pixels)

@@ -8,10 +8,11 @@ model that is loaded must give these answers again: other code under the same na
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Final, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 from torch import Tensor
 
 from sembench.backbones.backbone import Backbone, freeze
@@ -26,7 +27,7 @@ from sembench.types import Trait
 FORMAT: Final = 1
 MANIFEST, TENSORS = "model.json", "tensors.safetensors"
 _TOLERANCE = 1e-3  # of the largest answer, or of 1; another processor rounds otherwise, another network differs more
-_ANSWERS = ("logits", "class_scores", "similarities")
+ANSWERS = ("logits", "class_scores", "similarities")
 
 
 class Manifest(BaseModel):
@@ -43,11 +44,12 @@ class Manifest(BaseModel):
         data: The data set's classes, and how its images are prepared.
         data_sha256: Hash of the data set that it was fitted to.
         network: What a suite says of the network; ``None`` for one made by hand.
+        attribution: How its maps are made.
         given: Why the network has to be given when the model is loaded; empty where it is made by its name.
         rescaled: Steps in front of the network, from one normalisation to another, in the order they were added.
         lacks: Traits that the network lacks, and why.
         decoded: Whether the model decodes the pictures of its prototypes itself.
-        tensors_sha256: Hash of all tensors.
+        tensors_sha256: Hash of all tensors. The file of tensors holds that of ``model.json``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,11 +64,26 @@ class Manifest(BaseModel):
     data: DataFacts
     data_sha256: str
     network: BackboneSpec | None
+    attribution: str
     given: str
     rescaled: tuple[Rescaling, ...]
     lacks: dict[Trait, str]
     decoded: bool
     tensors_sha256: str
+
+    @model_validator(mode="after")
+    def _of_images(self) -> Manifest:
+        data, numbers = self.data, (*self.data.normalisation.mean, *self.data.normalisation.std)
+        if not 0 < data.image_size <= 4096 or not data.classes or len(set(data.classes)) != len(data.classes):
+            raise ValueError("data needs a size of 1 to 4096 pixels, and classes of different names")
+        if len(data.normalisation.mean) != 3 or len(data.normalisation.std) != 3 or not all(map(isfinite, numbers)):
+            raise ValueError("the normalisation needs three finite means and standard deviations")
+        return self
+
+
+def bare(spec: BackboneSpec) -> BackboneSpec:
+    """What is said of a network, without where its weights came from: those that were saved take their place."""
+    return spec.changed(weights="none", weights_sha256=None)
 
 
 def answers(model: SelfExplainableModel, backbone: Backbone, facts: DataFacts) -> dict[str, Tensor]:
@@ -77,7 +94,7 @@ def answers(model: SelfExplainableModel, backbone: Backbone, facts: DataFacts) -
         images = facts.normalisation(noise).to(device)
         said = model(images)
         found = backbone(images), said.class_scores, said.similarities
-    return dict(zip(_ANSWERS, found, strict=True))
+    return dict(zip(ANSWERS, found, strict=True))
 
 
 def with_weights(backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
@@ -85,7 +102,8 @@ def with_weights(backbone: Backbone, tensors: Mapping[str, Tensor]) -> None:
     try:
         backbone.load_state_dict(part(tensors, "network."))
     except RuntimeError as error:
-        raise ModelDamaged(f"the saved weights do not fit the network: {in_one_line(error)}.") from error
+        said = " ".join(str(error).partition(":")[2].split())[:300]
+        raise ModelDamaged(f"the saved weights do not fit the network: {said}.") from error
     freeze(backbone)
 
 
@@ -108,8 +126,13 @@ def require_answers(
         scale = max(1.0, float(wanted.abs().max())) if wanted.numel() else 1.0
         apart = float((found.cpu() - wanted).abs().max()) if same and wanted.numel() else 0.0
         if not same or not apart <= _TOLERANCE * scale:
+            how = (
+                f"differ by {apart:.3g} of {scale:.3g}"
+                if same
+                else f"are {tuple(found.shape)}, not {tuple(wanted.shape)}"
+            )
             raise ModelDamaged(
-                f"it answers otherwise than when it was saved ({name} differ by {apart:.3g} of {scale:.3g}): the code "
+                f"it answers otherwise than when it was saved ({name} {how}): the code "
                 "of the network or of the explainer has changed, or another network was given."
             )
     return model

@@ -6,13 +6,13 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone
@@ -21,7 +21,7 @@ from sembench.errors import ModelDamaged, in_one_line
 from sembench.explainers.configuration import recipe
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.figures.portraits import Portraits
-from sembench.keeping.form import FORMAT, MANIFEST, TENSORS, Manifest, part, require_answers, with_weights
+from sembench.keeping.form import FORMAT, MANIFEST, TENSORS, Manifest, bare, part, require_answers, with_weights
 from sembench.keeping.saving import KeptExplainer
 from sembench.metrics.applicability import offer
 from sembench.plugins.factory import is_factory
@@ -87,35 +87,52 @@ def load_folder(folder: Path, *, network: nn.Module | str | None = None, device:
     where = device_of(device)
     manifest, tensors = _read(folder)
     try:
-        made = recipe(manifest.explainer.name, manifest.explainer.parameters, manifest.data.name)
-        if json_of(made) != manifest.hyperparameters:
-            raise ModelDamaged("the defaults of its explainer's hyper-parameters have changed since.")
-        backbone = _network(manifest, network)
-        with_weights(backbone, tensors)
-        backbone.lacks, backbone.spec = dict(manifest.lacks), manifest.network
-        backbone.to(where)
-        model = require_answers(made, backbone, manifest.data, tensors)
+        return _assembled(manifest, tensors, network, where)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        said: Exception = ModelDamaged(f"what it holds does not go together: {in_one_line(error)}.")
+        said.__cause__ = error
     except ModelDamaged as error:
-        raise ModelDamaged(
-            f"{folder} cannot be used: {error} (Written by sembench {manifest.sembench} with torch {manifest.torch}.)"
-        ) from error
-    kept = part(tensors, "portraits.")
-    number = len(model.prototypes)
-    shown = Portraits(
-        kept.get("images", torch.zeros((number, 3, 1, 1), dtype=torch.uint8)),
-        kept.get("origins", torch.full((number,), -1)),
-        kept.get("frames", torch.full((number, 4), torch.nan)),
-        manifest.decoded,
-    )
+        said = error
+    raise ModelDamaged(
+        f"{folder} cannot be used: {said} (Written by sembench {manifest.sembench} with torch {manifest.torch}.)"
+    ) from said
+
+
+def _assembled(
+    manifest: Manifest, tensors: Mapping[str, Tensor], network: nn.Module | str | None, device: torch.device
+) -> SavedExplainer:
+    made = recipe(manifest.explainer.name, manifest.explainer.parameters, manifest.data.name)
+    if json_of(made) != manifest.hyperparameters:
+        raise ModelDamaged("the defaults of its explainer's hyper-parameters have changed since.")
+    backbone = _network(manifest, network)
+    with_weights(backbone, tensors)
+    backbone.lacks, backbone.spec = dict(manifest.lacks), manifest.network
+    backbone.attribution = manifest.attribution
+    backbone.to(device)
+    model = require_answers(made, backbone, manifest.data, tensors)
     offered = offer(made, backbone)
     return SavedExplainer(
-        manifest.name, model, backbone, offered.capabilities, offered.lacks, made, manifest.explainer, manifest, shown
-    )
+        manifest.name, model, backbone, offered.capabilities, offered.lacks, made, manifest.explainer, manifest,
+        _portraits(part(tensors, "portraits."), len(model.prototypes), manifest.decoded),
+    )  # fmt: skip
 
 
-def holds_model(folder: Path) -> bool:
+def _portraits(kept: Mapping[str, Tensor], number: int, decoded: bool) -> Portraits:
+    """The pictures of prototypes that were saved; none where there are none. Raises `ModelDamaged`."""
+    if not kept:
+        return Portraits(
+            torch.zeros((number, 3, 1, 1), dtype=torch.uint8), torch.full((number,), -1),
+            torch.full((number, 4), torch.nan), decoded=False,
+        )  # fmt: skip
+    images, origins, frames = (kept[name] for name in ("images", "origins", "frames"))
+    if images.shape[:2] != (number, 3) or images.ndim != 4 or origins.shape != (number,) or frames.shape != (number, 4):
+        raise ModelDamaged("the pictures of its prototypes are not one for each.")
+    return Portraits(images, origins, frames, decoded)
+
+
+def holds_model(folder: Path | str) -> bool:
     """Whether an explainer was saved in this folder."""
-    return holds((folder / MANIFEST).is_file)
+    return holds((Path(folder) / MANIFEST).is_file)
 
 
 def _network(manifest: Manifest, network: nn.Module | str | None) -> Backbone:
@@ -124,19 +141,22 @@ def _network(manifest: Manifest, network: nn.Module | str | None) -> Backbone:
     if isinstance(network, nn.Module):
         return given(copy.deepcopy(network), spec, classes, size, manifest.rescaled)
     if network is not None:
-        named = stated(network) if spec is None else spec.changed(name=network)
+        named = stated(network) if spec is None else bare(spec).changed(name=network)
         return remade(named, classes, size, manifest.rescaled)
     if manifest.given or spec is None or is_factory(spec.name):
         reason = manifest.given or "the network is code of somebody's own"
         raise ModelDamaged(f'{reason}. Give it: sembench.load(folder, network=...), a module or "net.py:make".')
-    return remade(spec, classes, size, manifest.rescaled)
+    return remade(bare(spec), classes, size, manifest.rescaled)
 
 
 def _read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
     """What lies in the folder, checked. Raises `ModelDamaged`."""
     path = folder / MANIFEST
+    if not holds_model(folder):
+        raise ModelDamaged(f"{folder} holds no model: there is no file {MANIFEST} in it.")
     try:
-        content = json.loads(path.read_text("utf-8"))
+        text = path.read_bytes()
+        content = json.loads(text)
         form = content.get("format") if isinstance(content, dict) else None
         if isinstance(form, int) and form > FORMAT:
             raise ModelDamaged(
@@ -144,11 +164,13 @@ def _read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
                 f"{version('sembench')}, reads up to {FORMAT}. Install a later one."
             )
         manifest = Manifest.model_validate(content)
-        tensors = safetensors.torch.load((folder / TENSORS).read_bytes())
+        with safe_open(folder / TENSORS, "pt") as file:
+            described = (file.metadata() or {}).get(MANIFEST)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except ValidationError as error:
         raise ModelDamaged(f"{path}: {wrong_fields(error, 'the model')}.") from error
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise ModelDamaged(f"{folder} holds no model that can be read: {in_one_line(error)}.") from error
-    if tensors_sha256(tensors) != manifest.tensors_sha256:
-        raise ModelDamaged(f"{folder / TENSORS} is not what was saved: its checksum is another. Copy it once more.")
+    if tensors_sha256(tensors) != manifest.tensors_sha256 or described != sha256(text).hexdigest():
+        raise ModelDamaged(f"{folder} is not what was saved: a checksum is another. Copy it once more.")
     return manifest, tensors

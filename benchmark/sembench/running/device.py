@@ -22,6 +22,8 @@ def device_of(name: str) -> torch.device:
     """A device by name. Raises `SuiteInvalid` if it cannot be used."""
     try:
         device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("it computes nothing")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise SuiteInvalid(f"device {name!r} cannot be used: {error}. 'cpu' always can.") from error

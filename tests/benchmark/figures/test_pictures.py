@@ -95,7 +95,7 @@ def test_a_notebook_shows_a_picture():
 
 def test_prototypes_show_the_nearest_image_counts_and_ghosts(subject):
     picture = prototypes([subject()], nearest=1)
-    assert {"3", "2", "1", "ghost", "left", "right", "4 prototypes, 1 ghosted"} <= set(words(picture))
+    assert {"0: 3", "1: 2", "2: 1", "3: ghost", "left", "right", "4 prototypes, 1 ghosted"} <= set(words(picture))
     shown = images(picture)
     assert set(shown) == {f"quarters-{p}-nearest-{i}" for p, i in enumerate([0, 1, 3, 1])}
     assert shown["quarters-0-nearest-0"][0, 0].tolist() == [1, 1, 1]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_an_explanation_names_decision_probabilities_prototypes_and_maps(kmex, b
     assert "map" not in found.to_json(maps=False)
     words = str(found).splitlines()
     assert words[0] == f"image 0: {found.prediction}"
-    assert words[2].startswith(f"  looks like prototype {order[0]} of {found.prediction}: similarity ")
+    assert words[2].startswith(f"  looks like prototype {order[0]} ({found.prediction}): similarity ")
 
 
 def test_the_picture_shows_image_map_and_prototypes(kmex, bench, tmp_path):
@@ -162,6 +163,43 @@ def test_what_is_not_offered_is_said_and_not_left_out_silently(kmex, bench):
 
     fields = {field.name: getattr(kmex, field.name) for field in dataclasses.fields(kmex)}
     assert "this one is taken whole" in str(Cropped(**fields).explain(bench.dataset.test.pixels[3]))
+
+
+def test_a_decision_for_another_class_than_the_most_probable_one_is_explained(kmex, bench, monkeypatch):
+    decided = kmex.explain(bench.dataset.test.pixels[3])
+    assert "rule of its own" not in str(decided)
+    monkeypatch.setattr(type(kmex.model), "class_probabilities", lambda self, said: said.class_scores.neg().softmax(1))
+    found = kmex.explain(bench.dataset.test.pixels[3])
+    assert found.prediction == decided.prediction
+    likeliest = bench.dataset.classes[int(found.probabilities.argmax())]
+    assert f"decides by a rule of its own; the most probable class is {likeliest}" in str(found)
+
+
+def test_threads_and_half_precision_outside_change_nothing(kmex, bench):
+    images = list(bench.dataset.test.pixels[:8])
+    wanted = [kmex.explain(image).to_json() for image in images]
+    before = torch.are_deterministic_algorithms_enabled()
+    with ThreadPoolExecutor(4) as pool:
+        assert [found.to_json() for found in pool.map(kmex.explain, images)] == wanted
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert kmex.explain(images[0]).to_json() == wanted[0]
+    assert kmex.explain(images[1]).to_json() == wanted[1]
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "3", None])
+def test_a_number_of_prototypes_is_a_whole_number(kmex, bench, count):
+    with pytest.raises(ValueError, match="must be a whole number, 0 or more"):
+        kmex.explain(bench.dataset.test.pixels[0], count)
+
+
+def test_odd_names_of_files_are_text(kmex, bench, tmp_path):
+    file = tmp_path / "a\x01b\udcff.png"
+    Image.fromarray((bench.dataset.test.pixels[0][0] * 255).byte().numpy()).save(file, format="PNG")
+    found = kmex.explain(file)
+    assert found.name.endswith(r"a\x01b\xff.png")
+    for path in found.write_files(tmp_path / "out", "odd"):
+        assert path.read_bytes()
 
 
 def test_an_explainer_is_shown_in_a_line(kmex):

@@ -26,9 +26,10 @@ def test_every_explainer_can_be_exported(name, bench, network, tmp_path):
     extra = {FACTS: ""}
     program = torch.export.load(file, extra_files=extra).module()
     pixels, batch = bench.dataset.test.load(torch.arange(5)), bench.test(*range(5))
-    probabilities, similarities = program(pixels)
+    decisions, probabilities, similarities = program(pixels)
     said = fitted.explain(batch)
     torch.testing.assert_close(probabilities, fitted.model.class_probabilities(said), rtol=1e-3, atol=1e-4)
+    assert torch.equal(decisions, said.predictions)
     torch.testing.assert_close(similarities, said.similarities, rtol=1e-3, atol=1e-3)
     facts = json.loads(extra[FACTS])
     assert facts["classes"] == list(bench.dataset.classes)
@@ -40,12 +41,12 @@ def test_a_program_runs_where_sembench_is_not(kmex, bench, tmp_path):
     torch.save(bench.dataset.test.load(torch.arange(3)), tmp_path / "pixels.pt")
     code = (
         "import sys, torch; program = torch.export.load('model.pt2').module();"
-        "probabilities, similarities = program(torch.load('pixels.pt'));"
-        "print(any('sembench' in name for name in sys.modules), probabilities.argmax(1).tolist())"
+        "decisions, probabilities, similarities = program(torch.load('pixels.pt'));"
+        "print(any('sembench' in name for name in sys.modules), decisions.tolist())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=file.parent)
     said = kmex.explain(bench.test(0, 1, 2))
-    wanted = kmex.model.class_probabilities(said).argmax(1).tolist()
+    wanted = said.predictions.tolist()
     assert done.stdout == f"False {wanted}\n"
 
 

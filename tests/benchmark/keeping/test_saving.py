@@ -1,5 +1,6 @@
 """A saved explainer explains as it did, to the last bit; what cannot be used is refused in words."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from sembench.keeping.form import MANIFEST, TENSORS
 from sembench.keeping.loading import load_folder
 from sembench.plugins.registry import EXPLAINERS
 from sembench.running.black_box import adapt
+from sembench.running.cache import tensors_sha256
 from sembench_baselines.kmex import KMEx
 from units import golden, own
 
@@ -165,13 +167,17 @@ def test_code_that_computes_something_else_is_found_out(bench, tmp_path):
                                                   nn.Linear(8, 10)))  # fmt: skip
 
 
-def changed(folder, target, change):
-    """A copy of a saved model whose description is changed."""
+def changed(folder, target, change, edit=lambda tensors: None):
+    """A copy of a saved model with another description and other tensors, checksums and all."""
     target.mkdir()
-    (target / TENSORS).write_bytes((folder / TENSORS).read_bytes())
     content = json.loads((folder / MANIFEST).read_text())
+    tensors = safetensors.torch.load_file(folder / TENSORS)
+    edit(tensors)
+    content["tensors_sha256"] = tensors_sha256(tensors)
     change(content)
-    (target / MANIFEST).write_text(json.dumps(content))
+    text = json.dumps(content).encode()
+    (target / MANIFEST).write_bytes(text)
+    safetensors.torch.save_file(tensors, target / TENSORS, {MANIFEST: hashlib.sha256(text).hexdigest()})
     return target
 
 
@@ -197,18 +203,52 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(folder, tmp_path, change
         load_folder(changed(folder, tmp_path / "changed", change))
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda t: t.pop("answers.logits"),
+        lambda t: t.update({"answers.similarities": t["answers.similarities"] > 0}),
+        lambda t: t.pop("model.vectors"),
+        lambda t: t.update({"model.vectors": t["model.vectors"].T.contiguous()}),
+        lambda t: t.update({"model.vectors": t["model.vectors"].flatten()}),
+        lambda t: t.update({"model.classes": t["model.classes"] + 99}),
+        lambda t: t.update({"portraits.images": t["portraits.images"][:1].clone()}),
+        lambda t: t.pop("portraits.frames"),
+        lambda t: t.pop("network.classifier.weight"),
+    ],
+)
+def test_tensors_that_do_not_go_together_are_refused_with_a_sentence(folder, tmp_path, edit):
+    with pytest.raises(ModelDamaged, match=r"cannot be used: .* \(Written by sembench"):
+        load_folder(changed(folder, tmp_path / "changed", lambda content: None, edit))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"image_size": 0}, {"image_size": -1}, {"image_size": 2**70}, {"classes": []}, {"resized_by": "pilow"},
+     {"normalisation": {"mean": [0.1], "std": []}}, {"normalisation": {"mean": [0, 0, 0, 0], "std": [1, 1, 1, 1]}}],
+)  # fmt: skip
+def test_a_description_of_no_data_is_refused_with_a_sentence(folder, tmp_path, facts):
+    with pytest.raises(ModelDamaged):
+        load_folder(changed(folder, tmp_path / "changed", lambda content: content["data"].update(facts)))
+
+
 def test_damage_is_found(folder, tmp_path):
     copy = changed(folder, tmp_path / "copy", lambda content: None)
     load_folder(copy)
-    whole = (copy / TENSORS).read_bytes()
+    words, whole = (copy / MANIFEST).read_text(), (copy / TENSORS).read_bytes()
+    (copy / MANIFEST).write_text(words.replace('"0", "1"', '"1", "0"'))
+    with pytest.raises(ModelDamaged, match="a checksum is another"):
+        load_folder(copy)
+    (copy / MANIFEST).write_text(words)
     (copy / TENSORS).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(ModelDamaged, match="checksum is another"):
+    with pytest.raises(ModelDamaged, match="a checksum is another"):
         load_folder(copy)
     (copy / TENSORS).write_bytes(whole[:1000])
     with pytest.raises(ModelDamaged, match="no model that can be read"):
         load_folder(copy)
-    with pytest.raises(ModelDamaged, match="no model that can be read"):
-        load_folder(tmp_path / "nothing")
+    for nothing in (tmp_path / "nothing", str(tmp_path / "nothing")):
+        with pytest.raises(ModelDamaged, match=r"holds no model: there is no file model\.json in it"):
+            sembench.load(nothing)
     (copy / MANIFEST).write_text("[]")
     with pytest.raises(ModelDamaged):
         load_folder(copy)
@@ -216,9 +256,10 @@ def test_damage_is_found(folder, tmp_path):
 
 def test_nothing_that_was_saved_is_overwritten(kmex, folder):
     before = (folder / TENSORS).read_bytes()
-    with pytest.raises(NotWritable, match="holds a model already"):
+    with pytest.raises(NotWritable, match="is not empty: it holds"):
         kmex.save(folder)
     assert (folder / TENSORS).read_bytes() == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_what_was_fitted_from_a_recipe_cannot_be_found_again(bench, network, tmp_path):
@@ -226,7 +267,29 @@ def test_what_was_fitted_from_a_recipe_cannot_be_found_again(bench, network, tmp
         bench.fit(KMEx(prototypes_per_class=1), network).save(tmp_path / "model")
 
 
+def test_a_label_of_a_suite_is_not_mistaken_for_a_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert sembench.load(folder.name).name == "kmex"
+    with pytest.raises(UnknownName, match="unknown suite 'nothing'"):
+        sembench.load(folder.name, suite="nothing")
+    with pytest.raises(SuiteInvalid, match="leave out suite, dataset and seed"):
+        sembench.load(folder, seed=1)
+    with pytest.raises(SuiteInvalid, match="network goes with a saved explainer"):
+        sembench.load("nobody", network="net.py:make")
+
+
+def test_maps_are_made_as_they_were_whatever_the_given_network_says(bench, tmp_path):
+    torch.manual_seed(0)
+    fitted = bench.fit("blackbox", adapt(Own(), image_size=33, attribution="input-x-gradient"))
+    folder = fitted.save(tmp_path / "own")
+    for network in (Own(), adapt(Own(), image_size=33)):
+        same(load_folder(folder, network=network).explain(bench.dataset.test.pixels[0]),
+             fitted.explain(bench.dataset.test.pixels[0]))  # fmt: skip
+
+
 def test_load_takes_folders_as_text_too_and_a_device(folder):
     assert sembench.load(str(folder)).name == "kmex"
     with pytest.raises(SuiteInvalid, match="device 'abacus'"):
         sembench.load(folder, device="abacus")
+    with pytest.raises(SuiteInvalid, match="device 'meta'"):
+        sembench.load(folder, device="meta")
