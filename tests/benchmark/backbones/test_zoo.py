@@ -27,11 +27,11 @@ CLASSES = 3
 # Name, and side of the images where 64 pixels are too small.
 EXPLAINED = {
     "vit-b-16": 64, "swin-t": 64, "convnext-tiny": 64, "efficientnet-v2-s": 64, "maxvit-t": 224,
-    "resnet18": 64, "densenet121": 32, "googlenet": 64, "inception-v3": 96, "mnasnet0-5": 64, "mobilenet-v3-small": 64,
+    "resnet18": 64, "densenet121": 32, "googlenet": 64, "inception-v3": 96, "mobilenet-v3-small": 64,
     "regnet-y-400mf": 64, "shufflenet-v2-x0-5": 64, "alexnet": 64,
     "timm.vit_tiny_patch16_224": 64, "timm.vit_small_patch14_reg4_dinov2": 56, "timm.convit_tiny": 64,
     "timm.gmlp_ti16_224": 64, "timm.poolformer_s12": 64, "timm.convnextv2_atto": 64, "timm.edgenext_xx_small": 64,
-    "timm.mobilevit_xxs": 64, "timm.botnet26t_256": 64, "timm.ghostnet_050": 64,
+    "timm.mobilevit_xxs": 64, "timm.ghostnet_050": 64,
     "timm.fasternet_t0": 64, "timm.fastvit_t8": 64, "timm.lcnet_035": 64, "timm.hgnetv2_b0": 64,
     "timm.legacy_seresnet18": 64,
 }  # fmt: skip
