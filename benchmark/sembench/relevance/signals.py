@@ -36,7 +36,9 @@ _BOUNDED = frozenset({
     "le", "logical_and", "logical_or", "logical_not", "sign", "sin", "cos",
 })  # fmt: skip
 _SOFTMAX = frozenset({"_softmax", "_safe_softmax"})
-_ACTIVATIONS = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "mish", "hardswish", "softplus"})
+_ACTIVATIONS = frozenset({
+    "relu", "leaky_relu", "elu", "gelu", "silu", "mish", "hardswish", "softplus", "clamp", "clamp_min", "threshold",
+})  # fmt: skip
 _FACTORS = frozenset({"mul", "div"})
 _LAYERS = frozenset({"convolution", "mm", "bmm"})
 
@@ -105,7 +107,7 @@ def _signal(found: Signals, recording: Recording, node: fx.Node, a: fx.Node, b: 
     """The factor that takes the relevance of a product or quotient; notes whether the other one normalises."""
     sizes = [_own_size(recording, n) for n in (a, b)]
     bounded = [_is_bounded(recording, n) for n in (a, b)]
-    active = [_comes_from(recording, n, _ACTIVATIONS, MOVES) for n in (a, b)]
+    active = [_is_activation(recording, n) for n in (a, b)]
     if name_of(node) == "div":
         gate = 1
     elif sizes[0] != sizes[1]:
@@ -144,6 +146,33 @@ def _is_bounded(recording: Recording, node: fx.Node) -> bool:
             return False
         (node,) = sources
     return False
+
+
+def _is_activation(recording: Recording, node: fx.Node) -> bool:
+    """Whether a value is an activation: by its name, or as a value times a bounded function of it, or where it is."""
+    while node is not recording.images:
+        name, sources = name_of(node), inputs_of(recording, node)
+        if name in _ACTIVATIONS or (name == "maximum" and len(sources) == 1):
+            return True
+        if len(sources) == 2 and name in ("mul", "where"):
+            bounded = [_is_bounded(recording, source) for source in sources]
+            a, b = (_origin(recording, source) for source in sources)
+            return bounded[0] != bounded[1] and a is b
+        if len(sources) != 1 or name not in MOVES | _FACTORS:
+            return False
+        (node,) = sources
+    return False
+
+
+def _origin(recording: Recording, node: fx.Node) -> fx.Node:
+    """What a value is a function of, element by element."""
+    through = _ELEMENTWISE | _BOUNDED | SUMS | _FACTORS
+    while node is not recording.images and name_of(node) in through:
+        origins = {_origin(recording, source) for source in inputs_of(recording, node)}
+        if len(origins) != 1:
+            break
+        (node,) = origins
+    return node
 
 
 def _comes_from(recording: Recording, node: fx.Node, origins: frozenset[str], through: frozenset[str]) -> bool:

@@ -396,6 +396,42 @@ def test_sums_and_products_of_weights_of_attention_are_weights_of_attention():
     assert float(pixels.sum()) + constants == pytest.approx(12, abs=1e-3)
 
 
+ACTIVATIONS = {
+    F.relu: [
+        lambda x: x.clamp(min=0), lambda x: torch.where(x > 0, x, 0.0), lambda x: x * (x > 0),
+        lambda x: torch.maximum(x, torch.zeros(())),
+    ],
+    F.gelu: [lambda x: x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))],
+    functools.partial(F.gelu, approximate="tanh"): [
+        lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    ],
+    F.silu: [lambda x: x * torch.sigmoid(x), lambda x: x / 1 * x.sigmoid()],
+    F.hardswish: [lambda x: x * (x + 3).clamp(0, 6) / 6],
+}  # fmt: skip
+
+
+class Gated(nn.Module):
+    """A product of two values of one size, of which one has an activation (SwiGLU and its kin)."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.conv, self.u, self.v, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 4)
+        self.activation = activation
+
+    def forward(self, x):
+        x = self.conv(x).flatten(2).mT
+        return self.fc((self.activation(self.u(x)) * self.v(x)).mean(1))
+
+
+@pytest.mark.parametrize(("plain", "written"), [(f, way) for f, ways in ACTIVATIONS.items() for way in ways])
+def test_a_gate_of_an_activation_is_one_however_it_is_written(plain, written):
+    networks = []
+    for activation in (plain, written):
+        with isolated(0):
+            networks.append(Gated(activation).eval())
+    assert_same_map(*networks, noise(2, 3, 12, 12))
+
+
 def test_relevance_in_a_transformer_is_gradient_times_value_with_attention_and_deviations_taken_as_constant(attentive):
     """At the patches: the network is linear there, so that the first layer receives value times gradient."""
 
