@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from sembench import __version__
 from sembench.backbones.backbone import Backbone
+from sembench.backbones.copying import copied
 from sembench.data.facts import DataFacts
 from sembench.errors import ModelDamaged, SembenchError, in_one_line
 from sembench.explainers.configuration import recipe
@@ -119,7 +119,7 @@ def holds_model(folder: Path) -> bool:
 def _network(manifest: Manifest, network: nn.Module | None, folder: Path) -> Backbone:
     classes, size = len(manifest.data.classes), manifest.data.image_size
     if network is not None:
-        return brought(copy.deepcopy(network), manifest.network, classes, size, manifest.rescaled)
+        return brought(copied(network, []), manifest.network, classes, size, manifest.rescaled)
     if manifest.given or manifest.network is None:
         raise ModelDamaged(f"{manifest.given}. Give it: sembench.load(folder, network=...).")
     try:
