@@ -115,6 +115,11 @@ REFUSED = {
 }  # fmt: skip
 
 
+def dead(layer):
+    nn.init.constant_(layer.bias, -99.0)
+    return layer
+
+
 def filled(layer, value):
     nn.init.constant_(layer.weight, value)
     return layer
@@ -142,6 +147,7 @@ TAKEN = {
     "weight norm": lambda: made(two=normed_before(nn.Conv2d(8, 8, 3))),
     "one block twice": lambda: (lambda block: Backbone([first(), block, block], nn.Linear(8, 10)))(second()),
     "in place inside": lambda: made(two=nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(inplace=True))),
+    "dead on noise": lambda: made(two=nn.Sequential(dead(nn.Conv2d(8, 8, 3)), nn.ReLU())),
     "dropout in training": lambda: made(two=nn.Sequential(nn.Conv2d(8, 8, 3), nn.Dropout())),
     "tokens": lambda: made(
         two=nn.Sequential(nn.Conv2d(8, 8, 3), nn.Flatten(2), Call(lambda x: x.transpose(1, 2))),
