@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, freeze
+from sembench.backbones.parts import examined_copy
 from sembench.data.dataset import Dataset
 from sembench.errors import NotOffered, SuiteInvalid
 from sembench.evaluation.evaluation import Evaluation
@@ -177,6 +177,7 @@ class Workbench:
 
         Raises:
             UnknownName, SuiteInvalid: If there is no such backbone, or it does not take these settings.
+            BackboneUnfit: If it cannot be used on these images, see `sembench.backbones.parts.examined_copy`.
             FitImpossible: If the training diverges.
         """
         recipe = Training(epochs, learning_rate, momentum, weight_decay, batch_size, nesterov=nesterov)
@@ -199,13 +200,26 @@ class Workbench:
         return examined(freeze(made), train)
 
     def _copy(self, backbone: Backbone) -> Backbone:
-        """A copy of a network that takes this data set's images. Raises `SuiteInvalid` if it has other classes."""
+        """A copy of a network that takes this data set's images, examined.
+
+        Raises:
+            SuiteInvalid: If it is none, or has other classes.
+            BackboneUnfit: See `sembench.backbones.parts.examined_copy`.
+        """
+        if not isinstance(backbone, Backbone):
+            raise SuiteInvalid(
+                f"the network is a {type(backbone).__name__}; a sembench.Backbone is needed, which Workbench.train and "
+                "sembench.adapt return."
+            )
         if backbone.n_classes != self.dataset.n_classes:
             raise SuiteInvalid(
                 f"the network has {backbone.n_classes} classes where {self.dataset.name} has {self.dataset.n_classes}. "
                 f"Adapt it with n_classes={self.dataset.n_classes}, and train that new layer."
             )
-        return rescaled(copy.deepcopy(backbone).to(self.device), self.dataset.train.normalisation)
+        notes: list[str] = []
+        made = examined_copy(backbone, self.dataset.train.image_size, notes).to(self.device)
+        self._note((f"the network: {note}." for note in notes), level=5)
+        return rescaled(made, self.dataset.train.normalisation)
 
     def fit(
         self, explainer: str | Explainer, backbone: Backbone, *, name: str | None = None, **parameters: Any
@@ -216,6 +230,7 @@ class Workbench:
 
         Raises:
             UnknownName, SuiteInvalid: If there is no such explainer, or it does not take these hyper-parameters.
+            BackboneUnfit: If the network cannot be used on these images, see `sembench.backbones.parts.examined_copy`.
             FitImpossible: If the data does not allow them.
         """
         made = recipe(explainer, parameters, self.dataset.name) if isinstance(explainer, str) else explainer
@@ -229,7 +244,9 @@ class Workbench:
 
     def _reference(self, backbone: Backbone) -> Reference:
         """A frozen copy of the network as black box on the data set, one for all that are fitted to this function."""
-        frozen, train = freeze(self._copy(backbone)), self.dataset.train
+        train = self.dataset.train
+        with isolated(derive(self.seed, self.dataset.name, "backbone")):
+            frozen = freeze(self._copy(backbone))
         images = train.batch(torch.arange(min(2, len(train)))).images.to(self.device)
         with torch.no_grad():  # equal weights may be other networks: other images are expected, other places cut
             maps, embedding = frozen.maps_and_embedding(images)

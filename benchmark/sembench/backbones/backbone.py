@@ -13,7 +13,7 @@ from sembench.backbones.feature_cache import FeatureCache
 from sembench.backbones.views import View
 from sembench.cost import PassCounter
 from sembench.data.normalisation import Normalisation
-from sembench.errors import FitImpossible, NotOffered
+from sembench.errors import BackboneUnfit, FitImpossible, NotOffered
 from sembench.types import Trait
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class Backbone(nn.Module):
         views: Sequence[View] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(classifier, nn.Linear):
+            raise BackboneUnfit(
+                f"the classifier is a {type(classifier).__name__}, and has to be an nn.Linear. Steps in front of the "
+                "last linear layer belong into the pool."
+            )
         self.blocks = nn.ModuleList(blocks)
         self.views = (View(),) * len(self.blocks) if views is None else tuple(views)
         self.pool = nn.AdaptiveAvgPool2d(1) if pool is None else pool
@@ -87,13 +92,17 @@ class Backbone(nn.Module):
         return self.classifier.weight.device
 
     def renewed(self) -> Backbone:
-        """The same architecture with initial weights, on the same device. Raises `FitImpossible` without a factory."""
+        """The same architecture with initial weights, of the same type and on the same device.
+
+        Raises:
+            FitImpossible: If it has no factory.
+        """
         if self.factory is None:
             raise FitImpossible(
                 "this backbone has no factory that could make it with its initial weights; make it by "
                 "sembench.backbones.backbone.built(factory)."
             )
-        return channels_last(built(self.factory).to(self.device))
+        return channels_last(built(self.factory).to(self.device, self.classifier.weight.dtype))
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Feature maps ``(B, D_l, h_l, w_l)`` of all blocks, shallow to deep. One forward pass."""

@@ -21,6 +21,8 @@ from sembench.errors import SuiteInvalid, in_one_line
 _ADVICE = "Write it with torch.save(model.state_dict(), 'weights.pth'), or as safetensors."
 _FOREIGN = {b"\x89HDF": "an HDF5 file, as Keras writes", b"\x93NUM": "an array of NumPy", b"GGUF": "a GGUF file"}
 
+_MAGIC = torch.serialization.MAGIC_NUMBER.to_bytes(10, "little")  # begins a file of torch.save that is no archive
+
 
 class Unknown(dict[Any, Any]):
     """Stands for an object that is no tensor: holds its state and its items, and does nothing.
@@ -99,6 +101,8 @@ class _Unpickler(pickle.Unpickler):
             return _Rebuild(torch.serialization._get_layout)
         if module == "torch" and isinstance(constant := vars(torch).get(name), _CONSTANTS):
             return constant
+        if (module, name) == ("torch.storage", "UntypedStorage"):  # of types that have no storage of their own
+            return type(name, (Unknown,), {"dump_patches": False, "dtype": torch.uint8})
         return type(name, (Unknown,), {"dump_patches": False})
 
 
@@ -120,13 +124,13 @@ def read_checkpoint(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(9)
-        if start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
+            start = file.read(32)
+        if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
             return _safetensors(path)
         _require_saved_by_torch(path, start)
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():  # a path's suffix would choose the reader
             warnings.simplefilter("ignore")  # on the source code of pickled modules
-            return torch.load(path, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
+            return torch.load(file, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
     except SuiteInvalid:
         raise
     except Exception as error:  # an unpickler fails on a damaged file with errors of any kind
@@ -153,6 +157,8 @@ def _require_saved_by_torch(path: Path, start: bytes) -> None:
     if start[:4] in _FOREIGN:
         refuse(_FOREIGN[start[:4]])
     if start[:4] == b"PK\x03\x04":
+        if not zipfile.is_zipfile(path):
+            refuse("a zip archive that is damaged or cut off; copy it once more")
         names = [Path(name).name for name in zipfile.ZipFile(path).namelist()]
         if "constants.pkl" in names:
             refuse("an archive of TorchScript")
@@ -162,3 +168,5 @@ def _require_saved_by_torch(path: Path, start: bytes) -> None:
         refuse("a tar archive; unpack it, and give the file in it")
     elif start[:1] != b"\x80":
         refuse("neither safetensors nor a file of torch.save")
+    elif _MAGIC not in start:
+        refuse("a plain pickle, as pickle.dump or joblib writes, whose code would have to run")

@@ -16,13 +16,15 @@ from sembench.errors import SuiteInvalid, in_one_line
 _WRAPPER = r"(?:_orig_mod|module|model|net|network|backbone)\."
 _PARALLEL = re.compile(r"(?<![^.])(?:_orig_mod|module)\.")  # what compiling and DataParallel put before a submodule
 _COUNT = "num_batches_tracked"
+_AVERAGES = "n_averaged"  # beside the weights of torch's AveragedModel
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Any], origin: str) -> None:
     """Puts weights into a network, all of them or none, as ``load_state_dict(strict=True)`` does.
 
     Where the names do not fit as they are, what wrappers put before them is taken off: ``module.``, ``_orig_mod.``,
-    ``model.``, ``net.``, ``network.``, ``backbone.``; off the network's own, too. A second name of a tensor that the
+    ``model.``, ``net.``, ``network.``, ``backbone.``; off the network's own, too. The count of averages beside averaged
+    weights is left out. A second name of a tensor that the
     network has under both may be missing. Floating-point weights of another type than the network's are converted,
     with a warning.
 
@@ -32,7 +34,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Any], origin: str) ->
     """
     own = network.state_dict()
     before = {name: value.clone() for name, value in own.items() if _is_plain(value)}
-    renamings = list(_renamings(tuple(weights), own))
+    renamings = list(_renamings(_without_counter(tuple(weights), own), own))
     reason = ""
     for names in renamings:
         state = _completed({new: weights[old] for old, new in names.items()}, own)
@@ -59,6 +61,16 @@ def load_weights(network: nn.Module, weights: Mapping[str, Any], origin: str) ->
         )
     closest = min(renamings, key=lambda names: len(set(names.values()) ^ set(own)))
     raise _unfit({new: weights[old] for old, new in closest.items()}, own, origin, reason)
+
+
+def _without_counter(names: tuple[str, ...], own: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of a file's tensors without the count of averages that stands beside averaged weights."""
+    for name in names:
+        if name.rpartition(".")[2] == _AVERAGES and name not in own:
+            others = tuple(other for other in names if other != name)
+            if all(other.startswith(f"{name.removesuffix(_AVERAGES)}module.") for other in others):
+                return others
+    return names
 
 
 def _renamings(names: tuple[str, ...], own: Mapping[str, Any]) -> Iterator[dict[str, str]]:

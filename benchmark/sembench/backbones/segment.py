@@ -47,18 +47,27 @@ def _named(forward: Any) -> Any:
     def named(self: Segment, x: Any) -> Any:
         try:
             return forward(self, x)
-        except (SembenchError, MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
-            if "allocate memory" in str(error):
+            if passes(error):
                 raise
-            shape = tuple(getattr(x, "shape", ()))
-            raise BackboneUnfit(
-                f"the network fails at {_step(error)} on an input {shape}: {in_one_line(error)}. A network has to take "
-                "any number of images, in any memory format (.reshape instead of .view, .size(0) instead of a number)."
-            ) from error
+            raise BackboneUnfit(failure(f"the network fails at {_step(error)}", x, error)) from error
 
     return named
+
+
+def passes(error: Exception) -> bool:
+    """Whether an error is no fault of the network's: one of sembench's own, or a lack of memory."""
+    lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+    return lacking or isinstance(error, SembenchError)
+
+
+def failure(what: str, given: Any, error: Exception) -> str:
+    """The sentence on a part of a network that fails, on what input, and what is asked of it."""
+    shape = tuple(getattr(given, "shape", ()))
+    return (
+        f"{what} on an input {shape}: {in_one_line(error)}. A network has to take any number of images, in any memory "
+        "format (.reshape instead of .view, .size(0) instead of a number)."
+    )
 
 
 def _step(error: Exception) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from sembench.errors import DataDamaged
 
 _ROUNDING = 1e-4  # by which floats may miss [0, 1], as after resizing
+_DARK = 0.1  # of white: images of which no pixel is brighter were probably scaled otherwise than they are read
 _LABELS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
@@ -30,6 +31,22 @@ def checked_pixels(pixels: Any, where: str) -> Tensor:
         accepted = "accepted are (N, 1 or 3, H, W) of uint8 (0 to 255) or of floats in [0, 1]"
         raise DataDamaged(f"{where}: the images {wrong}; {accepted}.")
     return images.float() if images.dtype == torch.bfloat16 else images
+
+
+def darkness(images: Tensor, what: str) -> tuple[str, ...]:
+    """A note on images of `checked_pixels` that are all nearly black; none where one of them has a bright pixel.
+
+    Examples:
+        >>> darkness(torch.tensor([0, 1], dtype=torch.uint8).view(2, 1, 1, 1), "The test split")[0][:63]
+        'The test split has no pixel that is brighter than 0.0039 of whi'
+    """
+    brightest = float(images.max()) / (255 if images.dtype == torch.uint8 else 1)
+    if brightest >= _DARK:
+        return ()
+    return (
+        f"{what} has no pixel that is brighter than {brightest:.2g} of white, which is 255 in bytes and 1 in floats. "
+        "Unless the images are that dark, scale them: bytes of 0 and 1 by 255, and do not divide floats by 255 twice.",
+    )
 
 
 def checked_labels(labels: Any, where: str, n_classes: int) -> Tensor:
@@ -114,7 +131,7 @@ def _values(images: Tensor) -> str:
         return ""
     found = f"{found} from {low:.4g} to {high:.4g}"
     if low >= -_ROUNDING:
-        return f"{found}: divide them by {'255' if high <= 256 else 'the value of white'}"
+        return f"{found}: divide them by {'255' if 255 * _DARK <= high <= 256 else 'the value of white'}"
     if low >= -1 - _ROUNDING and high <= 1 + _ROUNDING:
         return f"{found}: give (images + 1) / 2 if they run from -1 to 1"
     return f"{found}: give them as they were before they were normalised"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sembench.data.arrays import checked_labels, checked_pixels
+from sembench.data.arrays import checked_labels, checked_pixels, darkness
 from sembench.data.augmentation import Augmentation
 from sembench.data.declaration import Licence
 from sembench.data.facts import DataFacts
 from sembench.data.image_files import ImageFiles
 from sembench.data.normalisation import Normalisation, Pixels, measure_normalisation, to_pixel_space
-from sembench.errors import DataDamaged
+from sembench.errors import DataDamaged, SuiteInvalid
 from sembench.types import Batch, Capability
 
 
@@ -158,17 +159,19 @@ def make_dataset(
     Raises:
         DataDamaged: If shape, type or range of images or labels are others, or their numbers differ; or names of
             classes are the same.
+        SuiteInvalid: If the size is no whole number of pixels.
     """
-    names = tuple(classes)
-    _check_names(name, names)
+    names, size = _names(name, classes), _size(name, image_size)
     train, test = (
         _checked(part, f"{name}: the {split} split", len(names))
         for split, part in (("training", train), ("test", test))
     )
-    normalisation = measure_normalisation(train[0], image_size)
-    first, second = (Split(p, y, image_size, normalisation, len(names)) for p, y in (train, test))
+    normalisation = measure_normalisation(train[0], size)
+    first, second = (Split(p, y, size, normalisation, len(names)) for p, y in (train, test))
     terms = licence if isinstance(licence, Licence) else Licence(licence, open=False)
     first = replace(first, augmentation=augmentation)
+    for split, part in (("training", first), ("test", second)):
+        notes += () if isinstance(part.pixels, ImageFiles) else darkness(part.pixels, f"The {split} split of {name}")
     return Dataset(name, names, first, second, licence=terms.name, open_licence=terms.open, source=source, notes=notes)
 
 
@@ -181,8 +184,22 @@ def _checked(part: tuple[Any, Any], where: str, n_classes: int) -> tuple[Pixels,
     return pixels, labels
 
 
-def _check_names(name: str, classes: tuple[str, ...]) -> None:
-    strange = [found for found in classes if not isinstance(found, str)]
-    if strange or len(set(classes)) != len(classes):
+def _names(name: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of the classes. Raises `DataDamaged` if they are no list of different texts."""
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise DataDamaged(f"{name}: the classes are {classes!r}; give a list of their names, in label order.")
+    names = tuple(classes)
+    strange = [found for found in names if not isinstance(found, str)]
+    if strange or len(set(names)) != len(names):
         wrong = f"{strange[0]!r} is no text" if strange else "some are the same"
         raise DataDamaged(f"{name}: names of classes must be different texts, and {wrong}.")
+    return names
+
+
+def _size(name: str, image_size: int) -> int:
+    """The size of images. Raises `SuiteInvalid` if it is no whole number of pixels, at least 1."""
+    if isinstance(image_size, bool) or not isinstance(image_size, Integral) or image_size < 1:
+        raise SuiteInvalid(
+            f"{name}: image_size is {image_size!r}; a whole number of pixels, at least 1, is needed, e.g. 224."
+        )
+    return int(image_size)

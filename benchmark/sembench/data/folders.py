@@ -24,7 +24,7 @@ TWICE = "links to folders that are read elsewhere already, or that lead in a cir
 
 
 class LeftOut:
-    """What is no part of a data set, by reason, and which links were followed.
+    """What is no part of a data set, by reason, which links were followed, and what else a reader should know.
 
     Args:
         root: Folder that names in notes are relative to.
@@ -34,6 +34,7 @@ class LeftOut:
         self._root = root
         self._found: dict[str, list[Path]] = {}
         self._links: list[Path] = []
+        self._remarks: list[str] = []
 
     def add(self, reason: str, path: Path) -> None:
         """Leaves out a path, for one of the reasons above."""
@@ -44,17 +45,21 @@ class LeftOut:
         if path.is_symlink():
             self._links.append(path)
 
+    def remark(self, sentence: str) -> None:
+        """Has the reader know something else; nothing if it is empty."""
+        self._remarks += [sentence] * bool(sentence)
+
     def name(self, path: Path) -> str:
         """A path below the root, for notes."""
         return printable(path.relative_to(self._root))
 
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each reason, with a count and an example."""
+        """A sentence for each remark, and for each reason, with a count and an example."""
         found = [f"Left out {why}: {self._counted(why, paths)}." for why, paths in self._found.items()]
         if self._links:
             target = printable(Path(self._links[0]).readlink())
             found.append(f"Followed links: {len(self._links):,}, e.g. {self.name(self._links[0])} to {target}.")
-        return tuple(found)
+        return *self._remarks, *found
 
     def _counted(self, why: str, paths: Sequence[Path]) -> str:
         kinds, example = "", f", e.g. {self.name(paths[0])}"

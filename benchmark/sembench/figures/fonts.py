@@ -43,7 +43,8 @@ def _say(letters: Iterable[str]) -> None:
         more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
         warnings.warn(
             f"no installed font has {names}{more}: figures show boxes there. Install one that has, e.g. Noto Sans CJK "
-            "for Chinese, Japanese and Korean, and delete Matplotlib's list of fonts (matplotlib.get_cachedir()).",
+            "for Chinese, Japanese and Korean, and let Matplotlib list its fonts once more: python -c "
+            '"from matplotlib import font_manager; font_manager._load_fontmanager(try_read_cache=False)".',
             UserWarning,
             stacklevel=2,
         )

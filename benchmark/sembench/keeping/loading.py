@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone
+from sembench.backbones.copying import copied
 from sembench.data.facts import DataFacts
 from sembench.errors import ModelDamaged, in_one_line
 from sembench.explainers.configuration import recipe
@@ -139,7 +139,7 @@ def _network(manifest: Manifest, network: nn.Module | str | None) -> Backbone:
     """The network with initial weights. What a folder names as code of a user's is never run unasked."""
     classes, size, spec = len(manifest.data.classes), manifest.data.image_size, manifest.network
     if isinstance(network, nn.Module):
-        return given(copy.deepcopy(network), spec, classes, size, manifest.rescaled)
+        return given(copied(network, []), spec, classes, size, manifest.rescaled)
     if network is not None:
         named = stated(network) if spec is None else bare(spec).changed(name=network)
         return remade(named, classes, size, manifest.rescaled)

@@ -14,10 +14,11 @@ from torch import nn
 
 from sembench.backbones.backbone import Backbone, built, freeze
 from sembench.backbones.custom import own_network
-from sembench.backbones.wrapping import Rescale, wrap
+from sembench.backbones.parts import examined_copy
+from sembench.backbones.wrapping import Rescale, WrappedBackbone, wrap
 from sembench.data.dataset import Split
 from sembench.data.normalisation import Normalisation
-from sembench.errors import SuiteInvalid
+from sembench.errors import PluginBroken, SuiteInvalid
 from sembench.plugins.factory import code_of, file_sha256, is_factory
 from sembench.plugins.registry import BACKBONES
 from sembench.plugins.surroundings import brought
@@ -242,7 +243,13 @@ def _plain(spec: BackboneSpec, n_classes: int | None, image_size: int) -> Backbo
         if "blocks" not in accepted:
             raise SuiteInvalid(f"the blocks of backbone {name!r} are fixed; leave out blocks = {list(spec.blocks)}.")
         options["blocks"] = list(spec.blocks)
-    backbone: Backbone = factory(n_classes, **options)
+    backbone = factory(n_classes, **options)
+    if not isinstance(backbone, Backbone):
+        raise PluginBroken(
+            f"backbone {name!r} makes a {type(backbone).__name__}; its factory has to return a sembench.Backbone."
+        )
+    if not isinstance(backbone, WrappedBackbone):  # those have been examined
+        backbone = examined_copy(backbone, image_size, [])
     outputs = getattr(backbone, "outputs", n_classes)
     if spec.frozen is True and outputs != n_classes:
         raise SuiteInvalid(

@@ -38,6 +38,24 @@ def test_safetensors_are_read(tmp_path, state):
     assert torch.equal(read_weights(tmp_path / "w.safetensors")["weight"], state["weight"])
 
 
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors", "w.pkl", "w"])
+def test_a_file_is_read_by_its_content_whatever_its_suffix(tmp_path, state, name, legacy):
+    torch.save(state, tmp_path / name, _use_new_zipfile_serialization=not legacy)
+    assert torch.equal(read_weights(tmp_path / name)["weight"], state["weight"])
+    safetensors.torch.save_file(state, tmp_path / name)
+    assert torch.equal(read_weights(tmp_path / name)["weight"], state["weight"])
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16, torch.uint64])
+def test_tensors_of_types_without_a_storage_of_their_own_are_read(tmp_path, state, dtype, legacy):
+    torch.save({"weight": state["weight"].to(dtype)}, tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
+    found = read_weights(tmp_path / "w.pth")["weight"]
+    assert found.dtype == dtype
+    assert torch.equal(found.float(), state["weight"])
+
+
 class Evil:
     def __reduce__(self):
         return (print, ("code of a stranger",))
@@ -57,7 +75,9 @@ def test_no_code_of_a_file_runs(tmp_path, capsys):
         ("w.npz", b"\x93NUMPY", "an array of NumPy"),
         ("w.pth", b"nonsense", "cannot be read"),
         ("w.safetensors", b"nonsense", "cannot be read"),
-        ("w.pth", pickle.dumps({}, protocol=2), "cannot be read|no state dictionary"),
+        ("w.pth", pickle.dumps({}, protocol=2), "this is a plain pickle, as pickle.dump or joblib writes"),
+        ("w.safetensors", pickle.dumps([torch.zeros(9)]), "this is a plain pickle"),
+        ("w.pth", b"PK\x03\x04 and no more", "a zip archive that is damaged or cut off"),
         ("w.pth", b"", r"cannot be read: this is an empty file"),
         ("w.pth", b"epoch 1: loss 0.3\n", "this is neither safetensors nor"),
         ("w.safetensors", b"", "an empty file"),
@@ -115,6 +135,21 @@ def test_what_was_saved_is_loaded_however_it_was_saved(tmp_path, prefix, wrapper
     assert len(said) == (dtype != torch.float32) + (wrapper == "state_dict_ema")
     for name, value in network.state_dict().items():
         assert torch.equal(value, saved[name].to(value.dtype)), name
+
+
+@pytest.mark.parametrize("around", [lambda net: net, nn.DataParallel])
+@pytest.mark.parametrize("wrapper", [None, "model", "swa_model"])
+@pytest.mark.filterwarnings("ignore:.*the averaged weights 'swa_model' are taken")
+def test_averaged_weights_of_torch_are_loaded_without_their_count(tmp_path, around, wrapper):
+    averaged = torch.optim.swa_utils.AveragedModel(around(small()))
+    state = averaged.state_dict()
+    torch.save(state if wrapper is None else {wrapper: state, "epoch": 3}, tmp_path / "w.pth")
+    network = small()
+    load_weights(network, read_weights(tmp_path / "w.pth"), "w")
+    for (name, value), saved in zip(network.state_dict().items(), list(state.values())[1:], strict=True):
+        assert torch.equal(value, saved), name
+    with pytest.raises(SuiteInvalid, match=r"1 are unknown to it .first 'n_averaged'"):
+        load_weights(network, network.state_dict() | {"n_averaged": torch.tensor(3)}, "w")
 
 
 def test_names_that_fit_are_left_and_ambiguous_files_are_refused(tmp_path, state):

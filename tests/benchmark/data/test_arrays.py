@@ -9,15 +9,15 @@ from hypothesis.extra import numpy as arrays
 
 from sembench.data.arrays import checked_labels, checked_pixels
 from sembench.data.dataset import make_dataset
-from sembench.errors import DataDamaged
+from sembench.errors import DataDamaged, SuiteInvalid
 
 BYTES = torch.arange(2 * 3 * 5 * 4).reshape(2, 3, 5, 4).to(torch.uint8) * 2
 FLOATS = BYTES / 255
 
 
-def made(pixels, labels=(0, 1), classes=("a", "b")):
+def made(pixels, labels=(0, 1), classes=("a", "b"), image_size=5):
     part = pixels, labels
-    return make_dataset("mine", classes, train=part, test=part, image_size=5, licence="none", source="the test")
+    return make_dataset("mine", classes, train=part, test=part, image_size=image_size, licence="none", source="here")
 
 
 FORMS = {
@@ -67,6 +67,8 @@ def test_truth_values_are_two_classes():
     ("pixels", "message"),
     [
         (FLOATS * 255, r"are float32 from 0 to 238: divide them by 255"),
+        (FLOATS * 2, r"from 0 to 1\.867: divide them by the value of white"),
+        (FLOATS * 30, r"from 0 to 28: divide them by 255"),
         (FLOATS.double() * 65535, r"divide them by the value of white"),
         (FLOATS * 2 - 1, r"from -1 to 0\.8.*: give \(images \+ 1\) / 2"),
         ((FLOATS - 0.45) / 0.22, r"before they were normalised"),
@@ -125,6 +127,36 @@ def test_other_labels_are_refused_with_what_to_do(labels, message):
 def test_names_of_classes_are_different_texts(classes):
     with pytest.raises(DataDamaged, match="names of classes must be different texts"):
         made(BYTES, classes=classes)
+
+
+@pytest.mark.parametrize("classes", [4, None, "ab"])
+def test_classes_that_are_no_list_of_names_are_refused(classes):
+    with pytest.raises(DataDamaged, match=f"mine: the classes are {classes!r}; give a list of their names"):
+        made(BYTES, classes=classes)
+
+
+@pytest.mark.parametrize("size", [0, -3, 16.0, "16", None, True])
+def test_a_size_that_is_no_number_of_pixels_is_refused(size):
+    with pytest.raises(SuiteInvalid, match=f"mine: image_size is {size!r}; a whole number of pixels"):
+        made(BYTES, image_size=size)
+
+
+def test_a_size_of_numpy_is_the_same_data_set():
+    assert made(BYTES, image_size=np.int64(5)).sha256 == made(BYTES).sha256
+
+
+@pytest.mark.parametrize(
+    ("pixels", "said"),
+    [((BYTES > 99).to(torch.uint8), "0.0039"), (FLOATS / 255, "0.0037"), (BYTES // 10, "0.09"), (FLOATS / 9, None),
+     (BYTES // 9, None), (BYTES, None), (FLOATS, None)],
+)  # fmt: skip
+def test_images_that_are_nearly_black_are_noted_in_each_split(pixels, said):
+    notes = [
+        f"The {split} split of mine has no pixel that is brighter than {said} of" for split in ("training", "test")
+    ]
+    found = made(pixels).notes
+    assert len(found) == (2 if said else 0)
+    assert all(note.startswith(start) for note, start in zip(found, notes, strict=False))
 
 
 @given(arrays.arrays(st.sampled_from([np.float32, np.float64, np.uint8, np.int32, np.int64, np.bool_]),

@@ -1,5 +1,6 @@
 """Class names in any script are drawn with a font that has them, or it is said which characters are boxes."""
 
+import inspect
 import warnings
 
 import pytest
@@ -67,6 +68,8 @@ def test_what_no_font_has_is_said_once_by_name(name, monkeypatch):
     with pytest.warns(UserWarning, match="no installed font has .* figures show boxes there") as said:
         Picture(3, 1, f"{name}{name}", [name]).rendered("png")
     assert len(said) == 1
+    assert "font_manager._load_fontmanager(try_read_cache=False)" in str(said[0].message)
+    assert "try_read_cache" in inspect.signature(font_manager._load_fontmanager).parameters
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Picture(3, 1, name, []).rendered("svg")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _LAYOUT = (
     "val, where there is no test)"
 )
 _SPLITS = {"train": "train|training", "val": "val|valid|validation|dev", "test": "test|testing|eval|evaluation"}
+_AROUND = "set|data|dataset|split|images?|imgs?|seg"  # what stands before or behind a split's name
 
 Images = dict[str, list[Path]]
 
@@ -144,7 +146,7 @@ def _part_of(name: str) -> str:
     """Which split a folder's name stands for; empty if none. Case, digits and signs do not count: ``Train_2017``."""
     letters = re.sub("[^a-z]", "", name.lower())
     return next((split for split, words in _SPLITS.items()
-                 if re.fullmatch(f"(?:{words})(?:set|data|split|images?)?", letters)), "")  # fmt: skip
+                 if re.fullmatch(f"(?:{_AROUND})?(?:{words})(?:{_AROUND})?", letters)), "")  # fmt: skip
 
 
 def _parts(folder: Path, left: LeftOut) -> tuple[tuple[Path, Path] | None, list[str]]:
@@ -199,6 +201,7 @@ def sorted_by_class(folder: Path, left: LeftOut) -> Images:
     leave_beside(folder, classes, left)
     wrong = _wrong_classes(classes)
     found = {} if wrong else images_of(classes, left)
+    left.remark("" if wrong else _said_of(classes, left))
     empty = [Path(name) for name, images in found.items() if not images]
     if wrong or empty:
         wrong = wrong or f"no images in {_listed(empty)}"
@@ -215,19 +218,46 @@ def _wrong_classes(classes: Sequence[Path]) -> str:
     strange = [entry for entry in classes if printable(entry.name) != entry.name]
     if strange:
         return f"the name of the folder {_listed(strange)} is not UTF-8; rename it"
+    inside = _inside(classes)
+    usual = [name for name, count in _recurring(inside).items() if 2 * count > len(classes)]
+    parts = [{_part_of(entry.name) for entry in found} - {""} for found in inside]
+    if len(usual) > 1 or all(parts) or any(len(found) > 1 for found in parts):
+        example = max(inside, key=len)
+        return (
+            f"the folders {_listed(classes)} would be the classes, and hold the folders {_listed(example)}, as parts "
+            "or splits do; put classes above their images alone, with splits above them that are called train and test"
+        )
+    return ""
+
+
+def _inside(classes: Sequence[Path]) -> list[list[Path]]:
+    """The folders within those of the classes, or deeper, where each holds one of the same name: <class>/images/."""
     inside = [folders(entry) for entry in classes]
     while all(len(found) == 1 for found in inside) and len({found[0].name for found in inside}) == 1:
         if _part_of(inside[0][0].name):
             break
-        inside = [folders(found[0]) for found in inside]  # such as <class>/images/
-    same = set.intersection(*({entry.name for entry in found} for found in inside))
-    splits = all(any(_part_of(entry.name) for entry in found) for found in inside)
-    if len(same) > 1 or splits:
-        return (
-            f"the folders {_listed(classes)} would be the classes, and each of them holds the folders "
-            f"{_listed(inside[0])}, as parts or splits do; put classes above their images alone, with splits above them"
-        )
-    return ""
+        inside = [folders(found[0]) for found in inside]
+    return inside
+
+
+def _recurring(inside: Sequence[Sequence[Path]]) -> dict[str, int]:
+    """Names of folders that lie within several classes, and within how many."""
+    counts = Counter(entry.name for found in inside for entry in found)
+    return {name: count for name, count in counts.items() if count > 1}
+
+
+def _said_of(classes: Sequence[Path], left: LeftOut) -> str:
+    """What a reader should know of folders within those of the classes; empty where none could mean something."""
+    inside = _inside(classes)
+    known = _recurring(inside)
+    several = next((found for found in inside if len(found) > 1 and any(e.name in known for e in found)), None)
+    if several is None:
+        return ""
+    names = " and ".join(left.name(entry) for entry in several[:2])
+    return (
+        f"Took the images in all folders within those of the classes, e.g. {names}, for images of that class. If they "
+        "are masks, or the folders within are the classes, sort them in another way."
+    )
 
 
 def _of_content(train: tuple[ImageFiles, Tensor], test: tuple[ImageFiles, Tensor], left: LeftOut) -> tuple[str, ...]:

@@ -146,8 +146,11 @@ def test_licence_and_augmentation_are_what_the_user_states(tmp_path):
 # --- splits under their usual names ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("train", ["train", "Training", "TRAIN", "train_set", "Train-2017", "trainData"])
-@pytest.mark.parametrize("test", ["test", "Testing", "VAL", "valid", "Validation", "eval", "evaluation", "test_images"])
+@pytest.mark.parametrize(
+    "train", ["train", "Training", "TRAIN", "train_set", "Train-2017", "trainData", "seg_train", "imgs_train"]
+)
+@pytest.mark.parametrize("test", ["test", "Testing", "VAL", "valid", "Validation", "eval", "evaluation", "test_images",
+                                  "seg_test", "imgs_val"])  # fmt: skip
 def test_usual_names_of_splits(tmp_path, train, test):
     fill(tmp_path / "birds" / train, {"wren": 3, "gull": 2})
     fill(tmp_path / "birds" / test, {"gull": 1, "wren": 2})
@@ -155,7 +158,7 @@ def test_usual_names_of_splits(tmp_path, train, test):
     assert data.classes == ("gull", "wren")
     assert (len(data.train), len(data.test)) == (5, 3)
     said = [note for note in data.notes if "Tested on" in note]
-    assert len(said) == test.lower().startswith("val")
+    assert len(said) == ("val" in test.lower() and "eval" not in test)
 
 
 def test_of_val_and_test_the_test_split_is_taken_and_said(tmp_path):
@@ -188,6 +191,7 @@ def test_classes_may_be_called_like_splits(tmp_path):
     assert read(tmp_path).classes == ("bus", "car", "train")
 
 
+FOLDS = [f"fold{number}/cat/a.png" for number in (1, 2, 3)]
 REFUSED = {
     "splits of images alone": (["train/a.png", "val/a.png"], "hold no folders of classes"),
     "no split for training": (["val/cat/a.png", "test/cat/a.png"], "none of them is for training"),
@@ -198,6 +202,10 @@ REFUSED = {
     "a split missing in one": (["cat/Train/a.png", "cat/test/b.png", "dog/train/c.png"], "cat, dog would be"),
     "folds": (["fold1/cat/a.png", "fold1/dog/b.png", "fold2/cat/a.png", "fold2/dog/b.png"], "fold1, fold2 would be"),
     "uneven folds": (["1/a/a.png", "1/b/b.png", "1/c/b.png", "2/a/a.png", "2/b/b.png"], "1, 2 would be the classes"),
+    "a fold without a class": ([*FOLDS, "fold1/dog/a.png", "fold3/dog/a.png"], "fold1, fold2, fold3 would be the cla"),
+    "many folds, each without a class": ([f"{n}/{c}/a.png" for n in range(5) for c in range(5) if c != n], "would be"),
+    "splits within one class": (["cat/train/a.png", "cat/test/a.png", "dog/a.png"], "cat, dog would be the classes"),
+    "unknown splits": (["learn/a/1.png", "learn/b/1.png", "held/a/1.png", "held/b/1.png"], "called train and test"),
     "folds with images/": (["a/images/x/1.png", "a/images/y/1.png", "b/images/x/1.png", "b/images/y/1"], "would be"),
     "folds in splits": (["train/1/x/1.png", "train/1/y/1.png", "train/2/x/1.png", "train/2/y/1.png", "test/1/x/1.png",
                          "test/2/x/1.png"], "1, 2 would be the classes"),
@@ -230,6 +238,40 @@ def test_images_may_lie_deeper_where_no_split_can_be_meant(tmp_path):
     assert read(tmp_path).classes == ("cat", "dog")
     place(tmp_path / "birds", *numbered("dog/more/2021"))
     assert len(below(read(tmp_path), tmp_path)) == 15
+
+
+NOTED = {
+    "masks": [*numbered("cat/images"), *numbered("cat/masks"), *numbered("dog/images")],
+    "sites": [*numbered("north/cat"), *numbered("north/dog"), *numbered("south/cat")],
+    "masks, deeper": [*numbered("cat/all/images"), *numbered("cat/all/masks"), *numbered("dog/all/images")],
+    "some species": [*numbered("a"), *numbered("b"), *numbered("c"), *numbered("d"), *numbered("e/male"),
+                     *numbered("e/female"), *numbered("f/male"), *numbered("f/female")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NOTED)
+@pytest.mark.parametrize("above", [[""], ["train/", "test/"]])
+def test_folders_within_classes_that_could_mean_something_are_named(tmp_path, case, above):
+    files = [f"{split}{name}" for split in above for name in NOTED[case]]
+    place(tmp_path / "birds", *files)
+    data = read(tmp_path)
+    assert len(below(data, tmp_path)) == len(files)
+    said = [note for note in data.notes if note.startswith("Took the images in all folders within those of the class")]
+    assert len(said) == len(above)
+    inner = {name.rpartition("/")[0] for name in files if name.count("/") > above[0].count("/") + 1}
+    for split, note in zip(above, said, strict=True):
+        first, second = sorted(name for name in inner if name.startswith(split))[:2]
+        assert f"e.g. {first} and {second}, for images of that class" in note
+
+
+@pytest.mark.parametrize("deeper", [["images", "images"], ["2020", "2021"], ["", "a", "b"]])
+def test_folders_within_classes_that_mean_nothing_are_not_named(tmp_path, deeper):
+    place(
+        tmp_path / "birds",
+        *numbered(f"cat/{deeper[0]}"),
+        *(f"dog/{name}/{n}.png" for name in deeper[1:] for n in "12345"),
+    )
+    assert read(tmp_path).notes == ()
 
 
 # --- what is left out ------------------------------------------------------------------------------------------------
