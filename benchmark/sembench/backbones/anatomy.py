@@ -131,20 +131,18 @@ def _head(trace: Trace, views: Views, node: fx.Node) -> tuple[list[fx.Node], fx.
 
 
 def _by_resolution(trace: Trace, views: Views, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
-    """One step for each resolution: the deepest of those that lie least deep within modules.
+    """One step for each resolution: the deepest of those that lie least deep within modules, behind new weights.
 
     A stretch without weights, as of a pooling alone, belongs to the next one, and the last of all to the one before.
     """
     weights = _weights_so_far(trace.module)
     groups = [list(group) for _, group in itertools.groupby(usable, lambda node: _cells(views[node]))]
-    ends = []
-    for group in groups[:-1]:
-        shallowest = min(trace.depth(node) for node in group)
-        ends.append([node for node in group if trace.depth(node) == shallowest][-1])
     cuts: list[fx.Node] = []
-    for node in ends:
-        if weights[node] > (weights[cuts[-1]] if cuts else 0):
-            cuts.append(node)
+    for group in groups[:-1]:
+        behind = [node for node in group if weights[node] > (weights[cuts[-1]] if cuts else 0)]
+        if behind:
+            shallowest = min(trace.depth(node) for node in behind)
+            cuts.append([node for node in behind if trace.depth(node) == shallowest][-1])
     if cuts and weights[usable[-1]] == weights[cuts[-1]]:
         cuts.pop()
     if not cuts and views[usable[-1]].layout == "tokens":
