@@ -252,6 +252,10 @@ def noisy(self, x):
     return Net.forward(self, x + torch.randn_like(x) if self.training else x)
 
 
+def shifted_by_mode(self, x):
+    return Net.forward(self, x + (torch.tensor([0.5]) if self.training else torch.tensor([0.25])))
+
+
 def two_in_training(self, x):
     logits = Net.forward(self, x)
     return (logits, logits) if self.training else logits
@@ -279,6 +283,8 @@ class Held(nn.Module):
     [
         (whole(noisy), "its own forward takes other steps in training mode"),
         (whole(two_in_training), "its own forward takes other steps in training mode"),
+        (whole(shifted_by_mode), "its own forward takes other steps in training mode"),
+        (lambda: Around(whole(noisy)(), nn.Identity()), "the forward of 'network' takes other steps in training mode"),
         (Held, "in training mode, .* differs from its own"),
     ],
 )
