@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,17 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from sembench.backbones.layouts import Views, called_by, cuts_of, feature_maps, shape_of, tensors_of
 from sembench.backbones.tracing import Trace
 from sembench.backbones.views import View
 from sembench.errors import BackboneUnfit
 
 _STAGES = 4
 """Number of blocks by default, that of a ResNet's stages: ``b4`` then means the last one."""
-
-_OTHERS = 8
-"""Tokens of no place that are joined at once, at most: of the class, of distillation, registers."""
-
-Views = dict[fx.Node, View]
 
 _POOL_MODULES = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.MaxPool2d)
 _POOL_FUNCTIONS = {
@@ -66,10 +61,10 @@ def dissect(trace: Trace, blocks: Sequence[str] | None = None, *, encoder: bool 
     Raises:
         BackboneUnfit: If the last step is not a linear layer, there is no feature map, or a named block cannot be one.
     """
-    views = _views(trace)
+    views = feature_maps(trace)
     classifier, end = _classifier(trace, encoder)
     between, last = _head(trace, views, end)
-    usable = [node for node in _cuts(trace.module.graph) if node in views]
+    usable = [node for node in cuts_of(trace.module.graph) if node in views]
     if last not in usable:
         raise BackboneUnfit(
             f"the last feature map, {trace.name(last)}, is one of several values that the rest of the network uses; "
@@ -95,18 +90,18 @@ def _classifier(trace: Trace, encoder: bool) -> tuple[fx.Node | None, fx.Node]:
     """
     (output,) = (node for node in trace.module.graph.nodes if node.op == "output")
     node = output.args[0]
-    while isinstance(node, fx.Node) and isinstance(_module(trace.module, node), (nn.Identity, nn.Dropout)):
+    while isinstance(node, fx.Node) and isinstance(called_by(trace.module, node), (nn.Identity, nn.Dropout)):
         node = node.args[0]
-    if encoder and isinstance(node, fx.Node) and not isinstance(_module(trace.module, node), nn.Linear):
+    if encoder and isinstance(node, fx.Node) and not isinstance(called_by(trace.module, node), nn.Linear):
         return None, node
-    if not isinstance(node, fx.Node) or not isinstance(_module(trace.module, node), nn.Linear):
+    if not isinstance(node, fx.Node) or not isinstance(called_by(trace.module, node), nn.Linear):
         last = _word(trace, node) if isinstance(node, fx.Node) else type(node).__name__
         raise BackboneUnfit(
             f"the last step is {last}, not a linear layer (nn.Linear) that gives the logits; take a softmax off, or "
             "look inside a module that stays whole. An encoder without a classifier is taken with embedding = 'avg' or "
             "'cls'; a new linear layer is then trained."
         )
-    return node, _tensors(node)[0]
+    return node, tensors_of(node)[0]
 
 
 def _head(trace: Trace, views: Views, node: fx.Node) -> tuple[list[fx.Node], fx.Node]:
@@ -117,13 +112,13 @@ def _head(trace: Trace, views: Views, node: fx.Node) -> tuple[list[fx.Node], fx.
     between: list[fx.Node] = []
     flat: list[fx.Node] | None = None
     while True:
-        inputs = _tensors(node)
+        inputs = tensors_of(node)
         if inputs and _is_pool(trace.module, node) and inputs[0] in views:
             return [*between, node][::-1], inputs[0]
         if flat is None and node in views:
             flat, at = list(between), node
         many_cells = node in views and _cells(views[node]) > 1
-        if len(inputs) != 1 or (many_cells and isinstance(_module(trace.module, node), _WEIGHTS)):
+        if len(inputs) != 1 or (many_cells and isinstance(called_by(trace.module, node), _WEIGHTS)):
             break
         between.append(node)
         node = inputs[0]
@@ -136,20 +131,18 @@ def _head(trace: Trace, views: Views, node: fx.Node) -> tuple[list[fx.Node], fx.
 
 
 def _by_resolution(trace: Trace, views: Views, usable: list[fx.Node]) -> tuple[fx.Node, ...]:
-    """One step for each resolution: the deepest of those that lie least deep within modules.
+    """One step for each resolution: the deepest of those that lie least deep within modules, behind new weights.
 
     A stretch without weights, as of a pooling alone, belongs to the next one, and the last of all to the one before.
     """
     weights = _weights_so_far(trace.module)
     groups = [list(group) for _, group in itertools.groupby(usable, lambda node: _cells(views[node]))]
-    ends = []
-    for group in groups[:-1]:
-        shallowest = min(trace.depth(node) for node in group)
-        ends.append([node for node in group if trace.depth(node) == shallowest][-1])
     cuts: list[fx.Node] = []
-    for node in ends:
-        if weights[node] > (weights[cuts[-1]] if cuts else 0):
-            cuts.append(node)
+    for group in groups[:-1]:
+        behind = [node for node in group if weights[node] > (weights[cuts[-1]] if cuts else 0)]
+        if behind:
+            shallowest = min(trace.depth(node) for node in behind)
+            cuts.append([node for node in behind if trace.depth(node) == shallowest][-1])
     if cuts and weights[usable[-1]] == weights[cuts[-1]]:
         cuts.pop()
     if not cuts and views[usable[-1]].layout == "tokens":
@@ -171,7 +164,7 @@ def _depths(trace: Trace, usable: list[fx.Node]) -> list[fx.Node]:
 
 def _weights_so_far(module: fx.GraphModule) -> dict[fx.Node, int]:
     """Number of modules with weights that have run after each step."""
-    counts = itertools.accumulate(_has_weights(_module(module, node)) for node in module.graph.nodes)
+    counts = itertools.accumulate(_has_weights(called_by(module, node)) for node in module.graph.nodes)
     return dict(zip(module.graph.nodes, counts, strict=True))
 
 
@@ -186,7 +179,7 @@ def _by_name(trace: Trace, names: Sequence[str], usable: list[fx.Node]) -> tuple
             raise BackboneUnfit(f"block {name!r} is no step of the network ({why}).")
         if node not in usable:
             raise BackboneUnfit(
-                f"block {name!r} cannot end a block: its output is {_shape(node)}, and everything after it has to "
+                f"block {name!r} cannot end a block: its output is {shape_of(node)}, and everything after it has to "
                 "depend on that alone, up to the last feature map. Accepted are among others "
                 f"{', '.join(dict.fromkeys(trace.name(n) for n in usable[-8:]))}."
             )
@@ -197,105 +190,19 @@ def _by_name(trace: Trace, names: Sequence[str], usable: list[fx.Node]) -> tuple
     return (*cuts[:-1], usable[-1])
 
 
-def _cuts(graph: fx.Graph) -> list[fx.Node]:
-    """The steps that everything passes through: nothing computed before them is used after them."""
-    nodes = [node for node in graph.nodes if node.op not in ("get_attr", "output")]
-    place = {node: index for index, node in enumerate(graph.nodes)}
-    cuts, furthest = [], -1
-    for node in nodes:
-        if node.op != "placeholder" and furthest <= place[node]:
-            cuts.append(node)
-        furthest = max([furthest, *(place[user] for user in node.users)])
-    return cuts
-
-
-def _module(module: fx.GraphModule, node: fx.Node) -> nn.Module | None:
-    return module.get_submodule(str(node.target)) if node.op == "call_module" else None
-
-
 def _has_weights(module: nn.Module | None) -> bool:
     return module is not None and any(isinstance(part, _WEIGHTS) for part in module.modules())
 
 
 def _is_pool(module: fx.GraphModule, node: fx.Node) -> bool:
-    called = _module(module, node)
+    called = called_by(module, node)
     return isinstance(called, _POOL_MODULES) if called is not None else node.target in _POOL_FUNCTIONS
-
-
-def _shape(node: fx.Node) -> tuple[int, ...] | None:
-    shape: tuple[int, ...] | None = node.meta.get("shape")
-    return shape
 
 
 def _cells(view: View) -> int:
     return view.height * view.width
 
 
-def _tensors(node: fx.Node) -> list[fx.Node]:
-    """The tensors that a step takes; not the sizes."""
-    return [source for source in node.all_input_nodes if _shape(source) is not None]
-
-
-def _views(trace: Trace) -> Views:
-    """Where a feature map stands in the values of a network, for each value that holds one.
-
-    Tokens are those of the cells of the last map before them, with at most eight others that were joined to them.
-    """
-    views: Views = {}
-    passed = set(_cuts(trace.module.graph))
-    grid: tuple[int, int] | None = None
-    before = behind = 0
-    for node in trace.module.graph.nodes:
-        shape = _shape(node)
-        if shape is None or node.op in ("placeholder", "get_attr", "output"):
-            continue
-        if len(shape) == 4:
-            view = _view_of_four(trace.module, node, views, grid)
-            if view is not None:
-                views[node] = view
-                if node in passed or isinstance(_module(trace.module, node), nn.Conv2d):  # not the heads of attention
-                    grid, before, behind = (view.height, view.width), 0, 0
-        elif len(shape) == 3 and grid is not None:
-            if node.target is torch.cat:
-                before, behind = _joined(node, math.prod(grid), before, behind)
-            more = shape[1] - math.prod(grid)
-            if more in (0, before + behind) and math.prod(grid) > 1:
-                views[node] = View("tokens", *grid, before if more else 0, behind if more else 0)
-    return views
-
-
-def _joined(node: fx.Node, cells: int, before: int, behind: int) -> tuple[int, int]:
-    """Numbers of tokens before and behind those of the cells, after tokens have been joined."""
-    lengths = [(_shape(part) or (0, 0))[1] for part in _tensors(node)]
-    at = [place for place, length in enumerate(lengths) if length in (cells, cells + before + behind)]
-    if not at or (_shape(node) or (0, 0))[1] - cells > _OTHERS + before + behind:
-        return before, behind
-    had = (before, behind) if lengths[at[-1]] != cells else (0, 0)
-    return had[0] + sum(lengths[: at[-1]]), had[1] + sum(lengths[at[-1] + 1 :])
-
-
-def _view_of_four(module: fx.GraphModule, node: fx.Node, views: Views, grid: tuple[int, int] | None) -> View | None:
-    """Where the map stands in a value of four dimensions; ``None`` if it seems to be none, e.g. windows of cells.
-
-    Cells are as many in both directions, since images are squares, unless the value is like the one that it comes from.
-    """
-    _, first, second, third = _shape(node) or (0, 0, 0, 0)
-    like = next((source for source in _tensors(node) if source in views and len(_shape(source) or ()) == 4), None)
-    if isinstance(_module(module, node), nn.Conv2d):
-        return View("map", second, third)
-    turned = node.target in ("permute", torch.permute)
-    if like is not None and _shape(like) == _shape(node) and not turned:
-        return views[like]
-    last = first == second
-    if first == second == third and like is not None:
-        last = (views[like].layout == "channels last") != turned
-    height = first if last else second
-    square = last or second == third
-    if not square or (like is None and grid is not None and grid[0] % height):
-        return None
-    return View("channels last" if last else "map", height, height)
-
-
 def _word(trace: Trace, node: fx.Node) -> str:
-    called = _module(trace.module, node)
+    called = called_by(trace.module, node)
     return type(called).__name__ if called is not None else getattr(node.target, "__name__", str(node.target))

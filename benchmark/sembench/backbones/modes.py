@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Set
 from typing import Any
 
 import torch
@@ -30,37 +31,56 @@ class Mode(nn.Module):
         return self.in_training if self.training else self.otherwise
 
 
-def differing(evaluation: fx.Graph, training: fx.Graph) -> list[str]:
-    """Paths of the innermost modules whose steps in training mode are others; ``""`` is the network itself."""
-    steps = [_steps_by_module(graph) for graph in (evaluation, training)]
-    wrong = set()
-    for path in {*steps[0], *steps[1]}:
-        if steps[0].get(path) != steps[1].get(path):
-            there = path in steps[0] and path in steps[1]
-            wrong.add(path if there else path.rpartition(".")[0])
-    return sorted(wrong, key=lambda path: (-path.count(".") - bool(path), path))
+def differing(evaluation: fx.Graph, training: fx.Graph, called: Set[str]) -> list[str]:
+    """Paths of the innermost modules whose steps in training mode are others; ``""`` is the network itself.
+
+    What a module takes from outside itself counts only where no module differs within.
+
+    Args:
+        evaluation: The graph in evaluation mode.
+        training: That in training mode.
+        called: Paths of the modules that are called in both, also if they make no step.
+    """
+    for within in (True, False):
+        mine, other = (_steps_by_module(graph, within) for graph in (evaluation, training))
+        both = called | (mine.keys() & other.keys())
+        wrong = {_outer(path, both) for path in {*mine, *other} if mine.get(path) != other.get(path)}
+        if wrong:
+            return sorted(wrong, key=lambda path: (-path.count(".") - bool(path), path))
+    return []
 
 
-def _steps_by_module(graph: fx.Graph) -> dict[str, list[tuple[Any, ...]]]:
+def _outer(path: str, known: Set[str]) -> str:
+    """The innermost module of those known that a module lies in, itself included."""
+    while path and path not in known:
+        path = path.rpartition(".")[0]
+    return path
+
+
+def _steps_by_module(graph: fx.Graph, within: bool) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    place: dict[fx.Node, tuple[str, int]] = {}
     for node in graph.nodes:
         stack = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
         if node.op == "call_module":
             stack = stack[:-1]
         for depth in range(len(stack)):
             found[stack[depth]]  # a module without steps of its own is there, too
-        found[stack[-1] if stack else ""].append((node.op, node.target, _outline(node.args), _outline(node.kwargs)))
+        path = stack[-1] if stack else ""
+        place[node] = path, len(found[path])
+        seen = {n: place[n] if not within or place[n][0] == path else ("outside", 0) for n in node.all_input_nodes}
+        found[path].append((node.op, node.target, _outline(node.args, seen), _outline(node.kwargs, seen)))
     return found
 
 
-def _outline(value: Any) -> Any:
+def _outline(value: Any, place: dict[fx.Node, tuple[str, int]]) -> Any:
     """Arguments without the values of constants, for comparison."""
     if isinstance(value, fx.Node):
-        return value.name
+        return place[value]
     if isinstance(value, dict):
-        return [(key, _outline(item)) for key, item in value.items()]
+        return [(key, _outline(item, place)) for key, item in value.items()]
     if isinstance(value, (tuple, list)):
-        return [_outline(item) for item in value]
+        return [_outline(item, place) for item in value]
     return "constant" if isinstance(value, _PARTS) else repr(value)
 
 

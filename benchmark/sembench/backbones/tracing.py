@@ -47,6 +47,7 @@ class Trace:
         self.opaque: dict[str, str] = {}
         self.notes: list[str] = []
         self.untrainable: str | None = None
+        self.outputs: dict[str, fx.Node] = {}
         made = copied(network, self.notes)
         self.probe = probe_images(2, image_size).to(next((p.device for p in made.parameters()), "cpu"))
         self.logits = answer(made, self.probe)
@@ -67,6 +68,7 @@ class Trace:
         """Traces in both modes, until their steps are the same but for modules that stay whole."""
         while True:
             training, reason = self._graph(network.train()) if self.untrainable is None else (None, None)
+            called = set(self.outputs)
             graph, failed = self._graph(network.eval())
             if graph is None:
                 raise BackboneUnfit(
@@ -77,15 +79,17 @@ class Trace:
                 self.untrainable = self.untrainable or f"in training mode it cannot be followed: {reason}"
                 self.module = fx.GraphModule(network, graph)
                 return
-            other = differing(graph, training)
+            other = differing(graph, training, called & self.outputs.keys())
             if not other:
                 self.module = fx.GraphModule(network, graph)
                 keep_alive(self.module, training)
                 return
-            if other[0]:
+            (output,) = (node for node in graph.nodes if node.op == "output")
+            if other[0] and self.outputs.get(other[0]) is not output.args[0]:
                 self.opaque[other[0]] = "its steps in training mode are others"
             else:
-                self.untrainable = "its own forward takes other steps in training mode"
+                whose = f"the forward of {other[0]!r}" if other[0] else "its own forward"
+                self.untrainable = f"{whose} takes other steps in training mode"
 
     def _graph(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
         kept = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
@@ -112,6 +116,7 @@ class Trace:
                 return None, _first_line(error)
             else:
                 self.outputs = tracer.outputs
+                _name_alike(network, graph)
                 return graph, None
 
     def _sizes(self) -> list[Tensor]:
@@ -128,6 +133,16 @@ class Trace:
         """Number of modules that a step lies within, itself included; an output of several counts for the outermost."""
         inside = len(node.meta.get("nn_module_stack", ())) + (node.op != "call_module")
         return min([inside, *(_level(path) for path, end in self.outputs.items() if end is node)])
+
+
+def _name_alike(network: nn.Module, graph: fx.Graph) -> None:
+    """Lets tensors that a forward pass makes anew each time it is traced have one name if they are equal."""
+    made = {name: value for name, value in vars(network).items() if name.startswith("_tensor_constant")}
+    for node in graph.nodes:
+        if node.op == "get_attr" and node.target in made:
+            mine = made[node.target]
+            same = (name for name, value in made.items() if value.dtype == mine.dtype and torch.equal(value, mine))
+            node.target = next(same, node.target)
 
 
 def _level(path: str) -> int:

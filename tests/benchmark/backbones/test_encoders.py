@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models.maxvit import MaxVit
 from torchvision.models.swin_transformer import SwinTransformer
@@ -123,6 +124,63 @@ def test_a_token_appears_at_the_cell_of_its_own_patch(before, after):
     expected = torch.zeros(4, 8, dtype=torch.bool)
     expected[1, 5] = True
     assert torch.equal(moved, expected)
+
+
+def shuffled(x):
+    b, c, h, w = x.shape
+    return x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
+
+
+def normalised_by_group(x):
+    groups = x.view(x.shape[0], 2, -1)
+    return ((groups - groups.mean(2, keepdim=True)) / (groups.std(2, keepdim=True) + 1e-3)).view(x.shape)
+
+
+def by_tokens(x):
+    return F.normalize(x.flatten(2).transpose(1, 2), dim=2).transpose(1, 2).reshape(x.shape)
+
+
+STEPS = {
+    "as it is": lambda x: x + 0,
+    "split and joined": lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
+    "shuffled": shuffled,
+    "normalised by group": normalised_by_group,
+    "by tokens": by_tokens,
+    "turned and back": lambda x: F.normalize(x.permute(0, 2, 3, 1), dim=3).permute(0, 3, 1, 2),
+    "the larger of two": lambda x: torch.stack([x, 0.5 * x]).amax(0),
+    "cells mirrored": lambda x: x.flip(3),
+    "channels mixed": lambda x: torch.einsum("bchw,cd->bdhw", x, torch.eye(x.shape[1])),
+}
+
+
+class Stepwise(nn.Module):
+    """One convolution, a step of one's own, the average of what it yields, or of its cells in a row."""
+
+    def __init__(self, channels, strides, step, flat):
+        super().__init__()
+        self.conv, self.step, self.flat = nn.Conv2d(3, channels, 3, strides, 1), step, flat
+        self.fc = nn.Linear(channels, 3)
+
+    def own(self, x):
+        return self.step(F.relu(self.conv(x)))
+
+    def forward(self, x):
+        x = self.own(x)
+        return self.fc(x.flatten(2).mean(2) if self.flat else x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(
+    ("channels", "strides"), [(4, 2), (8, 1), (8, (1, 2)), (8, (2, 1)), (4, (1, 2)), (6, 1), (16, 2), (64, 1)]
+)
+def test_a_map_stands_where_it_stood_though_channels_and_cells_are_as_many(channels, strides, name, flat):
+    torch.manual_seed(0)
+    network = Stepwise(channels, strides, STEPS[name], flat).eval()
+    images = IMAGES[:, :, :8, :8]
+    backbone = wrap(network, image_size=8)
+    torch.testing.assert_close(backbone.features(images), network.own(images), rtol=1e-3, atol=1e-4)
+    assert Trait.LINEAR_HEAD in backbone.traits
 
 
 def test_the_embedding_of_a_class_token_is_no_function_of_the_map():

@@ -199,8 +199,61 @@ def test_a_torchscript_module_is_refused_by_name(make, path):
         wrap(make(script), image_size=16)
 
 
+class Around(nn.Module):
+    """A network behind a step on pixels."""
+
+    def __init__(self, network, step):
+        super().__init__()
+        self.network, self.step = network, step
+
+    def forward(self, x):
+        return self.network(self.step(x))
+
+
+class Staged(nn.Module):
+    """Three stages in a row, with a pooling of the network's own before the last two."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), conv(), nn.ReLU())
+        self.pool = nn.MaxPool2d(2)
+        self.others = nn.Sequential(
+            nn.Sequential(conv(), nn.ReLU()), nn.Sequential(nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 1))
+        )
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.fc(self.others(self.pool(self.first(x))).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x: (x - 0.5) / 0.25,
+        nn.Identity(),
+        nn.BatchNorm2d(3),
+        nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()),
+        lambda x: F.interpolate(x, scale_factor=2.0),
+    ],
+    ids=["by hand", "identity", "batch norm", "nested", "enlarged"],
+)
+def test_a_step_on_pixels_before_a_network_moves_no_block(step):
+    network = Staged().eval()
+    own, around = (wrap(n.eval(), image_size=16) for n in (network, Around(network, step)))
+    assert [facts.name for facts in own.facts] == ["first", "others.0", "others"]
+    assert [facts.name for facts in around.facts] == [f"network.{facts.name}" for facts in own.facts]
+    with torch.no_grad():
+        expected = own.feature_maps(step(images()))
+    for seen, wanted in zip(around.feature_maps(images()), expected, strict=True):
+        torch.testing.assert_close(seen, wanted)
+
+
 def noisy(self, x):
     return Net.forward(self, x + torch.randn_like(x) if self.training else x)
+
+
+def shifted_by_mode(self, x):
+    return Net.forward(self, x + (torch.tensor([0.5]) if self.training else torch.tensor([0.25])))
 
 
 def two_in_training(self, x):
@@ -230,6 +283,8 @@ class Held(nn.Module):
     [
         (whole(noisy), "its own forward takes other steps in training mode"),
         (whole(two_in_training), "its own forward takes other steps in training mode"),
+        (whole(shifted_by_mode), "its own forward takes other steps in training mode"),
+        (lambda: Around(whole(noisy)(), nn.Identity()), "the forward of 'network' takes other steps in training mode"),
         (Held, "in training mode, .* differs from its own"),
     ],
 )

@@ -271,8 +271,47 @@ class Counted(nn.Module):
         return x if x.shape[2] % 2 else F.relu(x)
 
 
+class Shifted(nn.Module):
+    """Makes tensors in its forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("spread", torch.full((1,), 0.5))
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.act((x - torch.tensor([0.3])) * (1 / self.spread) + torch.zeros(1))
+
+
+class DropPath(nn.Module):
+    """Makes no step in evaluation mode."""
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x * torch.bernoulli(torch.full((len(x), 1, 1, 1), 0.5))
+
+
+WAYS["tensors made in forward"] = whole(
+    lambda self, x: Net.forward(self, (x - torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)) / 0.25)
+)
+WAYS["tensors made in a module"] = way(lambda self, x: self.shifted(x), shifted=Shifted)
+WAYS["a path dropped by the network itself"] = way(
+    lambda self, x: self.gate(F.relu(x + self.drop(self.c(x)))),
+    drop=DropPath,
+    c=conv,
+    gate=lambda: nn.Sequential(Swish()),
+)
 WAYS["counted batch norm"] = way(lambda self, x: self.counted(x), counted=Counted)
 WAYS["stochastic depth"] = way(lambda self, x: self.depth(F.relu(x)), depth=Depth)
+
+
+def test_the_innermost_module_with_other_steps_in_training_stays_whole_alone():
+    network = way(
+        lambda self, x: self.a(x + self.drop(self.c(x))),
+        drop=DropPath, c=conv, a=lambda: nn.Sequential(nn.Sequential(Swish(), conv())),
+    )()  # fmt: skip
+    assert set(wrap(network.eval(), image_size=16).opaque) == {"drop"}
 
 
 def network_of(name):
