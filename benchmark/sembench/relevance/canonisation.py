@@ -10,9 +10,9 @@
     activation, or another function of     passes on what it gets
     each element
     sum, difference                        in proportion to the summands
-    product of a signal and a gate         all to the signal ([Arras]); the gate has fewer elements, or else comes from
-                                           a sigmoid, a softmax or a comparison, or else from an activation
-    quotient                               all to the dividend
+    product of a signal and a gate         all to the signal ([Arras]); the gate has fewer elements, or else has bounds
+                                           whatever the image, as a sigmoid has, or else comes from an activation
+    quotient                               all to the dividend: a product with the inverse as the gate
     attention                              in proportion to the values; the weights of attention are a gate
     average, sum of cells, interpolation   in proportion
     maximum, and what moves values only    to where the value comes from
