@@ -104,6 +104,10 @@ def training_departure(network: nn.Module, copied: nn.Module, backbone: Backbone
         seen, draws = _after_a_step(backbone, copied, images)
     except BackboneUnfit as error:
         return f"in training mode its parts fail: {str(error).rstrip('.')}"
+    except RuntimeError as error:
+        return f"in training mode its parts fail: {in_one_line(error)}"
+    if not _gradients(seen):
+        return "in training mode a step in place hinders gradients, and stands in a module that stays whole"
     for stream, state in own_draws.items():  # what was drawn while tracing is a constant of the parts
         if state != draws.get(stream):
             return f"in training mode it draws single random numbers ({stream}), which its parts would not draw again"

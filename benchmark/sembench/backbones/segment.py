@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import linecache
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx, nn
 
+from sembench.backbones.overwriting import said, tensors
 from sembench.errors import BackboneUnfit, SembenchError, in_one_line
 
 
@@ -47,10 +48,10 @@ def _named(forward: Any) -> Any:
     def named(self: Segment, x: Any) -> Any:
         try:
             return forward(self, x)
-        except (SembenchError, MemoryError, torch.OutOfMemoryError):
+        except SembenchError:
             raise
         except Exception as error:
-            if "allocate memory" in str(error):
+            if lacks_memory(error):
                 raise
             shape = tuple(getattr(x, "shape", ()))
             raise BackboneUnfit(
@@ -59,6 +60,44 @@ def _named(forward: Any) -> Any:
             ) from error
 
     return named
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error says that there is no memory left, which is no fault of the network."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+
+
+class _Backward(fx.Interpreter):
+    """Runs a segment and goes back to the images after each step."""
+
+    def __init__(self, part: Segment, images: Tensor) -> None:
+        super().__init__(part)
+        self.extra_traceback = False  # it would stand in the message
+        self.images = images
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Runs one step, and back from it. Raises `BackboneUnfit` if that fails."""
+        value = super().run_node(n)
+        for tensor in tensors(value):
+            if tensor.requires_grad:
+                try:
+                    torch.autograd.grad(tensor.sum(), self.images, retain_graph=True, allow_unused=True)
+                except RuntimeError as error:
+                    raise BackboneUnfit(
+                        f"no gradient goes back through the step {said(n)}: {in_one_line(error)}. Explanations need "
+                        "one: write it with steps that have a derivative, and without steps in place."
+                    ) from error
+        return value
+
+
+def require_gradients(parts: Iterable[nn.Module], images: Tensor) -> None:
+    """Raises `BackboneUnfit` that names the first step through which no gradient goes back to the images.
+
+    Costs a backward pass for each step, so that it is for networks of which the gradient has failed.
+    """
+    value: Any = images
+    for part in parts:
+        value = _Backward(part, images).run(value) if isinstance(part, Segment) else part(value)
 
 
 def _step(error: Exception) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sembench.backbones.anatomy import Anatomy, dissect
-from sembench.backbones.backbone import Backbone, channels_last
+from sembench.backbones.backbone import Backbone
+from sembench.backbones.checks import (
+    require_finite,
+    require_linear,
+    require_same_answer,
+    require_single_precision,
+)
 from sembench.backbones.modes import training_departure
 from sembench.backbones.segment import Segment, segment
 from sembench.backbones.tracing import Trace
@@ -23,8 +27,6 @@ from sembench.errors import BackboneUnfit, in_one_line
 from sembench.types import Trait
 
 NOT_AVERAGE = "its head is not a linear layer on the average of the feature map"
-
-_TOLERANCE = 1e-5
 
 Embedding = Literal["network", "avg", "cls"]
 
@@ -126,7 +128,7 @@ def wrap(
         BackboneUnfit: If the network does not have this form; says where it departs from it.
     """
     trace = Trace(network, image_size)
-    _require_finite(network, trace)
+    require_finite(network, trace)
     anatomy = dissect(trace, blocks, encoder=embedding != "network")
     *stages, pool = _segments(trace, anatomy)
     classifier = _classifier(trace, anatomy)
@@ -136,8 +138,9 @@ def wrap(
     backbone.facts = tuple(BlockFacts(name, shape) for name, shape in zip(anatomy.names, shapes, strict=True))
     backbone.head, backbone.opaque, backbone.image_size = anatomy.head, trace.opaque, image_size
     backbone.outputs = 0 if anatomy.classifier is None else classifier.out_features
-    _require_same_answer(backbone, trace)
-    _require_linear(backbone, trace)
+    require_same_answer(backbone, trace)
+    require_single_precision(backbone, trace, anatomy.names)
+    require_linear(backbone, trace)
     backbone.notes = tuple(trace.notes)
     backbone.untrainable = trace.untrainable or training_departure(trace.original, trace.module, backbone, trace.probe)
     if embedding != "network":
@@ -242,71 +245,6 @@ def _segments(trace: Trace, anatomy: Anatomy) -> list[Segment]:
         parts.append(segment(trace.module, steps[first : last + 1], start, end))
         start, first = end, last + 1
     return parts
-
-
-def _require_finite(network: nn.Module, trace: Trace) -> None:
-    """Raises `BackboneUnfit` unless the logits are finite; names the weights that are not, if there are any.
-
-    A tensor that is not finite may be intended, e.g. a mask: it is an error only if the logits are not finite either.
-    """
-    if bool(torch.isfinite(trace.logits).all()):
-        return
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    wrong = [name for name, tensor in tensors if not bool(torch.isfinite(tensor).all())]
-    if wrong:
-        raise BackboneUnfit(
-            f"the weights hold NaN or infinity, in {len(wrong)} of {len(tensors)} tensors, the first is {wrong[0]!r}. "
-            "Take a checkpoint from before the training diverged."
-        )
-    raise BackboneUnfit(
-        f"the logits hold NaN or infinity on images of white noise of {trace.image_size} pixels, though every weight "
-        "is finite: look for a division by zero, or an overflow, in the forward pass."
-    )
-
-
-def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
-    """Raises `BackboneUnfit` unless the parts give the logits of the whole, in every way that they will be called.
-
-    That is: images together and one alone, in channels-last order (on a copy), and with gradients to the pixels.
-    """
-    ordered = channels_last(copy.deepcopy(backbone))
-    one, pixels = trace.probe[1:].clone(), trace.probe.clone().requires_grad_()
-    with torch.no_grad():
-        pairs = [(backbone(trace.probe.clone()), trace.logits), (backbone(one), trace.logits[1:])]
-        turned = trace.probe.clone(memory_format=torch.channels_last)
-        pairs += [(ordered(turned), trace.logits), (ordered(turned[1:]), trace.logits[1:])]
-    with torch.enable_grad():
-        embedding = backbone.embed(pixels)  # a linear layer may hold zeros before it is trained
-        attached = backbone.classifier(embedding)
-        places = torch.arange(1.0, embedding[0].numel() + 1, device=embedding.device)  # a plain sum may be constant
-        total = (embedding.flatten(1) * places).sum() + 0 * pixels.sum()
-        if torch.autograd.grad(total, pixels)[0].count_nonzero() == 0:
-            raise BackboneUnfit(
-                "no gradient leads from the embedding to the pixels: take detach(), .data and no_grad() out of the "
-                "forward pass, which else cannot be explained."
-            )
-    for logits, expected in [*pairs, (attached, trace.logits)]:
-        largest = float((logits.detach() - expected).abs().max())
-        if not largest <= _TOLERANCE * max(1.0, float(trace.logits.abs().max())):
-            raise BackboneUnfit(
-                f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
-                "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
-            )
-
-
-def _require_linear(backbone: Backbone, trace: Trace) -> None:
-    """Raises `BackboneUnfit` unless the logits are ``z W^T + b``: a subclass of ``nn.Linear`` may compute more."""
-    with torch.no_grad():
-        embedding = backbone.embed(trace.probe)
-        if embedding.ndim != 2 or embedding.shape[1] != backbone.classifier.in_features:
-            raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
-        logits = F.linear(embedding, backbone.classifier.weight, backbone.classifier.bias)
-        largest = float((logits - backbone.classifier(embedding)).abs().max())
-    if not largest <= _TOLERANCE * max(1.0, float(logits.abs().max())):
-        raise BackboneUnfit(
-            f"the last step, {type(backbone.classifier).__name__}, is no linear layer: its output differs from "
-            f"z W^T + b by up to {largest:.3g}. Put what it does to the embedding into a step before it."
-        )
 
 
 def _note_departures(backbone: WrappedBackbone, trace: Trace) -> None:
