@@ -232,6 +232,10 @@ def _lerp(a: Tensor, b: Tensor, weight: Any) -> Tensor:
     return mixed
 
 
+def _copy(x: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    return source.to(x.dtype).expand(x.shape)
+
+
 _WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     _aten.native_batch_norm.default: _batch_norm,
     _aten._native_batch_norm_legit_no_training.default: _batch_norm_inference,
@@ -241,6 +245,7 @@ _WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     _aten.baddbmm.default: _addmm,
     _aten.addcmul.default: _addcmul,
     _aten.addcdiv.default: _addcdiv,
+    _aten.copy.default: _copy,
     _aten.lerp.Scalar: _lerp,
     _aten.lerp.Tensor: _lerp,
 }

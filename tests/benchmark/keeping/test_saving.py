@@ -113,13 +113,15 @@ def test_an_adapted_network_is_given_again_and_gets_its_weights_and_its_images(b
     same(loaded.explain(bench.dataset.test.pixels[0]), fitted.explain(bench.dataset.test.pixels[0]))
 
 
-def test_a_backbone_made_by_hand_is_given_again(bench, tmp_path):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.filterwarnings("ignore:the network. its weights of float16 are computed with in float32")
+def test_a_backbone_made_by_hand_is_given_again(bench, tmp_path, dtype):
     def make():
         stages = [
             nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU()),
             nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU()),
         ]
-        return Backbone(stages, nn.Linear(16, 10))
+        return Backbone(stages, nn.Linear(16, 10)).to(dtype)
 
     fitted = bench.fit("cnn", make())
     folder = fitted.save(tmp_path / "hand")
