@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -63,3 +64,29 @@ def isolated(seed: int) -> Iterator[None]:
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)
+
+
+def random_states(network: nn.Module) -> dict[str, bytes]:
+    """States of the streams that a network can draw from, by name: the global ones, and those that its modules hold.
+
+    Examples:
+        >>> before = random_states(nn.Identity())
+        >>> with isolated(0):
+        ...     _ = random.random()
+        >>> random_states(nn.Identity()) == before
+        True
+    """
+    found: dict[str, object] = {
+        "Python's random": random.getstate(),
+        "NumPy's random": np.random.get_state(),
+        "torch's generator": torch.random.get_rng_state().numpy(),
+    }
+    if torch.cuda.is_initialized():
+        found |= {f"torch's generator of cuda:{i}": s.numpy() for i, s in enumerate(torch.cuda.get_rng_state_all())}
+    for path, part in network.named_modules():
+        for name, value in vars(part).items():
+            if isinstance(value, (random.Random, np.random.Generator, np.random.RandomState)):
+                found[f"{path}.{name}".lstrip(".")] = value
+            elif isinstance(value, torch.Generator):
+                found[f"{path}.{name}".lstrip(".")] = value.get_state().numpy()
+    return {name: pickle.dumps(state) for name, state in found.items()}

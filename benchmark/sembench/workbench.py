@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, freeze
-from sembench.backbones.parts import examined_copy
+from sembench.backbones.checks import examined_copy
 from sembench.data.dataset import Dataset
 from sembench.errors import NotOffered, SuiteInvalid
 from sembench.evaluation.evaluation import Evaluation
@@ -177,7 +177,7 @@ class Workbench:
 
         Raises:
             UnknownName, SuiteInvalid: If there is no such backbone, or it does not take these settings.
-            BackboneUnfit: If it cannot be used on these images, see `sembench.backbones.parts.examined_copy`.
+            BackboneUnfit: If it cannot be used on these images, see `sembench.backbones.checks.examined_copy`.
             FitImpossible: If the training diverges.
         """
         recipe = Training(epochs, learning_rate, momentum, weight_decay, batch_size, nesterov=nesterov)
@@ -204,7 +204,7 @@ class Workbench:
 
         Raises:
             SuiteInvalid: If it is none, or has other classes.
-            BackboneUnfit: See `sembench.backbones.parts.examined_copy`.
+            BackboneUnfit: See `sembench.backbones.checks.examined_copy`.
         """
         if not isinstance(backbone, Backbone):
             raise SuiteInvalid(
@@ -230,7 +230,7 @@ class Workbench:
 
         Raises:
             UnknownName, SuiteInvalid: If there is no such explainer, or it does not take these hyper-parameters.
-            BackboneUnfit: If the network cannot be used on these images, see `sembench.backbones.parts.examined_copy`.
+            BackboneUnfit: If the network cannot be used on these images, see `sembench.backbones.checks.examined_copy`.
             FitImpossible: If the data does not allow them.
         """
         made = recipe(explainer, parameters, self.dataset.name) if isinstance(explainer, str) else explainer

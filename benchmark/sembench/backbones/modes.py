@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from sembench.backbones.backbone import Backbone
 from sembench.errors import BackboneUnfit, in_one_line
-from sembench.seeding import isolated
+from sembench.seeding import isolated, random_states
 
 _GRADIENT = "the gradient of"
 _PARTS = (bool, int, float, str, type(None))
@@ -117,13 +117,20 @@ def training_departure(network: nn.Module, copied: nn.Module, backbone: Backbone
         images: The probe.
     """
     try:
-        expected = _after_a_step(network, network, images)
+        expected, own_draws = _after_a_step(network, network, images)
     except Exception as error:  # noqa: BLE001 - the user's code runs here
         return f"in training mode it fails: {in_one_line(error)}"
     try:
-        seen = _after_a_step(backbone, copied, images)
+        seen, draws = _after_a_step(backbone, copied, images)
     except BackboneUnfit as error:
         return f"in training mode its parts fail: {str(error).rstrip('.')}"
+    except RuntimeError as error:
+        return f"in training mode its parts fail: {in_one_line(error)}"
+    if not _gradients(seen):
+        return "in training mode a step in place hinders gradients, and stands in a module that stays whole"
+    for stream, state in own_draws.items():  # what was drawn while tracing is a constant of the parts
+        if state != draws.get(stream):
+            return f"in training mode it draws single random numbers ({stream}), which its parts would not draw again"
     if _gradients(expected) and _gradients(seen):
         for name in sorted(_gradients(expected) ^ _gradients(seen)):
             return f"in training mode, {name} is {'none' if name in seen else 'some'}, and otherwise in its parts"
@@ -139,15 +146,20 @@ def _gradients(seen: dict[str, Tensor]) -> set[str]:
     return {name for name in seen if name.startswith(_GRADIENT)}
 
 
-def _after_a_step(network: nn.Module, owner: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    """Logits, gradients and buffers after a pass in training mode; modes and values are restored."""
+def _after_a_step(network: nn.Module, owner: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], dict[str, bytes]]:
+    """Logits, gradients and buffers after a pass in training mode, and the random streams that it has drawn from.
+
+    Modes and values are restored.
+    """
     before = {name: value.detach().clone() for name, value in [*owner.named_buffers(), *owner.named_parameters()]}
     wanted = {parameter: parameter.requires_grad for parameter in owner.parameters()}
     network.train()
     try:
         with isolated(0), torch.enable_grad():
             owner.requires_grad_(True)
+            streams = random_states(network)
             logits = network(images.clone())
+            draws = {name: state for name, state in random_states(network).items() if state != streams[name]}
             if not isinstance(logits, Tensor):
                 raise BackboneUnfit(f"it answers with {type(logits).__name__}")
             loss = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
@@ -159,7 +171,7 @@ def _after_a_step(network: nn.Module, owner: nn.Module, images: Tensor) -> dict[
                 owner.zero_grad()
         seen = {"the answer": logits.detach()}
         seen |= {f"{_GRADIENT} {n}": p.grad.detach().clone() for n, p in owner.named_parameters() if p.grad is not None}
-        return seen | {n: b.detach().clone() for n, b in owner.named_buffers() if n in before}
+        return seen | {n: b.detach().clone() for n, b in owner.named_buffers() if n in before}, draws
     finally:
         network.eval()
         for name, value in [*owner.named_buffers(), *owner.named_parameters()]:

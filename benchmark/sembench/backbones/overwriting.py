@@ -103,7 +103,7 @@ def overwrite_nothing(module: fx.GraphModule, images: Tensor) -> None:
             continue
         if target.op == "get_attr":
             raise BackboneUnfit(
-                f"{_said(node)} overwrites {target.target}: the network keeps state between calls. Take that out."
+                f"{said(node)} overwrites {target.target}: the network keeps state between calls. Take that out."
             )
         yields = _same(watch.env[node], watch.env[target]) or node.target is operator.setitem
         if yields:
@@ -114,7 +114,7 @@ def overwrite_nothing(module: fx.GraphModule, images: Tensor) -> None:
     module.recompile()
     for node in watched(module, images).overwritten:
         raise BackboneUnfit(
-            f"{_said(node)} overwrites what it takes, in a way that cannot be followed. Let it make a new tensor."
+            f"{said(node)} overwrites what it takes, in a way that cannot be followed. Let it make a new tensor."
         )
 
 
@@ -128,8 +128,8 @@ def _redirect(node: fx.Node, target: fx.Node, yields: bool, watch: Watch, order:
             continue
         if not yields or not _same(watch.env[other], watch.env[target]):
             raise BackboneUnfit(
-                f"{_said(node)} works in place, on {target.name}, and changes {other.name} with it, which "
-                f"{_said(later[0])} uses later. Write it as an assignment: x = ..., without inplace, trailing "
+                f"{said(node)} works in place, on {target.name}, and changes {other.name} with it, which "
+                f"{said(later[0])} uses later. Write it as an assignment: x = ..., without inplace, trailing "
                 "underscore or slices on the left."
             )
         for user in later:
@@ -230,7 +230,8 @@ def _put_on_a_copy(module: fx.GraphModule, node: fx.Node, place: int | str) -> N
     node.op, node.target = "call_module", name
 
 
-def _said(node: fx.Node) -> str:
+def said(node: fx.Node) -> str:
+    """A step in words: what it calls, and the module that it stands in."""
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.name)
     stack = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
     return f"{name!r}" + (f" in {stack[-1]!r}" if stack and stack[-1] != name else "")

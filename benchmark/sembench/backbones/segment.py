@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import linecache
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx, nn
 
+from sembench.backbones.overwriting import said, tensors
 from sembench.errors import BackboneUnfit, SembenchError, in_one_line
 
 
@@ -47,18 +48,19 @@ def _named(forward: Any) -> Any:
     def named(self: Segment, x: Any) -> Any:
         try:
             return forward(self, x)
+        except SembenchError:
+            raise
         except Exception as error:
-            if passes(error):
+            if lacks_memory(error):
                 raise
             raise BackboneUnfit(failure(f"the network fails at {_step(error)}", x, error)) from error
 
     return named
 
 
-def passes(error: Exception) -> bool:
-    """Whether an error is no fault of the network's: one of sembench's own, or a lack of memory."""
-    lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
-    return lacking or isinstance(error, SembenchError)
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error says that there is no memory left, which is no fault of the network."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
 
 
 def failure(what: str, given: Any, error: Exception) -> str:
@@ -68,6 +70,44 @@ def failure(what: str, given: Any, error: Exception) -> str:
         f"{what} on an input {shape}: {in_one_line(error)}. A network has to take any number of images, in any memory "
         "format (.reshape instead of .view, .size(0) instead of a number)."
     )
+
+
+class _Backward(fx.Interpreter):
+    """Runs a segment and goes back to the images after each step."""
+
+    def __init__(self, part: Segment, images: Tensor) -> None:
+        super().__init__(part)
+        self.extra_traceback = False  # it would stand in the message
+        self.images = images
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Runs one step, and back from it. Raises `BackboneUnfit` if that fails."""
+        value = super().run_node(n)
+        _require_gradient(f"the step {said(n)}", value, self.images)
+        return value
+
+
+def _require_gradient(name: str, value: Any, images: Tensor) -> None:
+    for tensor in tensors(value):
+        if tensor.requires_grad:
+            try:
+                torch.autograd.grad(tensor.sum(), images, retain_graph=True, allow_unused=True)
+            except RuntimeError as error:
+                raise BackboneUnfit(
+                    f"no gradient goes back through {name}: {in_one_line(error)}. Explanations need one: write it "
+                    "with steps that have a derivative, and without steps in place."
+                ) from error
+
+
+def require_gradients(parts: Iterable[tuple[str, nn.Module]], images: Tensor) -> None:
+    """Raises `BackboneUnfit` that names the first step, or part, through which no gradient goes back to the images.
+
+    Costs a backward pass for each step, so that it is for networks of which the gradient has failed.
+    """
+    value: Any = images
+    for name, part in parts:
+        value = _Backward(part, images).run(value) if isinstance(part, Segment) else part(value)
+        _require_gradient(name, value, images)
 
 
 def _step(error: Exception) -> str:

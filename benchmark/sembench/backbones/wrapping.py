@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sembench.backbones.anatomy import Anatomy, dissect
 from sembench.backbones.backbone import Backbone
+from sembench.backbones.checks import (
+    require_finite,
+    require_linear,
+    require_same_answer,
+    require_single_precision,
+)
 from sembench.backbones.modes import training_departure
-from sembench.backbones.parts import require_finite, require_same_answer
 from sembench.backbones.segment import Segment, segment
 from sembench.backbones.tracing import Trace
 from sembench.backbones.views import View
@@ -23,8 +27,6 @@ from sembench.errors import BackboneUnfit, in_one_line
 from sembench.types import Trait
 
 NOT_AVERAGE = "its head is not a linear layer on the average of the feature map"
-
-_TOLERANCE = 1e-5
 
 Embedding = Literal["network", "avg", "cls"]
 
@@ -137,7 +139,8 @@ def wrap(
     backbone.head, backbone.opaque, backbone.image_size = anatomy.head, trace.opaque, image_size
     backbone.outputs = 0 if anatomy.classifier is None else classifier.out_features
     require_same_answer(backbone, trace.probe, trace.logits)
-    _require_linear(backbone, trace)
+    require_single_precision(backbone, trace.probe, anatomy.names)
+    require_linear(backbone, trace.probe)
     backbone.notes = tuple(trace.notes)
     backbone.untrainable = trace.untrainable or training_departure(trace.original, trace.module, backbone, trace.probe)
     if embedding != "network":
@@ -242,21 +245,6 @@ def _segments(trace: Trace, anatomy: Anatomy) -> list[Segment]:
         parts.append(segment(trace.module, steps[first : last + 1], start, end))
         start, first = end, last + 1
     return parts
-
-
-def _require_linear(backbone: Backbone, trace: Trace) -> None:
-    """Raises `BackboneUnfit` unless the logits are ``z W^T + b``: a subclass of ``nn.Linear`` may compute more."""
-    with torch.no_grad():
-        embedding = backbone.embed(trace.probe)
-        if embedding.ndim != 2 or embedding.shape[1] != backbone.classifier.in_features:
-            raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
-        logits = F.linear(embedding, backbone.classifier.weight, backbone.classifier.bias)
-        largest = float((logits - backbone.classifier(embedding)).abs().max())
-    if not largest <= _TOLERANCE * max(1.0, float(logits.abs().max())):
-        raise BackboneUnfit(
-            f"the last step, {type(backbone.classifier).__name__}, is no linear layer: its output differs from "
-            f"z W^T + b by up to {largest:.3g}. Put what it does to the embedding into a step before it."
-        )
 
 
 def _note_departures(backbone: WrappedBackbone, trace: Trace) -> None:

@@ -10,9 +10,9 @@
     activation, or another function of     passes on what it gets
     each element
     sum, difference                        in proportion to the summands
-    product of a signal and a gate         all to the signal ([Arras]); the gate has fewer elements, or else comes from
-                                           a sigmoid, a softmax or a comparison, or else from an activation
-    quotient                               all to the dividend
+    product of a signal and a gate         all to the signal ([Arras]); the gate has fewer elements, or else has bounds
+                                           whatever the image, as a sigmoid has, or else comes from an activation
+    quotient                               all to the dividend: a product with the inverse as the gate
     attention                              in proportion to the values; the weights of attention are a gate
     average, sum of cells, interpolation   in proportion
     maximum, and what moves values only    to where the value comes from
@@ -38,6 +38,9 @@ from torch import Tensor, fx
 from zennit.core import BasicHook
 from zennit.rules import Epsilon, Flat, ZPlus
 
+from sembench.backbones.overwriting import tensors
+from sembench.backbones.segment import lacks_memory
+from sembench.errors import in_one_line
 from sembench.relevance.layers import is_average, is_taken_in, layer_of, merge, on_vectors
 from sembench.relevance.recording import Recording, inputs_of, name_of
 from sembench.relevance.signals import (
@@ -52,6 +55,7 @@ from sembench.relevance.signals import (
     is_float,
     is_layer,
     only_restrides,
+    undefined,
 )
 from sembench.relevance.steps import SLIGHT, STABILISER, Depthwise, Sizes, add, in_proportion, pass_on, stabilised
 
@@ -93,10 +97,36 @@ class Canonical:
         """The output, through which relevance is carried by ``torch.autograd.grad``."""
         values: dict[fx.Node, Any] = {self.recording.images: images}
         for node, step, sources, used_up in self._plan:
-            values[node] = step(*(values[source] for source in sources))
+            try:
+                values[node] = step(*(values[source] for source in sources))
+            except RuntimeError as error:
+                raise _said(error, node) from error
             for source in used_up:
                 del values[source]
         return values[self.recording.output]  # type: ignore[no-any-return]
+
+    def back(self, value: Tensor, images: Tensor, start: Tensor) -> list[Tensor]:
+        """Carries relevance from the output of a pass to the images and to each constant.
+
+        Raises:
+            RelevanceUndefined: If PyTorch does not go back through a step; names it.
+        """
+        try:
+            return list(_carried(value, [images, *self.constants], start))
+        except RuntimeError as error:
+            raise _said(error, self._first_without_way_back(images)) from error
+
+    def _first_without_way_back(self, images: Tensor) -> fx.Node:
+        values: dict[fx.Node, Any] = {self.recording.images: images}
+        for node, step, sources, _ in self._plan:
+            values[node] = step(*(values[source] for source in sources))
+            try:
+                for part in tensors(values[node]):
+                    if part.requires_grad:
+                        _carried(part, [images], torch.zeros_like(part), keep=True)
+            except RuntimeError:
+                return node
+        return self.recording.output
 
     @cached_property
     def _plan(self) -> list[tuple[fx.Node, Step, list[fx.Node], list[fx.Node]]]:
@@ -262,6 +292,17 @@ def _without_relevance(called: Step) -> Step:
 def _called_without_gradients(called: Step, *values: Any) -> Any:
     with torch.no_grad():
         return called(*values)
+
+
+def _carried(value: Tensor, ends: list[Tensor], start: Tensor, *, keep: bool = False) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(
+        value, ends, grad_outputs=start, allow_unused=True, materialize_grads=True, retain_graph=keep
+    )
+
+
+def _said(error: RuntimeError, node: fx.Node) -> Exception:
+    """An error of PyTorch as one that names the step; a lack of memory as it is."""
+    return error if lacks_memory(error) else undefined(node, in_one_line(error))
 
 
 def _same(value: Tensor) -> Tensor:

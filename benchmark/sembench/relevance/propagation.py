@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone
-from sembench.errors import RelevanceUndefined
+from sembench.errors import ContractBroken, RelevanceUndefined
 from sembench.relevance.canonisation import Bias as Bias
 from sembench.relevance.canonisation import Canonical, canonise
 from sembench.relevance.fallback import LRP, attribute, declared
@@ -98,9 +98,9 @@ def shares(
     with torch.inference_mode(False), torch.enable_grad():
         canonical, inputs, value = _passed(network, output, images, bias)
         start = relevance(value.detach())
-        pixels, *constants = torch.autograd.grad(
-            value, [inputs, *canonical.constants], grad_outputs=start, allow_unused=True, materialize_grads=True
-        )
+        if start.shape != value.shape:
+            raise ContractBroken(f"relevance {tuple(start.shape)} must have the output's shape {tuple(value.shape)}.")
+        pixels, *constants = canonical.back(value, inputs, start)
         canonical.forget()
     return pixels.sum(1).detach(), sum(float(part.sum()) for part in constants)
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, fx
 
 from sembench.errors import RelevanceUndefined
+from sembench.relevance.ranges import ANY, Range, inverse, is_bounded, ranges
 from sembench.relevance.recording import Recording, inputs_of, name_of, shape_of
 
 MOVES = frozenset({
@@ -31,15 +32,15 @@ _ELEMENTWISE = frozenset({
     "tanh", "sigmoid", "hardsigmoid", "clamp", "clamp_min", "clamp_max", "threshold", "abs", "neg", "pow", "sqrt",
     "exp", "log", "log1p", "erf", "log_sigmoid_forward", "_prelu_kernel", "softshrink", "hardshrink",
 })  # fmt: skip
-_BOUNDED = frozenset({
-    "sigmoid", "hardsigmoid", "tanh", "erf", "_softmax", "_safe_softmax", "hardtanh", "eq", "ne", "gt", "ge", "lt",
-    "le", "logical_and", "logical_or", "logical_not", "sign", "sin", "cos",
-})  # fmt: skip
 _SOFTMAX = frozenset({"_softmax", "_safe_softmax"})
 _ACTIVATIONS = frozenset({
     "relu", "leaky_relu", "elu", "gelu", "silu", "mish", "hardswish", "softplus", "clamp", "clamp_min", "threshold",
 })  # fmt: skip
+_COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "logical_and", "logical_or", "logical_not", "sign"})
+_EXPONENTIALS = frozenset({"exp", "exp2", "expm1", "sinh", "cosh", "logaddexp"})
 _FACTORS = frozenset({"mul", "div"})
+_OF_ONE = _ELEMENTWISE | SUMS | _FACTORS | {"rsqrt", "reciprocal"}
+_REPEATS = frozenset({"expand", "repeat"})
 _LAYERS = frozenset({"convolution", "mm", "bmm"})
 
 
@@ -50,8 +51,10 @@ class Signals:
     Attributes:
         sources: For each operation on the way, what it hands relevance to.
         normalises: Whether the network divides by statistics of the image, or has attention.
+        ranges: For each operation the bounds of its values.
     """
 
+    ranges: dict[fx.Node, Range]
     sources: dict[fx.Node, tuple[fx.Node, ...]] = field(default_factory=dict)
     normalises: bool = False
 
@@ -70,7 +73,7 @@ def follow(recording: Recording) -> Signals:
     Raises:
         RelevanceUndefined: If one of them has no rule; names it.
     """
-    found = Signals()
+    found = Signals(ranges(recording))
     open_ends = [recording.output]
     while open_ends:
         node = open_ends.pop()
@@ -105,57 +108,78 @@ def _sources(found: Signals, recording: Recording, node: fx.Node) -> tuple[fx.No
 
 def _signal(found: Signals, recording: Recording, node: fx.Node, a: fx.Node, b: fx.Node) -> fx.Node:
     """The factor that takes the relevance of a product or quotient; notes whether the other one normalises."""
+    quotient = name_of(node) == "div"
     sizes = [_own_size(recording, n) for n in (a, b)]
-    bounded = [_is_bounded(recording, n) for n in (a, b)]
-    active = [_is_activation(recording, n) for n in (a, b)]
-    if name_of(node) == "div":
-        gate = 1
-    elif sizes[0] != sizes[1]:
+    limits = [found.ranges.get(n, ANY) for n in (a, b)]
+    if quotient:  # a product with the inverse
+        limits[1] = inverse(limits[1])
+    bounded = [is_bounded(limit) for limit in limits]
+    active = [_is_activation(found, recording, n) for n in (a, b)]
+    smaller = sizes[0] != sizes[1]
+    if smaller:
         gate = int(sizes[1] < sizes[0])
+    elif quotient:
+        return a
     elif bounded[0] != bounded[1]:
         gate = int(bounded[1])
     elif active[0] != active[1]:
         gate = int(active[1])
     else:
         raise undefined(node, "a product of two values of the image, of which neither is a gate")
-    if sizes[gate] < sizes[1 - gate] and not bounded[gate]:
-        found.normalises = True
-    return (a, b)[1 - gate]
+    if quotient and gate == 0:
+        raise undefined(node, "a quotient whose divisor has more elements than its dividend")
+    signal = (a, b)[1 - gate]
+    if bounded[gate]:
+        return signal
+    if _is_exponential(found, recording, [(a, b)[gate]] if smaller else [a, b], sizes[1 - gate] - smaller):
+        raise undefined(node, "a gate of exponentials without bounds; write it by sigmoid or softmax")
+    found.normalises |= smaller
+    return signal
+
+
+def _is_exponential(found: Signals, recording: Recording, ends: list[fx.Node], size: int) -> bool:
+    """Whether exponentials take part in values, up to layers and to what has bounds or more elements than a size."""
+    seen = {recording.images}
+    while ends:
+        node = ends.pop()
+        if node in seen or is_layer(recording, node) or is_bounded(found.ranges.get(node, ANY)):
+            continue
+        if not isinstance(node.meta.get("val"), Tensor) or _own_size(recording, node) > size:
+            continue
+        seen.add(node)
+        if name_of(node) in _EXPONENTIALS or (
+            name_of(node) == "pow" and node.args[0] is not inputs_of(recording, node)[0]
+        ):
+            return True
+        ends += inputs_of(recording, node)
+    return False
 
 
 def _own_size(recording: Recording, node: fx.Node) -> int:
     """Number of elements of a value before it was repeated to fit another."""
-    smallest = math.prod(shape_of(node))
-    while node is not recording.images and name_of(node) in MOVES and len(inputs_of(recording, node)) == 1:
-        (node,) = inputs_of(recording, node)
-        if not isinstance(node.meta.get("val"), Tensor) or math.prod(shape_of(node)) > smallest:
+    smallest, moved = math.prod(shape_of(node)), MOVES
+    while node is not recording.images and len(inputs_of(recording, node)) == 1:
+        name, (source,) = name_of(node), inputs_of(recording, node)
+        if not isinstance(source.meta.get("val"), Tensor) or math.prod(shape_of(source)) > smallest:
             break
-        smallest = math.prod(shape_of(node))
+        if name in _OF_ONE:
+            moved = _REPEATS
+        elif name in moved:
+            smallest = math.prod(shape_of(source))
+        elif name not in MOVES or math.prod(shape_of(source)) < smallest:
+            break
+        node = source
     return smallest
 
 
-def _is_bounded(recording: Recording, node: fx.Node) -> bool:
-    """Whether a value comes from a function with bounds, through constants, averages and moves alone."""
-    while node is not recording.images:
-        name, sources = name_of(node), inputs_of(recording, node)
-        if name in _BOUNDED or (name == "clamp" and len(node.args) > 2 and None not in node.args[1:3]):
-            return True
-        if len(sources) > 1 and name in MOVES | {"mul"}:
-            return all(_is_bounded(recording, source) for source in sources)
-        if len(sources) != 1 or name not in MOVES | AVERAGES | SUMS | _FACTORS | {"neg"}:
-            return False
-        (node,) = sources
-    return False
-
-
-def _is_activation(recording: Recording, node: fx.Node) -> bool:
+def _is_activation(found: Signals, recording: Recording, node: fx.Node) -> bool:
     """Whether a value is an activation: by its name, or as a value times a bounded function of it, or where it is."""
     while node is not recording.images:
         name, sources = name_of(node), inputs_of(recording, node)
         if name in _ACTIVATIONS or (name == "maximum" and len(sources) == 1):
             return True
         if len(sources) == 2 and name in ("mul", "where"):
-            bounded = [_is_bounded(recording, source) for source in sources]
+            bounded = [is_bounded(found.ranges.get(source, ANY)) for source in sources]
             a, b = (_origin(recording, source) for source in sources)
             return bounded[0] != bounded[1] and a is b
         if len(sources) != 1 or name not in MOVES | _FACTORS:
@@ -166,7 +190,7 @@ def _is_activation(recording: Recording, node: fx.Node) -> bool:
 
 def _origin(recording: Recording, node: fx.Node) -> fx.Node:
     """What a value is a function of, element by element."""
-    through = _ELEMENTWISE | _BOUNDED | SUMS | _FACTORS
+    through = _ELEMENTWISE | _COMPARISONS | SUMS | _FACTORS
     while node is not recording.images and name_of(node) in through:
         origins = {_origin(recording, source) for source in inputs_of(recording, node)}
         if len(origins) != 1:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from sembench.backbones.backbone import Backbone, built, freeze
+from sembench.backbones.checks import examined_copy
 from sembench.backbones.custom import own_network
-from sembench.backbones.parts import examined_copy
 from sembench.backbones.wrapping import Rescale, WrappedBackbone, wrap
 from sembench.data.dataset import Split
 from sembench.data.normalisation import Normalisation

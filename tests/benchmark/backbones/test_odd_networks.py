@@ -1,7 +1,10 @@
 """Networks as they come: what can work works, and the rest is refused by name, never with a traceback of others."""
 
+import copy
+import random
 import threading
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +13,7 @@ from torch import nn
 from sembench.backbones.backbone import freeze
 from sembench.backbones.wrapping import wrap
 from sembench.errors import BackboneUnfit
+from sembench.seeding import isolated
 from sembench.training.stages import _require_trainable
 from ways import Flat, Net, conv, images, way, whole
 
@@ -146,7 +150,32 @@ def no_values(self, x):
     return -x if x.sum() > 0 else x
 
 
+class Branching(nn.Module):
+    """Stays whole, and overwrites what its derivative needs."""
+
+    def forward(self, x):
+        y = torch.sigmoid(x) if x.mean() < 100 else x
+        return y.mul_(2)
+
+
+def in_other_precision(dtype):
+    def pooled(self, x):
+        x = self.second(F.relu(self.norm(self.first(x)))).to(dtype)
+        return self.fc(x.mean((2, 3)).float())
+
+    return whole(pooled), f"the feature map of .* is of {dtype}; explanations are computed in float32"
+
+
 REFUSED = {
+    "no derivative": (
+        way(lambda self, x: x * torch.heaviside(x, x)),
+        "no gradient goes back through the step 'heaviside': .*derivat",
+    ),
+    "whole and in place": (
+        way(lambda self, x: self.step(x), step=Branching),
+        "no gradient goes back through the step 'step': .*inplace",
+    ),
+    **{f"a map of {dtype}": in_other_precision(dtype) for dtype in (torch.double, torch.half, torch.bfloat16)},
     "part in place": (way(views(lambda x: x[:, 0].relu_())), "'relu_' works in place, on getitem, and changes norm"),
     "chunk in place": (way(views(lambda x: x.chunk(2, 1)[0].mul_(2))), "'mul_' works in place"),
     "view in place": (way(views(lambda x: x.view(x.size(0), -1).sigmoid_())), "'sigmoid_' works in place, on view"),
@@ -184,8 +213,9 @@ REFUSED = {
 @pytest.mark.filterwarnings("ignore:Complex modules are a new feature")
 def test_it_is_refused_by_name(name):
     make, reason = REFUSED[name]
-    with pytest.raises(BackboneUnfit, match=reason):
+    with pytest.raises(BackboneUnfit, match=reason) as refused:
         wrap(make().eval(), image_size=16)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +324,73 @@ def test_what_cannot_be_trained_as_it_is_can_be_used_frozen_alone(make, reason):
     torch.testing.assert_close(backbone(images()), network(images()), rtol=1e-5, atol=1e-5)
     with pytest.raises(BackboneUnfit, match=f"cannot be trained here: {reason}"):
         _require_trainable(backbone)
+
+
+DRAWS = {
+    "torch": lambda self: torch.rand(1).item(),
+    "Python": lambda self: random.random(),
+    "NumPy": lambda self: np.random.rand(),
+    "a Python stream of its own": lambda self: self.python.random(),
+    "a NumPy stream of its own": lambda self: self.numpy.random(),
+    "a torch stream of its own": lambda self: torch.rand(1, generator=self.torch).item(),
+}
+
+
+class Added(nn.Module):
+    """Stays whole, and overwrites what the gradient of its weights needs, not that of the pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((6, 1, 1), 0.3))
+
+    def forward(self, x):
+        x = x * 1.0 if x.mean() < 100 else x
+        x += x * self.scale
+        return x
+
+
+def test_a_step_in_place_that_hinders_training_alone_can_be_used_frozen():
+    network = way(lambda self, x: self.added(x), added=Added)().eval()
+    backbone = wrap(network, image_size=16)
+    torch.testing.assert_close(backbone(images()), network(images()), rtol=1e-5, atol=1e-5)
+    with pytest.raises(BackboneUnfit, match="cannot be trained here: in training mode a step in place hinders"):
+        _require_trainable(backbone)
+
+
+class Skipped(nn.Module):
+    """A residual step that is skipped at random in training, by a single number for the whole batch."""
+
+    def __init__(self, draw):
+        super().__init__()
+        self.conv, self.draw = conv(), draw
+        self.python, self.numpy, self.torch = random.Random(0), np.random.default_rng(0), torch.Generator()
+
+    def forward(self, x):
+        return x if self.training and self.draw(self) < 0.3 else x + self.conv(x)
+
+
+def answers_in_training(network):
+    network, seen = copy.deepcopy(network).train(), set()
+    for seed in range(40):
+        with isolated(seed), torch.no_grad():
+            seen.add(round(float(network(images()).sum()), 3))
+    return len(seen)
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+@pytest.mark.parametrize("seed", range(3))  # of the stream that is drawn from while the network is traced
+def test_a_number_drawn_in_training_is_drawn_in_each_pass_or_the_network_is_used_frozen(draw, seed):
+    network = way(lambda self, x: self.skipped(F.relu(x)), skipped=lambda: Skipped(DRAWS[draw]))().eval()
+    assert answers_in_training(network) == 2
+    with isolated(seed):
+        backbone = wrap(network, image_size=16)
+    if backbone.untrainable is None:
+        assert answers_in_training(backbone) == 2
+    else:
+        with pytest.raises(
+            BackboneUnfit, match=r"cannot be trained here: (in training mode it draws|its own forward takes)"
+        ):
+            _require_trainable(backbone)
 
 
 def test_a_later_failure_names_the_step():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-OWN = ["list", "inspect", "run", "show", "check", "new"]
+OWN = ["list", "inspect", "run", "show", "explain", "save", "export", "check", "new"]
 
 
 @pytest.fixture

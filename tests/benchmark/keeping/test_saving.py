@@ -73,8 +73,8 @@ def test_a_folder_holds_tensors_and_words_and_nothing_that_runs(folder):
 def test_a_loaded_one_can_be_saved_again_alike(folder, tmp_path):
     loaded = load_folder(folder)
     again = loaded.save(tmp_path / "again")
-    assert (again / TENSORS).read_bytes() == (folder / TENSORS).read_bytes()
-    assert load_folder(again).manifest.tensors_sha256 == loaded.manifest.tensors_sha256
+    words = {"created": ""}
+    assert load_folder(again).manifest.model_copy(update=words) == loaded.manifest.model_copy(update=words)
 
 
 def test_pictures_of_training_images_can_be_left_out(kmex, bench, tmp_path):
@@ -115,13 +115,15 @@ def test_an_adapted_network_is_given_again_and_gets_its_weights_and_its_images(b
     same(loaded.explain(bench.dataset.test.pixels[0]), fitted.explain(bench.dataset.test.pixels[0]))
 
 
-def test_a_backbone_made_by_hand_is_given_again(bench, tmp_path):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.filterwarnings("ignore:the network. its weights of float16 are computed with in float32")
+def test_a_backbone_made_by_hand_is_given_again(bench, tmp_path, dtype):
     def make():
         stages = [
             nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU()),
             nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU()),
         ]
-        return Backbone(stages, nn.Linear(16, 10))
+        return Backbone(stages, nn.Linear(16, 10)).to(dtype)
 
     fitted = bench.fit("cnn", make())
     folder = fitted.save(tmp_path / "hand")

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, prune, weight_norm
 
+from sembench.errors import ContractBroken, RelevanceUndefined
+from sembench.relevance import recording
 from sembench.relevance.propagation import propagate, shares
 from sembench.seeding import generator, isolated
 
@@ -462,6 +464,129 @@ def test_relevance_in_a_transformer_is_gradient_times_value_with_attention_and_d
     torch.testing.assert_close(F.avg_pool2d(ours[:, None], 4)[:, 0] * 16, cells, rtol=1e-3, atol=1e-5)
 
 
+SIGMOIDS = {
+    "divided by": lambda x, m: x / (1 + torch.exp(-m)),
+    "times the inverse": lambda x, m: x * (1 / (1 + torch.exp(-m))),
+    "times the reciprocal": lambda x, m: x * torch.reciprocal(torch.exp(-m) + 1),
+    "to the power of -1": lambda x, m: torch.pow(1 + (-m).exp(), -1) * x,
+    "a number to a power": lambda x, m: x / (1 + math.e ** (-m)),
+    "less than 1": lambda x, m: x * (1 - 1 / (1 + m.exp())),
+    "exponential of a logarithm": lambda x, m: x * F.logsigmoid(m).exp(),
+    "tanh": lambda x, m: x * (0.5 + 0.5 * torch.tanh(m / 2)),
+    "softmax of two": lambda x, m: x * torch.stack([m, torch.zeros_like(m)]).softmax(0)[0],
+    "quotient of exponentials": lambda x, m: x * (m.exp() / (1 + m.exp())),
+    "quotient of exponentials, repeated": lambda x, m: x * (m.exp() / (1 + m.exp())).expand_as(x),
+    "divided by a sum": lambda x, m: x * m.exp() / (1 + m.exp()),
+    "repeated": lambda x, m: x / (1 + torch.exp(-m.expand_as(x))),
+}
+RAMPS = {
+    "two clamps": lambda x, m: x * (m / 6 + 0.5).clamp(min=0).clamp(max=1),
+    "min of max": lambda x, m: x * torch.minimum(torch.maximum(m / 6 + 0.5, torch.zeros(())), torch.ones(())),
+    "relu6": lambda x, m: F.relu6(m + 3) * x / 6,
+    "divided by": lambda x, m: x / (1 / (m / 6 + 0.5).clamp(1e-9, 1)),
+}
+NORMS = {
+    "divided by": lambda x, s: x / (s + 1e-5).sqrt(),
+    "times": lambda x, s: x * (s + 1e-5).rsqrt(),
+    "to a power": lambda x, s: (s + 1e-5) ** -0.5 * x,
+    "times the inverse": lambda x, s: (1 / (s + 1e-5).sqrt()) * x,
+    "repeated": lambda x, s: x / (s.expand_as(x) + 1e-5).sqrt(),
+    "repeated before a power": lambda x, s: x * (s.expand_as(x) + 1e-5).rsqrt(),
+}
+
+
+def gated(net, x, means, write, factor):
+    x = net.relu(net.bn_b(net.b(net.relu(net.bn_a(net.a(x))))))
+    return net.fc(write(x, means(x) * factor).mean((2, 3)))
+
+
+@pytest.mark.parametrize("means", [
+    lambda x: x.mean((2, 3), keepdim=True), lambda x: x.mean(1, keepdim=True), lambda x: x.flip(1) - 0.5,
+], ids=["of cells", "of channels", "of each element"])  # fmt: skip
+@pytest.mark.parametrize(("plainly", "name", "write"), [
+    *((lambda x, m: x * torch.sigmoid(m), *item) for item in SIGMOIDS.items()),
+    *((lambda x, m: x * F.hardsigmoid(m), *item) for item in RAMPS.items()),
+])  # fmt: skip
+def test_a_gate_written_in_another_way_has_the_same_map_or_none(plain, means, plainly, name, write):
+    networks = [Written(functools.partial(gated, means=means, write=w, factor=3.0), plain) for w in (plainly, write)]
+    try:
+        propagate(networks[1], lambda net, x: net(x), noise(2, 3, 16, 16), torch.ones_like)
+    except RelevanceUndefined:
+        assert "of expon" in name or name == "divided by a sum" or write is RAMPS["divided by"]
+    else:
+        assert_same_map(*networks, noise(2, 3, 16, 16))
+
+
+@pytest.mark.parametrize("write", NORMS.values(), ids=NORMS)
+def test_a_norm_written_in_another_way_has_the_same_map(plain, write):
+    networks = [
+        Written(functools.partial(gated, means=lambda x: (x * x).mean(1, keepdim=True), write=w, factor=1.0), plain)
+        for w in (NORMS["divided by"], write)
+    ]
+    assert_same_map(*networks, noise(2, 3, 16, 16))
+
+
+def shift_by_slices(net, x):
+    y = torch.zeros_like(x)
+    y[:, :2, 1:] = x[:, :2, :-1]
+    y[:, 2:4, :-1] = x[:, 2:4, 1:]
+    y[:, 4:] = x[:, 4:]
+    return y
+
+
+def shift_by_padding(net, x):
+    down, up = F.pad(x[:, :2, :-1], (0, 0, 1, 0)), F.pad(x[:, 2:4, 1:], (0, 0, 0, 1))
+    return torch.cat([down, up, x[:, 4:]], 1)
+
+
+def partial_by_slices(net, x):
+    x = x.clone()
+    x[:, :4] = F.conv2d(x[:, :4], net.b.weight[:4, :4], padding=1)
+    return x
+
+
+def partial_by_cat(net, x):
+    return torch.cat([F.conv2d(x[:, :4], net.b.weight[:4, :4], padding=1), x[:, 4:]], 1)
+
+
+def every_second_by_slices(net, x):
+    y = torch.empty_like(x)
+    y[:, ::2], y[:, 1::2] = x[:, 1::2], x[:, ::2]
+    return y
+
+
+def one_by_one(net, x):
+    y = x.new_empty(x.shape)
+    for channel in range(8):
+        y[:, channel] = x[:, channel ^ 1]
+    return y
+
+
+def copied_over(net, x):
+    y = torch.ones_like(x)
+    y.copy_(net.b(x))
+    return y
+
+
+ASSIGNED = {
+    "shift": (shift_by_slices, shift_by_padding),
+    "partial convolution": (partial_by_slices, partial_by_cat),
+    "every second": (every_second_by_slices, lambda net, x: x.unflatten(1, (4, 2)).flip(2).flatten(1, 2)),
+    "one by one": (one_by_one, every_second_by_slices),
+    "copy_": (copied_over, lambda net, x: net.b(x)),
+    "one for all": (lambda net, x: torch.zeros_like(x).copy_(x[:, :1]), lambda net, x: x[:, :1].expand_as(x)),
+}
+
+
+@pytest.mark.parametrize(("assigned", "joined"), ASSIGNED.values(), ids=ASSIGNED)
+def test_values_assigned_to_slices_have_the_map_of_values_joined(plain, assigned, joined):
+    def between(net, x, step):
+        return net.fc(net.relu(net.bn_b(net.b(step(net, net.relu(net.bn_a(net.a(x))))))).mean((2, 3)))
+
+    networks = [Written(functools.partial(between, step=step), plain).eval() for step in (joined, assigned)]
+    assert_same_map(*networks, noise(2, 3, 16, 16))
+
+
 REFUSED = {
     "product": (lambda net, x: net(x) * 0 + (net.a(x) * net.b(net.a(x))).mean((2, 3))[:, :4], "'mul'"),
     "sorted positions": (lambda net, x: net(x).argsort(1).float(), "'_to_copy'|'argsort'|'sort'|to_copy"),
@@ -472,11 +597,21 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_has_no_rule_is_refused_by_name(plain, case):
-    from sembench.errors import RelevanceUndefined
-
     function, name = REFUSED[case]
     with pytest.raises(RelevanceUndefined, match=name):
         propagate(Written(function, plain).eval(), lambda net, x: net(x), noise(2, 3, 16, 16), torch.ones_like)
+
+
+def test_a_step_that_pytorch_does_not_go_back_through_is_refused_by_name(plain, monkeypatch):
+    monkeypatch.setitem(recording._WRITTEN_OUT, torch.ops.aten.copy.default, lambda *_: NotImplemented)
+    network = Written(lambda net, x: net(torch.empty_like(x).copy_(x)), plain).eval()
+    with pytest.raises(RelevanceUndefined, match=r"its step 'copy' has no rule of relevance: .*derivative"):
+        propagate(network, lambda net, x: net(x), noise(2, 3, 16, 16), torch.ones_like)
+
+
+def test_relevance_of_another_shape_is_refused(plain):
+    with pytest.raises(ContractBroken, match=r"relevance \(2,\) must have the output's shape \(2, 4\)"):
+        propagate(plain, Plain.forward, noise(2, 3, 16, 16), lambda value: value[:, 0])
 
 
 def test_a_changed_weight_changes_the_map_at_once(plain):

@@ -1,19 +1,20 @@
-"""Examines the parts of a backbone, wrapped or made by hand: what each gives, and that together they are a function."""
+"""What a backbone has to be, wrapped or made by hand: a function of one image, in parts that overwrite nothing."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone, channels_last
 from sembench.backbones.copying import copied, require_stateless
-from sembench.backbones.segment import failure, passes
+from sembench.backbones.segment import failure, lacks_memory, require_gradients
 from sembench.backbones.tracing import probe_images
-from sembench.errors import BackboneUnfit
+from sembench.errors import BackboneUnfit, SembenchError, in_one_line
 
 _TOLERANCE = 1e-5
 
@@ -38,7 +39,7 @@ def examined_copy(backbone: Backbone, image_size: int, notes: list[str]) -> Back
         )
     probe = probe_images(2, image_size)
     with torch.no_grad():  # lazy layers get their weights in the first pass
-        logits = by_parts(made, probe)
+        _, logits = by_parts(made, probe)
         channels = made.features(probe).shape[1]
     if made.channels != channels:
         raise BackboneUnfit(
@@ -48,21 +49,20 @@ def examined_copy(backbone: Backbone, image_size: int, notes: list[str]) -> Back
     require_finite(made, logits, image_size)
     require_stateless(made, probe, logits)
     require_same_answer(made, probe, logits)
+    require_single_precision(made, probe, [f"blocks[{at}]" for at in range(len(made.blocks))])
     return made.train(backbone.training)
 
 
-def by_parts(backbone: Backbone, images: Tensor) -> Tensor:
-    """Logits ``(B, C)``, computed part by part.
+def by_parts(backbone: Backbone, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings ``(B, D)`` and logits ``(B, C)``, computed part by part.
 
     Raises:
         BackboneUnfit: If a part fails, overwrites the images or a value that another part gave, or does not give a
             feature map, an embedding or logits for each image; names it.
     """
     seen = [("the images", images, images.detach().clone())]
-    parts = [(f"blocks[{at}]", block) for at, block in enumerate(backbone.blocks)]
-    parts += [("the pool", backbone.pool), ("the linear layer", backbone.classifier)]
-    for at, (place, part) in enumerate(parts):
-        name = f"{place} ({type(part).__name__})"
+
+    def overwriting_nothing(name: str, part: nn.Module) -> Any:
         value = _told(name, part, seen[-1][1])
         for what, given, before in seen:
             if not torch.equal(torch.nan_to_num(given), torch.nan_to_num(before)):
@@ -70,25 +70,47 @@ def by_parts(backbone: Backbone, images: Tensor) -> Tensor:
                     f"{name} overwrites {what}, which explainers use too. Let it make a new tensor: inplace=False, no "
                     "trailing underscore, x = x + y in place of x += y."
                 )
-        if at < len(backbone.blocks):
-            _require_map(name, _told(f"the view of {name}", backbone.views[at].map, value), images)
-        else:
-            value = value.flatten(1) if place == "the pool" and isinstance(value, Tensor) else value
-            width = backbone.dimension if place == "the pool" else backbone.n_classes
-            if not isinstance(value, Tensor) or value.shape != (len(images), width):
-                raise BackboneUnfit(f"{name} gives {_shown(value)}; (B, {width}) is needed, a row for each image.")
-        seen.append((f"what {place} gives", value, value.detach().clone()))
-    return seen[-1][1]
+        return value
+
+    def keep(name: str, value: Tensor) -> None:
+        seen.append((f"what {name} gives", value, value.detach().clone()))
+
+    *blocks, (pool, _), (head, _) = _parts(backbone)
+    for (name, block), view in zip(blocks, backbone.views, strict=True):
+        value = overwriting_nothing(name, block)
+        _require_map(name, _told(f"the view of {name}", view.map, value), images)
+        keep(name, value)
+    value = overwriting_nothing(pool, backbone.pool)
+    embedding = value.flatten(1) if isinstance(value, Tensor) and value.ndim else value
+    _require_rows(pool, embedding, len(images), backbone.dimension)
+    keep(pool, embedding)
+    logits = overwriting_nothing(head, backbone.classifier)
+    _require_rows(head, logits, len(images), backbone.n_classes)
+    return embedding, logits
+
+
+def _parts(backbone: Backbone) -> list[tuple[str, nn.Module]]:
+    """All parts in order, with what they are called in messages."""
+    parts = [(f"blocks[{at}]", block) for at, block in enumerate(backbone.blocks)]
+    parts += [("the pool", backbone.pool), ("the linear layer", backbone.classifier)]
+    return [(f"{name} ({type(part).__name__})", part) for name, part in parts]
 
 
 def _told(name: str, part: Callable[[Any], Any], given: Any) -> Any:
     """What a part of a network gives. Raises `BackboneUnfit` with its name where it fails."""
     try:
         return part(given)
+    except SembenchError:
+        raise
     except Exception as error:
-        if passes(error):
+        if lacks_memory(error):
             raise
         raise BackboneUnfit(failure(f"{name} fails", given, error)) from error
+
+
+def _require_rows(name: str, value: Any, count: int, width: int) -> None:
+    if not isinstance(value, Tensor) or value.shape != (count, width):
+        raise BackboneUnfit(f"{name} gives {_shown(value)}; (B, {width}) is needed, a row for each image.")
 
 
 def _require_map(name: str, value: Any, images: Tensor) -> None:
@@ -138,23 +160,23 @@ def require_same_answer(backbone: Backbone, probe: Tensor, expected: Tensor) -> 
         probe: Two images or more.
         expected: Logits of the whole for them.
     """
-    ordered = channels_last(copy.deepcopy(backbone))
+    frozen = copy.deepcopy(backbone).requires_grad_(False)
     one, pixels = probe[1:].clone(), probe.clone().requires_grad_()
     with torch.no_grad():
-        pairs = [(by_parts(backbone, probe.clone()), expected), (by_parts(backbone, one), expected[1:])]
-        turned = probe.clone(memory_format=torch.channels_last)
-        pairs += [(by_parts(ordered, turned), expected), (by_parts(ordered, turned[1:]), expected[1:])]
+        pairs = [(by_parts(backbone, probe.clone())[1], expected), (by_parts(backbone, one)[1], expected[1:])]
     with torch.enable_grad():
-        embedding = backbone.embed(pixels)  # a linear layer may hold zeros before it is trained
-        attached = backbone.classifier(embedding)
+        embedding, attached = by_parts(frozen, pixels)
         places = torch.arange(1.0, embedding[0].numel() + 1, device=embedding.device)  # a plain sum may be constant
-        total = (embedding.flatten(1) * places).sum() + 0 * pixels.sum()
+        total = (embedding * places).sum() + 0 * pixels.sum()  # a linear layer may hold zeros before it is trained
         dead = not bool(embedding.any())  # cut off by a last ReLU, as a trained network's may be on noise
-        if not dead and torch.autograd.grad(total, pixels)[0].count_nonzero() == 0:
+        if not dead and _gradient(total, pixels, frozen).count_nonzero() == 0:
             raise BackboneUnfit(
                 "no gradient leads from the embedding to the pixels: take detach(), .data and no_grad() out of the "
                 "forward pass, which else cannot be explained."
             )
+    ordered, turned = channels_last(frozen), probe.clone(memory_format=torch.channels_last)
+    with torch.no_grad():
+        pairs += [(by_parts(ordered, turned)[1], expected), (by_parts(ordered, turned[1:])[1], expected[1:])]
     for logits, wanted in [*pairs, (attached, expected)]:
         largest = float((logits.detach() - wanted).abs().max())
         if not largest <= _TOLERANCE * max(1.0, float(expected.abs().max())):
@@ -162,3 +184,42 @@ def require_same_answer(backbone: Backbone, probe: Tensor, expected: Tensor) -> 
                 f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
                 "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
             )
+
+
+def _gradient(total: Tensor, pixels: Tensor, backbone: Backbone) -> Tensor:
+    """The gradient of a number. Raises `BackboneUnfit` with the step that hinders it."""
+    try:
+        return torch.autograd.grad(total, pixels)[0]
+    except RuntimeError as error:
+        if lacks_memory(error):
+            raise
+        require_gradients(_parts(backbone)[:-1], pixels)
+        raise BackboneUnfit(f"no gradient leads from the embedding to the pixels: {in_one_line(error)}.") from error
+
+
+def require_single_precision(backbone: Backbone, probe: Tensor, blocks: Sequence[str]) -> None:
+    """Raises `BackboneUnfit` unless feature maps and embedding are of float32, as the weights are."""
+    with torch.no_grad():
+        maps, embedding = backbone.maps_and_embedding(probe)
+    names = [*(f"the feature map of {block!r}" for block in blocks), "the embedding"]
+    for name, value in zip(names, [*maps, embedding], strict=True):
+        if value.dtype != torch.float32:
+            raise BackboneUnfit(
+                f"{name} is of {value.dtype}; explanations are computed in float32. Leave .double(), .half() and "
+                "autocast out of the forward pass, or put .float() behind them, within the same block."
+            )
+
+
+def require_linear(backbone: Backbone, probe: Tensor) -> None:
+    """Raises `BackboneUnfit` unless the logits are ``z W^T + b``: a subclass of ``nn.Linear`` may compute more."""
+    with torch.no_grad():
+        embedding = backbone.embed(probe)
+        if embedding.ndim != 2 or embedding.shape[1] != backbone.classifier.in_features:
+            raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
+        logits = F.linear(embedding, backbone.classifier.weight, backbone.classifier.bias)
+        largest = float((logits - backbone.classifier(embedding)).abs().max())
+    if not largest <= _TOLERANCE * max(1.0, float(logits.abs().max())):
+        raise BackboneUnfit(
+            f"the last step, {type(backbone.classifier).__name__}, is no linear layer: its output differs from "
+            f"z W^T + b by up to {largest:.3g}. Put what it does to the embedding into a step before it."
+        )
