@@ -52,11 +52,18 @@ def copied(network: nn.Module, notes: list[str]) -> nn.Module:
             if child is not None and child is not _unwrapped(child):
                 part._modules[name] = _unwrapped(child)
         _make_leaves(part)
+        _without_extra_state(part, path)
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
             raise BackboneUnfit(
                 f"{path or type(part).__name__} is a {type(part).__name__} without running statistics "
                 "(track_running_stats=False): the answer to an image depends on the others of its batch. Give it "
                 "running statistics, or use GroupNorm."
+            )
+    for name, value in made.state_dict().items():
+        if not isinstance(value, Tensor) or value.is_quantized:
+            raise BackboneUnfit(
+                f"{name} is a {'quantized tensor' if isinstance(value, Tensor) else type(value).__name__}, as in a "
+                "quantized network; give the network with weights that are plain tensors."
             )
     for parameter in made.parameters():
         parameter.grad = None
@@ -174,6 +181,20 @@ def _detached(network: nn.Module) -> dict[int, object]:
     for part in network.modules():
         visit(vars(part), 0)
     return memo
+
+
+def _without_extra_state(part: nn.Module, path: str) -> None:
+    """Takes state that is no tensor out of what is saved; the module keeps it."""
+    kind = type(part)
+    if kind.get_extra_state is nn.Module.get_extra_state:
+        return
+    try:
+        state = part.get_extra_state()
+    except Exception as error:
+        raise BackboneUnfit(f"get_extra_state of {path or kind.__name__} fails: {in_one_line(error)}.") from error
+    if not isinstance(state, Tensor):
+        plain = {name: getattr(nn.Module, name) for name in ("get_extra_state", "set_extra_state")}
+        part.__class__ = type(kind.__name__, (kind,), {**plain, "__module__": kind.__module__})
 
 
 def _make_leaves(part: nn.Module) -> None:
