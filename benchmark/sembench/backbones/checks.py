@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone, channels_last
+from sembench.backbones.copying import close
 from sembench.backbones.segment import lacks_memory, require_gradients
 from sembench.backbones.tracing import Trace
 from sembench.errors import BackboneUnfit, in_one_line
@@ -44,11 +45,8 @@ def require_same_answer(backbone: Backbone, trace: Trace) -> None:
     """
     frozen = copy.deepcopy(backbone).requires_grad_(False)
     one, pixels = trace.probe[1:].clone(), trace.probe.clone().requires_grad_()
-    with torch.no_grad():
-        pairs = [(backbone(trace.probe.clone()), trace.logits), (backbone(one), trace.logits[1:])]
     with torch.enable_grad():
         embedding = frozen.embed(pixels)  # a linear layer may hold zeros before it is trained
-        attached = frozen.classifier(embedding)
         places = torch.arange(1.0, embedding[0].numel() + 1, device=embedding.device)  # a plain sum may be constant
         total = (embedding.flatten(1) * places).sum() + 0 * pixels.sum()
         if _gradient(total, pixels, frozen).count_nonzero() == 0:
@@ -56,12 +54,19 @@ def require_same_answer(backbone: Backbone, trace: Trace) -> None:
                 "no gradient leads from the embedding to the pixels: take detach(), .data and no_grad() out of the "
                 "forward pass, which else cannot be explained."
             )
-    ordered, turned = channels_last(frozen), trace.probe.clone(memory_format=torch.channels_last)
     with torch.no_grad():
+        together, alone = backbone.embed(trace.probe.clone()), backbone.embed(one)
+        if not close(together, embedding) or not close(alone, embedding[1:]):
+            raise BackboneUnfit(
+                "the embedding of an image is another the second time, or alone than in a batch: it depends on more "
+                "than the image, e.g. on random numbers or on statistics of the batch. Take that out."
+            )
+        ordered, turned = channels_last(frozen), trace.probe.clone(memory_format=torch.channels_last)
+        pairs = [(backbone.classifier(z), trace.logits[-len(z) :]) for z in (together, alone, embedding)]
         pairs += [(ordered(turned), trace.logits), (ordered(turned[1:]), trace.logits[1:])]
-    for logits, expected in [*pairs, (attached, trace.logits)]:
-        largest = float((logits.detach() - expected).abs().max())
-        if not largest <= _TOLERANCE * max(1.0, float(trace.logits.abs().max())):
+    for logits, expected in pairs:
+        largest = float((logits - expected).abs().max())
+        if not largest <= _TOLERANCE * _largest_terms(together, backbone.classifier):
             raise BackboneUnfit(
                 f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
                 "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
@@ -92,6 +97,12 @@ def require_single_precision(backbone: Backbone, trace: Trace, blocks: Sequence[
             )
 
 
+def _largest_terms(embedding: Tensor, classifier: nn.Linear) -> float:
+    """The size of the terms that logits are the sum of, which rounding errors are a share of."""
+    weight, bias = classifier.weight.detach().abs(), classifier.bias
+    return float(F.linear(embedding.abs(), weight, None if bias is None else bias.detach().abs()).max())
+
+
 def require_linear(backbone: Backbone, trace: Trace) -> None:
     """Raises `BackboneUnfit` unless the logits are ``z W^T + b``: a subclass of ``nn.Linear`` may compute more."""
     with torch.no_grad():
@@ -100,7 +111,7 @@ def require_linear(backbone: Backbone, trace: Trace) -> None:
             raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
         logits = F.linear(embedding, backbone.classifier.weight, backbone.classifier.bias)
         largest = float((logits - backbone.classifier(embedding)).abs().max())
-    if not largest <= _TOLERANCE * max(1.0, float(logits.abs().max())):
+    if not largest <= _TOLERANCE * _largest_terms(embedding, backbone.classifier):
         raise BackboneUnfit(
             f"the last step, {type(backbone.classifier).__name__}, is no linear layer: its output differs from "
             f"z W^T + b by up to {largest:.3g}. Put what it does to the embedding into a step before it."

@@ -108,7 +108,7 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
     for name, value in network.state_dict().items():
         if not torch.equal(torch.nan_to_num(value), torch.nan_to_num(before[name])):
             raise BackboneUnfit(f"{kind} keeps state between calls: {name} changes in evaluation mode. Take that out.")
-    if not _close(again, logits):
+    if not close(again, logits):
         raise BackboneUnfit(
             f"{kind} gives other logits for the same images when it is called again, in evaluation mode: it depends on "
             "more than its input, e.g. on random numbers or on state. Take that out, or make it depend on "
@@ -118,7 +118,7 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
         alone = answer(network, images[:1])
     except BackboneUnfit as error:
         raise BackboneUnfit(f"{kind} takes {len(images)} images, but not one alone: {error}") from error
-    if not _close(alone, logits[:1]):
+    if not close(alone, logits[:1]):
         raise BackboneUnfit(
             f"{kind} gives other logits for an image alone than in a batch, in evaluation mode. An explanation is of "
             "one image: let no step mix the images of a batch (statistics of the batch, a squeeze, a softmax over "
@@ -126,8 +126,18 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
         )
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a, b, rtol=1e-3, atol=1e-4 * max(1.0, float(b.abs().max())), equal_nan=True)
+def close(a: Tensor, b: Tensor, rounding: float = 1e-4) -> bool:
+    """Whether values are the same but for rounding, as a share of the largest of them.
+
+    Examples:
+        >>> tiny = torch.tensor([1e-6, 2e-6])
+        >>> close(tiny, tiny + 1e-11), close(tiny, tiny.flip(0))  # however small they are
+        (True, False)
+    """
+    if a.shape != b.shape:
+        return False
+    largest = torch.nan_to_num(b, posinf=0, neginf=0).abs().max() if b.numel() else 0
+    return torch.allclose(a, b, rtol=10 * rounding, atol=rounding * float(largest), equal_nan=True)
 
 
 def without_observers(network: nn.Module, images: Tensor, logits: Tensor) -> nn.Module:
@@ -140,7 +150,7 @@ def without_observers(network: nn.Module, images: Tensor, logits: Tensor) -> nn.
         for key, table in list(_foreign_hooks(part)):
             del table[key]
     try:
-        same = _close(answer(bare, images), logits)
+        same = close(answer(bare, images), logits)
     except BackboneUnfit:
         same = False
     return bare if same else network

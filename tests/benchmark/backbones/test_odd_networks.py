@@ -16,6 +16,7 @@ from sembench.backbones.wrapping import wrap
 from sembench.errors import BackboneUnfit
 from sembench.seeding import isolated
 from sembench.training.stages import _require_trainable
+from sembench.types import Trait
 from ways import Flat, Net, conv, images, way, whole
 
 
@@ -256,6 +257,30 @@ def test_it_is_refused_by_name(name):
     with pytest.raises(BackboneUnfit, match=reason) as refused:
         wrap(make().eval(), image_size=16)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-5, 0.0])
+@pytest.mark.parametrize("step", [
+    lambda self, x: F.dropout(x, 0.5), lambda self, x: F.batch_norm(x, None, None, training=True),
+    lambda self, x: x - 0.3 * x.mean(0, keepdim=True),
+], ids=["random", "statistics of the batch", "mean of the batch"])  # fmt: skip
+def test_what_depends_on_more_than_the_image_is_refused_however_small_the_logits(step, scale):
+    network = way(step)().eval()
+    with torch.no_grad():
+        network.fc.weight.mul_(scale)
+        network.fc.bias.mul_(scale)
+    with pytest.raises(BackboneUnfit, match=r"other logits .* (called again|alone)|the embedding of an image is ano"):
+        wrap(network, image_size=16)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+@pytest.mark.parametrize(("pooled", "is_average"), [
+    (lambda x: x.mean((2, 3)), True), (lambda x: x.amax((2, 3)), False), (lambda x: x[:, :, 1, 1], False),
+])  # fmt: skip
+def test_whether_the_head_is_linear_on_the_average_does_not_hang_on_the_size_of_values(pooled, is_average, scale):
+    network = whole(lambda self, x: self.fc(pooled(scale * self.second(self.norm(self.first(x))))))().eval()
+    backbone = wrap(network, image_size=16)
+    assert (Trait.LINEAR_HEAD in backbone.traits) == is_average
 
 
 @pytest.mark.parametrize(
