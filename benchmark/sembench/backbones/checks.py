@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sembench.backbones.backbone import Backbone, channels_last
-from sembench.backbones.copying import copied, require_stateless
+from sembench.backbones.copying import close, copied, require_stateless
 from sembench.backbones.segment import failure, lacks_memory, require_gradients
 from sembench.backbones.tracing import probe_images
 from sembench.errors import BackboneUnfit, SembenchError, in_one_line
@@ -162,8 +162,6 @@ def require_same_answer(backbone: Backbone, probe: Tensor, expected: Tensor) -> 
     """
     frozen = copy.deepcopy(backbone).requires_grad_(False)
     one, pixels = probe[1:].clone(), probe.clone().requires_grad_()
-    with torch.no_grad():
-        pairs = [(by_parts(backbone, probe.clone())[1], expected), (by_parts(backbone, one)[1], expected[1:])]
     with torch.enable_grad():
         embedding, attached = by_parts(frozen, pixels)
         places = torch.arange(1.0, embedding[0].numel() + 1, device=embedding.device)  # a plain sum may be constant
@@ -174,12 +172,19 @@ def require_same_answer(backbone: Backbone, probe: Tensor, expected: Tensor) -> 
                 "no gradient leads from the embedding to the pixels: take detach(), .data and no_grad() out of the "
                 "forward pass, which else cannot be explained."
             )
-    ordered, turned = channels_last(frozen), probe.clone(memory_format=torch.channels_last)
     with torch.no_grad():
-        pairs += [(by_parts(ordered, turned)[1], expected), (by_parts(ordered, turned[1:])[1], expected[1:])]
-    for logits, wanted in [*pairs, (attached, expected)]:
-        largest = float((logits.detach() - wanted).abs().max())
-        if not largest <= _TOLERANCE * max(1.0, float(expected.abs().max())):
+        together, alone = by_parts(backbone, probe.clone()), by_parts(backbone, one)
+        if not close(together[0], embedding) or not close(alone[0], embedding[1:]):
+            raise BackboneUnfit(
+                "the embedding of an image is another the second time, or alone than in a batch: it depends on more "
+                "than the image, e.g. on random numbers or on statistics of the batch. Take that out."
+            )
+        ordered, turned = channels_last(frozen), probe.clone(memory_format=torch.channels_last)
+        again = [together, alone, by_parts(ordered, turned), by_parts(ordered, turned[1:])]
+        size = max(_largest_terms(together[0], backbone.classifier), float(expected.abs().max()))
+    for found in [attached.detach(), *(logits for _, logits in again)]:
+        largest = float((found - expected[-len(found) :]).abs().max())
+        if not largest <= _TOLERANCE * size:
             raise BackboneUnfit(
                 f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
                 "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
@@ -210,6 +215,12 @@ def require_single_precision(backbone: Backbone, probe: Tensor, blocks: Sequence
             )
 
 
+def _largest_terms(embedding: Tensor, classifier: nn.Linear) -> float:
+    """The size of the terms that logits are the sum of, which rounding errors are a share of."""
+    weight, bias = classifier.weight.detach().abs(), classifier.bias
+    return float(F.linear(embedding.abs(), weight, None if bias is None else bias.detach().abs()).max())
+
+
 def require_linear(backbone: Backbone, probe: Tensor) -> None:
     """Raises `BackboneUnfit` unless the logits are ``z W^T + b``: a subclass of ``nn.Linear`` may compute more."""
     with torch.no_grad():
@@ -218,7 +229,7 @@ def require_linear(backbone: Backbone, probe: Tensor) -> None:
             raise BackboneUnfit(f"the linear layer takes {tuple(embedding.shape)}; it has to take embeddings (B, D).")
         logits = F.linear(embedding, backbone.classifier.weight, backbone.classifier.bias)
         largest = float((logits - backbone.classifier(embedding)).abs().max())
-    if not largest <= _TOLERANCE * max(1.0, float(logits.abs().max())):
+    if not largest <= _TOLERANCE * _largest_terms(embedding, backbone.classifier):
         raise BackboneUnfit(
             f"the last step, {type(backbone.classifier).__name__}, is no linear layer: its output differs from "
             f"z W^T + b by up to {largest:.3g}. Put what it does to the embedding into a step before it."

@@ -52,11 +52,18 @@ def copied(network: nn.Module, notes: list[str]) -> nn.Module:
             if child is not None and child is not _unwrapped(child):
                 part._modules[name] = _unwrapped(child)
         _make_leaves(part)
+        _without_extra_state(part, path)
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
             raise BackboneUnfit(
                 f"{path or type(part).__name__} is a {type(part).__name__} without running statistics "
                 "(track_running_stats=False): the answer to an image depends on the others of its batch. Give it "
                 "running statistics, or use GroupNorm."
+            )
+    for name, value in made.state_dict().items():
+        if not isinstance(value, Tensor) or value.is_quantized:
+            raise BackboneUnfit(
+                f"{name} is a {'quantized tensor' if isinstance(value, Tensor) else type(value).__name__}, as in a "
+                "quantized network; give the network with weights that are plain tensors."
             )
     for parameter in made.parameters():
         parameter.grad = None
@@ -101,7 +108,7 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
     for name, value in network.state_dict().items():
         if not torch.equal(torch.nan_to_num(value), torch.nan_to_num(before[name])):
             raise BackboneUnfit(f"{kind} keeps state between calls: {name} changes in evaluation mode. Take that out.")
-    if not _close(again, logits):
+    if not close(again, logits):
         raise BackboneUnfit(
             f"{kind} gives other logits for the same images when it is called again, in evaluation mode: it depends on "
             "more than its input, e.g. on random numbers or on state. Take that out, or make it depend on "
@@ -111,7 +118,7 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
         alone = answer(network, images[:1])
     except BackboneUnfit as error:
         raise BackboneUnfit(f"{kind} takes {len(images)} images, but not one alone: {error}") from error
-    if not _close(alone, logits[:1]):
+    if not close(alone, logits[:1]):
         raise BackboneUnfit(
             f"{kind} gives other logits for an image alone than in a batch, in evaluation mode. An explanation is of "
             "one image: let no step mix the images of a batch (statistics of the batch, a squeeze, a softmax over "
@@ -119,8 +126,18 @@ def require_stateless(network: nn.Module, images: Tensor, logits: Tensor) -> Non
         )
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a, b, rtol=1e-3, atol=1e-4 * max(1.0, float(b.abs().max())), equal_nan=True)
+def close(a: Tensor, b: Tensor, rounding: float = 1e-4) -> bool:
+    """Whether values are the same but for rounding, as a share of the largest of them.
+
+    Examples:
+        >>> tiny = torch.tensor([1e-6, 2e-6])
+        >>> close(tiny, tiny + 1e-11), close(tiny, tiny.flip(0))  # however small they are
+        (True, False)
+    """
+    if a.shape != b.shape:
+        return False
+    largest = torch.nan_to_num(b, posinf=0, neginf=0).abs().max() if b.numel() else 0
+    return torch.allclose(a, b, rtol=10 * rounding, atol=rounding * float(largest), equal_nan=True)
 
 
 def without_observers(network: nn.Module, images: Tensor, logits: Tensor) -> nn.Module:
@@ -133,7 +150,7 @@ def without_observers(network: nn.Module, images: Tensor, logits: Tensor) -> nn.
         for key, table in list(_foreign_hooks(part)):
             del table[key]
     try:
-        same = _close(answer(bare, images), logits)
+        same = close(answer(bare, images), logits)
     except BackboneUnfit:
         same = False
     return bare if same else network
@@ -174,6 +191,20 @@ def _detached(network: nn.Module) -> dict[int, object]:
     for part in network.modules():
         visit(vars(part), 0)
     return memo
+
+
+def _without_extra_state(part: nn.Module, path: str) -> None:
+    """Takes state that is no tensor out of what is saved; the module keeps it."""
+    kind = type(part)
+    if kind.get_extra_state is nn.Module.get_extra_state:
+        return
+    try:
+        state = part.get_extra_state()
+    except Exception as error:
+        raise BackboneUnfit(f"get_extra_state of {path or kind.__name__} fails: {in_one_line(error)}.") from error
+    if not isinstance(state, Tensor):
+        plain = {name: getattr(nn.Module, name) for name in ("get_extra_state", "set_extra_state")}
+        part.__class__ = type(kind.__name__, (kind,), {**plain, "__module__": kind.__module__})
 
 
 def _make_leaves(part: nn.Module) -> None:

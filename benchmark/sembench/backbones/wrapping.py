@@ -18,6 +18,7 @@ from sembench.backbones.checks import (
     require_same_answer,
     require_single_precision,
 )
+from sembench.backbones.copying import close
 from sembench.backbones.modes import training_departure
 from sembench.backbones.segment import Segment, segment
 from sembench.backbones.tracing import Trace
@@ -27,6 +28,8 @@ from sembench.errors import BackboneUnfit, in_one_line
 from sembench.types import Trait
 
 NOT_AVERAGE = "its head is not a linear layer on the average of the feature map"
+
+_ROUNDING = 1e-5
 
 Embedding = Literal["network", "avg", "cls"]
 
@@ -218,7 +221,7 @@ def _embed_otherwise(backbone: WrappedBackbone, trace: Trace, embedding: Embeddi
         before = backbone.embed(trace.probe)
         backbone.pool = MapAverage(view) if embedding == "avg" else ClassToken()
         after = backbone.embed(trace.probe)
-    if before.shape != after.shape or not torch.allclose(before, after, rtol=1e-4, atol=1e-5):
+    if not close(before, after, _ROUNDING):
         backbone.outputs = 0
         backbone.head = ("mean over cells",) if embedding == "avg" else ("first token",)
 
@@ -252,7 +255,7 @@ def _note_departures(backbone: WrappedBackbone, trace: Trace) -> None:
     with torch.no_grad():
         features, embedding = backbone.features(trace.probe), backbone.embed(trace.probe)
         of_map = backbone.average(features)
-    if not torch.allclose(of_map, embedding, rtol=1e-4, atol=1e-5):
+    if not close(of_map, embedding, _ROUNDING):
         steps = ", ".join(backbone.head)
         backbone.embeds_more = f"its embedding is no function of the last feature map: it is taken by {steps}"
     reason = departure(backbone, features, embedding)
@@ -266,7 +269,7 @@ def departure(backbone: Backbone, features: Tensor, embedding: Tensor) -> str | 
     steps = ", ".join(backbone.head) if isinstance(backbone, WrappedBackbone) else type(backbone.pool).__name__
     if average.shape != embedding.shape:
         reason = f"{average.shape[1]} channels become an embedding of {embedding.shape[1]} through {steps}"
-    elif not torch.allclose(average, embedding, rtol=1e-4, atol=1e-5 * max(1.0, float(average.abs().max()))):
+    elif not close(average, embedding, _ROUNDING):
         reason = f"between the last feature map and the linear layer stand {steps}"
     else:
         return None

@@ -115,7 +115,8 @@ def _passed(
     """The canonical form of a network for images of this shape, with the images and the output of its pass.
 
     Recording takes longer than a pass of a small network, so the last forms are kept as long as no weight changes. The
-    pass of a form is held against the network's own; where a kept one differs it is recorded again.
+    pass of a form is held against the network's own; where a kept one differs it is recorded again. Weights are known
+    by their sums, too, since no counter sees an edit of ``weight.data``, and a network may give the same after one.
 
     Raises:
         RelevanceUndefined: If a new form differs, too.
@@ -127,13 +128,13 @@ def _passed(
     key: object = None
     if lasting:
         weights = tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
-        key = output.__code__, images.shape, images.dtype, images.device, bias, weights
+        key = output.__code__, images.shape, images.dtype, images.device, bias, weights, _sums(tensors)
     inputs = images.detach().clone().requires_grad_()
     if key in forms:
         with torch.no_grad():
             expected = output(network, images).detach()
         value = forms[key](inputs)
-        if _agree(value, expected):
+        if _agree(value, expected, least=0.0):
             return forms[key], inputs, value
         del forms[key]
     recording = record(lambda x: output(network, x), images)
@@ -141,7 +142,7 @@ def _passed(
     while len(forms) > _KEPT:
         del forms[next(iter(forms))]
     value = form(inputs)
-    if not _agree(value, recording.value):
+    if not _agree(value, recording.value, least=1.0):
         raise RelevanceUndefined(
             "its forward pass depends on more than the image, e.g. on random numbers, or magnifies rounding errors: "
             f"run twice it differs by up to {float((value.detach() - recording.value).abs().max()):.3g} of "
@@ -150,10 +151,23 @@ def _passed(
     return form, inputs, value
 
 
-def _agree(value: Tensor, expected: Tensor) -> bool:
-    """Whether a canonical form computes what the network does."""
+def _sums(tensors: list[Tensor]) -> tuple[float, ...]:
+    """Two sums of each tensor: one that sees its signs, and one that sees its size."""
+    with torch.no_grad():
+        parts = [part for t in tensors for part in (t.float().sum(), torch.linalg.vector_norm(t.float()))]
+        return tuple(torch.stack(parts).tolist()) if parts else ()
+
+
+def _agree(value: Tensor, expected: Tensor, least: float) -> bool:
+    """Whether a canonical form computes what the network does, of outputs that may be small beside their terms.
+
+    Args:
+        value: The form's output.
+        expected: The network's.
+        least: Outputs smaller than this one are held against it; 0 where a form that is doubted is recorded again.
+    """
     value, expected = value.detach(), expected.detach()
-    return float((value - expected).abs().max()) <= _AGREEMENT * max(1.0, float(expected.abs().max()))
+    return float((value - expected).abs().max()) <= _AGREEMENT * max(least, float(expected.abs().max()))
 
 
 def black_box_relevance(

@@ -33,6 +33,13 @@ class Step(nn.Module):
         return self.function(self.conv, x)
 
 
+class Cosine(nn.Linear):
+    """A head that is no linear layer."""
+
+    def forward(self, input):
+        return 100 * F.linear(F.normalize(input), F.normalize(self.weight))
+
+
 class Call(nn.Module):
     """A function as a module."""
 
@@ -163,6 +170,8 @@ TAKEN = {
     "one block twice": lambda: (lambda block: Backbone([first(), block, block], nn.Linear(8, 10)))(second()),
     "in place inside": lambda: made(two=nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(inplace=True))),
     "dead on noise": lambda: made(two=nn.Sequential(dead(nn.Conv2d(8, 8, 3)), nn.ReLU())),
+    "cosine head": lambda: made(head=Cosine(8, 10, bias=False)),
+    "tiny logits": lambda: made(head=filled(nn.Linear(8, 10, bias=False), 1e-9)),
     "dropout in training": lambda: made(two=nn.Sequential(nn.Conv2d(8, 8, 3), nn.Dropout())),
     "tokens": lambda: made(
         two=nn.Sequential(nn.Conv2d(8, 8, 3), nn.Flatten(2), Call(lambda x: x.transpose(1, 2))),

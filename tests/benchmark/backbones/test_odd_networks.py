@@ -3,6 +3,7 @@
 import copy
 import random
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sembench.backbones.wrapping import wrap
 from sembench.errors import BackboneUnfit
 from sembench.seeding import isolated
 from sembench.training.stages import _require_trainable
+from sembench.types import Trait
 from ways import Flat, Net, conv, images, way, whole
 
 
@@ -64,7 +66,27 @@ def untrained():
     return network
 
 
+class Extra(nn.Module):
+    """Has state besides parameters and buffers."""
+
+    def __init__(self, state):
+        super().__init__()
+        self.state, self.conv = state, conv()
+
+    def forward(self, x):
+        return self.conv(x)
+
+    def get_extra_state(self):
+        return self.state
+
+    def set_extra_state(self, state):
+        self.state = state
+
+
+STATES = (None, 1, "words", [1, 2], {"a": 1}, {"a": torch.ones(2)}, torch.ones(2))
+
 WORKS = {
+    **{f"extra state {s}": way(lambda self, x: self.extra(x), extra=lambda s=s: Extra(s)) for s in STATES},
     "a linear layer of zeros": untrained,
     "a convolution of volumes": way(
         lambda self, x: self.mixed(x.unsqueeze(1)).squeeze(1), mixed=lambda: nn.Conv3d(1, 1, 3, padding=1)
@@ -91,6 +113,9 @@ def test_it_works_as_the_module_does(name):
     with torch.no_grad():
         torch.testing.assert_close(backbone(images()), network(images()), rtol=1e-5, atol=1e-5)
         assert freeze(backbone)(images(1)).shape == (1, 4)
+    state = copy.deepcopy(backbone).state_dict()
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    backbone.load_state_dict(state)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.half, 1e-2), (torch.bfloat16, 5e-2), (torch.double, 1e-5)])
@@ -166,7 +191,23 @@ def in_other_precision(dtype):
     return whole(pooled), f"the feature map of .* is of {dtype}; explanations are computed in float32"
 
 
+class Failing(Extra):
+    def get_extra_state(self):
+        raise KeyError("none yet")
+
+
+def quantised():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch gives it up
+        return torch.ao.quantization.quantize_dynamic(Net().eval(), {nn.Linear})
+
+
 REFUSED = {
+    "quantised": (quantised, "fc.* is a .*, as in a quantized network; give the network with weights that are plain"),
+    "extra state that fails": (
+        way(lambda self, x: self.extra(x), extra=lambda: Failing(1)),
+        "get_extra_state of extra fails: KeyError",
+    ),
     "no derivative": (
         way(lambda self, x: x * torch.heaviside(x, x)),
         "no gradient goes back through the step 'heaviside': .*derivat",
@@ -216,6 +257,30 @@ def test_it_is_refused_by_name(name):
     with pytest.raises(BackboneUnfit, match=reason) as refused:
         wrap(make().eval(), image_size=16)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-5, 0.0])
+@pytest.mark.parametrize("step", [
+    lambda self, x: F.dropout(x, 0.5), lambda self, x: F.batch_norm(x, None, None, training=True),
+    lambda self, x: x - 0.3 * x.mean(0, keepdim=True),
+], ids=["random", "statistics of the batch", "mean of the batch"])  # fmt: skip
+def test_what_depends_on_more_than_the_image_is_refused_however_small_the_logits(step, scale):
+    network = way(step)().eval()
+    with torch.no_grad():
+        network.fc.weight.mul_(scale)
+        network.fc.bias.mul_(scale)
+    with pytest.raises(BackboneUnfit, match=r"other logits .* (called again|alone)|the embedding of an image is ano"):
+        wrap(network, image_size=16)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+@pytest.mark.parametrize(("pooled", "is_average"), [
+    (lambda x: x.mean((2, 3)), True), (lambda x: x.amax((2, 3)), False), (lambda x: x[:, :, 1, 1], False),
+])  # fmt: skip
+def test_whether_the_head_is_linear_on_the_average_does_not_hang_on_the_size_of_values(pooled, is_average, scale):
+    network = whole(lambda self, x: self.fc(pooled(scale * self.second(self.norm(self.first(x))))))().eval()
+    backbone = wrap(network, image_size=16)
+    assert (Trait.LINEAR_HEAD in backbone.traits) == is_average
 
 
 @pytest.mark.parametrize(

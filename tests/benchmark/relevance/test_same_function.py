@@ -622,3 +622,27 @@ def test_a_changed_weight_changes_the_map_at_once(plain):
     plain.fc.weight.data.mul_(torch.linspace(0.5, 2, 8))  # an edit that no version counter sees
     assert_same_map(copy.deepcopy(plain), plain, images)
     assert not torch.allclose(make(), first)
+
+
+class Twins(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+        self.a, self.b = nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        return self.fc(F.relu(self.a(x) + self.b(x)).mean((2, 3)))
+
+
+def test_a_weight_changed_behind_the_counters_changes_the_map_where_the_output_stays():
+    """What the one of two summed convolutions gains, the other loses; their shares of relevance change."""
+    with isolated(0):
+        network = Twins().eval()
+    images = noise(2, 3, 16, 16)
+    first = propagate(network, Twins.forward, images, torch.ones_like)
+    gained = network.a.weight.roll(1, 0)
+    network.a.weight.data.add_(gained)
+    network.b.weight.data.sub_(gained)
+    assert_same_map(copy.deepcopy(network), network, images)
+    assert not torch.allclose(propagate(network, Twins.forward, images, torch.ones_like), first)
