@@ -45,22 +45,34 @@ def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
 
 def size_condition(network: nn.Module, graph: fx.Graph, condition: fx.Node, probes: Sequence[Tensor]) -> bool | None:
     """The truth of a condition on sizes, if it is the same for all probes; ``None`` if it is not, or is on values."""
+    values = _values(network, graph, condition, probes)
+    same = not any(isinstance(value, Tensor) for value in values) and len(set(map(bool, values))) == 1
+    return bool(values[0]) if same else None
+
+
+def length(network: nn.Module, graph: fx.Graph, step: fx.Node, probes: Sequence[Tensor]) -> int | None:
+    """Number of items in a tuple that a step yields, as a shape, if it is the same for all probes."""
+    values = _values(network, graph, step, probes)
+    same = all(isinstance(value, (tuple, list)) for value in values) and len(set(map(len, values))) == 1
+    return len(values[0]) if same else None
+
+
+def _values(network: nn.Module, graph: fx.Graph, step: fx.Node, probes: Sequence[Tensor]) -> list[Any]:
+    """What a step of an unfinished graph yields for each of the probes; nothing if it fails for one."""
     part = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         copies[node] = part.node_copy(node, copies.__getitem__)
-    part.output(copies[condition])
+    part.output(copies[step])
     for node in reversed(part.nodes):
         if not node.users and node.op not in ("placeholder", "output"):
             part.erase_node(node)
     module = copy.deepcopy(fx.GraphModule(network, part)).eval()
     try:
         with torch.no_grad():
-            values = [module(images) for images in probes]
+            return [module(images) for images in probes]
     except Exception:  # noqa: BLE001 - the user's code on images of another size, which it need not take
-        return None
-    same = not any(isinstance(value, Tensor) for value in values) and len(set(map(bool, values))) == 1
-    return bool(values[0]) if same else None
+        return []
 
 
 def _size(graph: fx.Graph, user: fx.Node, source: fx.Node, share: Fraction) -> fx.Node:

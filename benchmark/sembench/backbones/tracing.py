@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor, fx, nn
 from sembench.backbones.copying import answer, copied, require_stateless, without_observers
 from sembench.backbones.modes import differing, keep_alive
 from sembench.backbones.overwriting import OPERATORS, overwrite_nothing, watched
-from sembench.backbones.sizes import size_condition, take_sizes_near
+from sembench.backbones.recording import recorded
+from sembench.backbones.sizes import length, size_condition, take_sizes_near
 from sembench.errors import BackboneUnfit, first_line
 from sembench.seeding import generator
 
@@ -73,7 +74,8 @@ class Trace:
             if graph is None:
                 raise BackboneUnfit(
                     f"the forward pass of {type(network).__name__} cannot be followed: {failed}. Its own forward must "
-                    "not branch on values or shapes; move such code into a submodule, which then stays whole."
+                    "be a fixed sequence of steps, without branches or loops on values or sizes; move other code into "
+                    "a submodule, which then stays whole."
                 )
             if training is None:
                 self.untrainable = self.untrainable or f"in training mode it cannot be followed: {reason}"
@@ -100,15 +102,16 @@ class Trace:
                 buffer.data.copy_(value)
 
     def _traced(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
-        decisions: list[bool] = []
+        decisions: list[bool | int] = []
         while True:
             tracer = _Tracer(self.opaque, decisions)
             try:
-                graph = tracer.trace(network)
+                with recorded(network):
+                    graph = tracer.trace(network)
             except _CannotLookInto as stop:
                 self.opaque[stop.path] = stop.reason
             except _Undecided as stop:
-                known = size_condition(network, stop.graph, stop.condition, self._sizes())
+                known = stop.what(network, stop.graph, stop.node, self._sizes())
                 if known is None:
                     return None, "it branches on values, or on sizes in a way that depends on the image's"
                 decisions.append(known)
@@ -157,14 +160,31 @@ class _CannotLookInto(Exception):
 
 
 class _Undecided(Exception):
-    def __init__(self, graph: fx.Graph, condition: fx.Node) -> None:
+    """A question on a value on which the steps depend; ``what`` answers it, if all images have one answer."""
+
+    def __init__(self, graph: fx.Graph, node: fx.Node, what: Callable[..., bool | int | None]) -> None:
         super().__init__()
         self.graph = graph
-        self.condition = condition
+        self.node = node
+        self.what = what
 
 
-class _Value(fx.Proxy):
+class _Unmeasured(fx.Proxy):
+    """A value whose items can be unpacked without its length, which is not known."""
+
+    def __len__(self) -> int:
+        raise TypeError("the length of a value is taken where it cannot be followed")
+
+
+class _Attribute(_Unmeasured, fx.proxy.Attribute):
+    """An attribute of a value, as its shape."""
+
+
+class _Value(_Unmeasured):
     """A value that is overwritten by ``x[...] = v`` and ``x += v``, which then are steps."""
+
+    def __getattr__(self, k: str) -> _Attribute:
+        return _Attribute(self, k)
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, place, value), {})
@@ -184,7 +204,7 @@ for _step in OPERATORS:
 class _Tracer(fx.Tracer):
     """Traces into every module that has submodules, or own code without weights; others are steps, as opaque ones."""
 
-    def __init__(self, opaque: dict[str, str], decisions: Sequence[bool]) -> None:
+    def __init__(self, opaque: dict[str, str], decisions: Sequence[bool | int]) -> None:
         super().__init__()
         self.opaque = opaque
         self.decisions = list(decisions)
@@ -203,8 +223,18 @@ class _Tracer(fx.Tracer):
         """The decision on a condition of the network's own forward; submodules with conditions stay whole."""
         if self.module_stack:
             return super().to_bool(obj)
+        return bool(self._decided(obj.node, size_condition))
+
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        """The items of a shape, where the network's own forward unpacks it: their number is that of dimensions."""
+        if self.module_stack:
+            return super().iter(obj)
+        step = operator.getitem
+        return (self.create_proxy("call_function", step, (obj, n), {}) for n in range(self._decided(obj.node, length)))
+
+    def _decided(self, node: fx.Node, what: Callable[..., Any]) -> Any:
         if not self.decisions:
-            raise _Undecided(self.graph, obj.node)
+            raise _Undecided(self.graph, node, what)
         return self.decisions.pop(0)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:

@@ -3,6 +3,7 @@
 Each way of writing is one small network. The oracle is the module itself, on fresh clones of the images.
 """
 
+import builtins
 import copy
 import functools
 
@@ -289,6 +290,32 @@ WAYS["a path dropped by the network itself"] = way(
     c=conv,
     gate=lambda: nn.Sequential(Swish()),
 )
+
+
+def first_of(self, x):
+    batch, *_ = x.shape
+    x = self.second(F.relu(self.norm(self.first(x))))
+    return self.fc(x.mean((2, 3)).view(batch, -1))
+
+
+def zeros_beside(self, x):
+    batch = x.shape[0]
+    return torch.cat([x, torch.zeros(batch, 2, x.shape[2], x.shape[3])], 1)[:, :6]
+
+
+SIZES = {
+    "len": lambda self, x: F.relu(x).reshape(len(x), 6, len(x[0][0]), -1),
+    "unpacked": lambda self, x: F.relu(x).view(*x.shape[:2], -1).view(*x.shape),
+    "zeros of a batch": zeros_beside,
+    "whole number": lambda self, x: F.relu(x).flatten(2).unflatten(2, (int(x.shape[2]), -1)),
+    "number": lambda self, x: F.relu(x) / float(x.shape[1]) + (1 if isinstance(3, int) else 0),
+}
+WAYS |= {name: way(written) for name, written in SIZES.items()}
+WAYS["first of a shape"] = whole(first_of)
+WAYS["gain and shift behind the pool"] = whole(
+    lambda self, x: self.fc(self.second(F.relu(self.norm(self.first(x)))).mean((2, 3)) * self.gain.exp() + self.shift),
+    gain=lambda: nn.Parameter(torch.ones(6)), shift=lambda: nn.Parameter(torch.ones(6)),
+)  # fmt: skip
 WAYS["counted batch norm"] = way(lambda self, x: self.counted(x), counted=Counted)
 WAYS["stochastic depth"] = way(lambda self, x: self.depth(F.relu(x)), depth=Depth)
 
@@ -299,6 +326,16 @@ def test_the_innermost_module_with_other_steps_in_training_stays_whole_alone():
         drop=DropPath, c=conv, a=lambda: nn.Sequential(nn.Sequential(Swish(), conv())),
     )()  # fmt: skip
     assert set(wrap(network.eval(), image_size=16).opaque) == {"drop"}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_that_are_read_by_functions_are_those_of_each_call(name):
+    network = network_of(name)
+    backbone = wrap(network, image_size=16)
+    assert not backbone.opaque
+    torch.testing.assert_close(backbone(images(2, 24)), network(images(2, 24)))
+    assert len is builtins.len
+    assert torch.zeros(1).tolist() == [0.0]
 
 
 def network_of(name):
