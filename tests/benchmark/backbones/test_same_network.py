@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from sembench.backbones.backbone import freeze
 from sembench.backbones.wrapping import wrap
+from sembench.errors import BackboneUnfit
 from sembench.seeding import isolated
 from ways import Flat, Net, conv, images, way, whole
 
@@ -312,6 +313,23 @@ SIZES = {
 }
 WAYS |= {name: way(written) for name, written in SIZES.items()}
 WAYS["first of a shape"] = whole(first_of)
+LATE = {
+    "height and width": lambda self, x: (x.shape[2], x.shape[3]),
+    "a shape": lambda self, x: x.shape[2:],
+    "a half": lambda self, x: (x.shape[2] // 2, x.size(3) // 2),
+}
+
+
+def late(read):
+    def written(self, x):
+        size = read(self, x)
+        x = F.relu(self.second(F.relu(self.norm(self.first(x)))))
+        return self.fc(self.third(F.interpolate(x, size=size)).mean((2, 3)))
+
+    return whole(written, third=conv)
+
+
+WAYS |= {f"{name} used late": late(read) for name, read in LATE.items()}
 WAYS["gain and shift behind the pool"] = whole(
     lambda self, x: self.fc(self.second(F.relu(self.norm(self.first(x)))).mean((2, 3)) * self.gain.exp() + self.shift),
     gain=lambda: nn.Parameter(torch.ones(6)), shift=lambda: nn.Parameter(torch.ones(6)),
@@ -326,6 +344,16 @@ def test_the_innermost_module_with_other_steps_in_training_stays_whole_alone():
         drop=DropPath, c=conv, a=lambda: nn.Sequential(nn.Sequential(Swish(), conv())),
     )()  # fmt: skip
     assert set(wrap(network.eval(), image_size=16).opaque) == {"drop"}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_size_that_is_used_late_is_that_of_the_images_named(name):
+    network = network_of(f"{name} used late")
+    backbone = wrap(network, image_size=16)
+    assert backbone.facts[0].name == "relu"
+    torch.testing.assert_close(backbone(images()), network(images()))
+    with pytest.raises(BackboneUnfit, match=r"for images of 16 x 16, .* got 24 x 24. Name the size"):
+        backbone(images(2, 24))
 
 
 @pytest.mark.parametrize("name", SIZES)
