@@ -290,7 +290,8 @@ def _require_same_answer(backbone: Backbone, trace: Trace) -> None:
         if not largest <= _TOLERANCE * max(1.0, float(trace.logits.abs().max())):
             raise BackboneUnfit(
                 f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
-                "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
+                "more than its input, e.g. on random numbers, on state or on autocast, or a hook on the network itself "
+                "changes them."
             )
 
 
