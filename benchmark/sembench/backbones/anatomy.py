@@ -111,8 +111,12 @@ def _head(trace: Trace, views: Views, node: fx.Node) -> tuple[list[fx.Node], fx.
     """
     between: list[fx.Node] = []
     flat: list[fx.Node] | None = None
+    from_images: set[fx.Node] = set()
+    for step in trace.module.graph.nodes:
+        if step.op == "placeholder" or from_images.intersection(step.all_input_nodes):
+            from_images.add(step)
     while True:
-        inputs = tensors_of(node)
+        inputs = [source for source in tensors_of(node) if source in from_images]
         if inputs and _is_pool(trace.module, node) and inputs[0] in views:
             return [*between, node][::-1], inputs[0]
         if flat is None and node in views:

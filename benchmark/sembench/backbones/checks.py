@@ -187,7 +187,8 @@ def require_same_answer(backbone: Backbone, probe: Tensor, expected: Tensor) -> 
         if not largest <= _TOLERANCE * size:
             raise BackboneUnfit(
                 f"taken apart, the network gives other logits (by up to {largest:.3g}): its forward pass depends on "
-                "more than its input, e.g. on random numbers or on state, or a hook on the network itself changes them."
+                "more than its input, e.g. on random numbers, on state or on autocast, or a hook on the network itself "
+                "changes them."
             )
 
 

@@ -254,6 +254,8 @@ def _what_to_do(network: nn.Module, images: Tensor, error: Exception) -> str:
         count = first.in_channels
         what = f"Its first convolution takes {count} channel{'s' if count > 1 else ''}; images have {images.shape[1]}"
         return f"{what}. Put a module around it: {_GREY}" if count == 1 else what
+    if "dtype" in str(error) or "bias type" in str(error):
+        return "Weights and images are of float32: take .half(), .double() and the like out of its forward"
     if isinstance(error, TypeError):
         return "Its forward has to take the images alone; put a small module around it that adds the rest"
     try:

@@ -11,13 +11,35 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from sembench.backbones.overwriting import Watch
+from sembench.backbones.overwriting import Watch, tensors
+from sembench.errors import BackboneUnfit
+
+_SIZES = (int, float, tuple, torch.Size)
+
+
+class OneSize(nn.Identity):
+    """Images of the one size that a network was taken apart for, since it reads that size early and uses it late."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.size = height, width
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The images. Raises `BackboneUnfit` if they have another size."""
+        if tuple(input.shape[2:]) != self.size:
+            raise BackboneUnfit(
+                f"the network was taken apart for images of {self.size[0]} x {self.size[1]}, a size that its forward "
+                f"pass reads early and uses late; got {' x '.join(map(str, input.shape[2:]))}. Name the size of the "
+                "images when the network is adapted."
+            )
+        return input
 
 
 def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
     """Lets each step read the number of images from a tensor that it takes, and reshape in any memory format.
 
-    Nothing but tensors then leads from one block to the next.
+    Other sizes that are used behind a place that everything passes through, and were read before it, become numbers;
+    the images then have to be of one size. Nothing but tensors leads from one block to the next.
 
     Args:
         module: The graph, which changes.
@@ -36,6 +58,7 @@ def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
             whole = type(pair[0]) is int and type(pair[1]) is int and pair[0] != pair[1]
             if whole and size.all_input_nodes != [source] and pair[0] * lengths[1] == pair[1] * lengths[0]:
                 node.replace_input_with(size, _size(module.graph, node, source, Fraction(pair[0], lengths[0])))
+    _fix_late(module, two, three)
     for node in reversed(list(module.graph.nodes)):
         unused = not node.users and node.op in ("call_function", "call_method")
         if unused and node in two.env and not isinstance(two.env[node], Tensor):
@@ -43,24 +66,72 @@ def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
     module.recompile()
 
 
+def _fix_late(module: fx.GraphModule, two: Watch, three: Watch) -> None:
+    """Puts numbers in place of sizes that are used behind a place that everything passes through, and read before."""
+    steps = {node: place for place, node in enumerate(module.graph.nodes) if node.op != "output"}
+    read: dict[fx.Node, int] = {}  # the place of the first value that a size comes from
+    for node in steps:
+        if node.all_input_nodes and not tensors(two.env.get(node)):
+            read[node] = min(read.get(source, steps[source]) for source in node.all_input_nodes)
+    passed, furthest = [], -1
+    for node, place in steps.items():
+        if node in read or node.op == "get_attr":
+            continue
+        if furthest <= place and node.op != "placeholder":
+            passed.append(place)
+        furthest = max([furthest, *(steps[user] for user in node.users if user in steps and user not in read)])
+    fixed = False
+    for user in steps.keys() - read.keys():
+        late = {
+            size: two.env[size]
+            for size in user.all_input_nodes
+            if size in read and any(read[size] < place < steps[user] for place in passed)
+            if type(two.env.get(size)) in _SIZES and two.env[size] == three.env[size]
+        }
+        fixed = fixed or bool(late)
+        user.args, user.kwargs = (_with(late, arguments) for arguments in (user.args, user.kwargs))
+    if fixed:
+        (images,) = (node for node in steps if node.op == "placeholder")
+        module.add_submodule("one_size", OneSize(*two.env[images].shape[2:]))
+        with module.graph.inserting_after(images):
+            checked = module.graph.call_module("one_size", (images,))
+        images.replace_all_uses_with(checked, lambda user: user is not checked)
+
+
+def _with(values: dict[fx.Node, Any], arguments: Any) -> Any:
+    return fx.node.map_arg(arguments, lambda node: values.get(node, node))
+
+
 def size_condition(network: nn.Module, graph: fx.Graph, condition: fx.Node, probes: Sequence[Tensor]) -> bool | None:
     """The truth of a condition on sizes, if it is the same for all probes; ``None`` if it is not, or is on values."""
+    values = _values(network, graph, condition, probes)
+    same = not any(isinstance(value, Tensor) for value in values) and len(set(map(bool, values))) == 1
+    return bool(values[0]) if same else None
+
+
+def length(network: nn.Module, graph: fx.Graph, step: fx.Node, probes: Sequence[Tensor]) -> int | None:
+    """Number of items in a tuple that a step yields, as a shape, if it is the same for all probes."""
+    values = _values(network, graph, step, probes)
+    same = all(isinstance(value, (tuple, list)) for value in values) and len(set(map(len, values))) == 1
+    return len(values[0]) if same else None
+
+
+def _values(network: nn.Module, graph: fx.Graph, step: fx.Node, probes: Sequence[Tensor]) -> list[Any]:
+    """What a step of an unfinished graph yields for each of the probes; nothing if it fails for one."""
     part = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         copies[node] = part.node_copy(node, copies.__getitem__)
-    part.output(copies[condition])
+    part.output(copies[step])
     for node in reversed(part.nodes):
         if not node.users and node.op not in ("placeholder", "output"):
             part.erase_node(node)
     module = copy.deepcopy(fx.GraphModule(network, part)).eval()
     try:
         with torch.no_grad():
-            values = [module(images) for images in probes]
+            return [module(images) for images in probes]
     except Exception:  # noqa: BLE001 - the user's code on images of another size, which it need not take
-        return None
-    same = not any(isinstance(value, Tensor) for value in values) and len(set(map(bool, values))) == 1
-    return bool(values[0]) if same else None
+        return []
 
 
 def _size(graph: fx.Graph, user: fx.Node, source: fx.Node, share: Fraction) -> fx.Node:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor, fx, nn
 from sembench.backbones.copying import answer, copied, require_stateless, without_observers
 from sembench.backbones.modes import differing, keep_alive
 from sembench.backbones.overwriting import OPERATORS, overwrite_nothing, watched
-from sembench.backbones.sizes import size_condition, take_sizes_near
+from sembench.backbones.recording import recorded
+from sembench.backbones.sizes import length, size_condition, take_sizes_near
 from sembench.errors import BackboneUnfit, first_line
 from sembench.seeding import generator
 
@@ -45,6 +46,7 @@ class Trace:
     def __init__(self, network: nn.Module, image_size: int) -> None:
         self.image_size = image_size
         self.opaque: dict[str, str] = {}
+        self._own = {""}  # modules that yield the network's answer, whose code counts as its own
         self.notes: list[str] = []
         self.untrainable: str | None = None
         self.outputs: dict[str, fx.Node] = {}
@@ -73,8 +75,15 @@ class Trace:
             if graph is None:
                 raise BackboneUnfit(
                     f"the forward pass of {type(network).__name__} cannot be followed: {failed}. Its own forward must "
-                    "not branch on values or shapes; move such code into a submodule, which then stays whole."
+                    "be a fixed sequence of steps, without branches or loops on values or sizes; move other code into "
+                    "a submodule, which then stays whole."
                 )
+            (output,) = (node for node in graph.nodes if node.op == "output")
+            answering = str(getattr(output.args[0], "target", ""))
+            if answering in self.opaque and answering not in self._own:  # a module around the network
+                self._own.add(answering)
+                self.opaque.pop(answering)
+                continue
             if training is None:
                 self.untrainable = self.untrainable or f"in training mode it cannot be followed: {reason}"
                 self.module = fx.GraphModule(network, graph)
@@ -84,7 +93,6 @@ class Trace:
                 self.module = fx.GraphModule(network, graph)
                 keep_alive(self.module, training)
                 return
-            (output,) = (node for node in graph.nodes if node.op == "output")
             if other[0] and self.outputs.get(other[0]) is not output.args[0]:
                 self.opaque[other[0]] = "its steps in training mode are others"
             else:
@@ -100,18 +108,24 @@ class Trace:
                 buffer.data.copy_(value)
 
     def _traced(self, network: nn.Module) -> tuple[fx.Graph | None, str | None]:
-        decisions: list[bool] = []
+        decisions: list[bool | int] = []
         while True:
-            tracer = _Tracer(self.opaque, decisions)
+            tracer = _Tracer(self.opaque, self._own, decisions)
             try:
-                graph = tracer.trace(network)
+                with recorded(network):
+                    graph = tracer.trace(network)
             except _CannotLookInto as stop:
                 self.opaque[stop.path] = stop.reason
             except _Undecided as stop:
-                known = size_condition(network, stop.graph, stop.condition, self._sizes())
-                if known is None:
-                    return None, "it branches on values, or on sizes in a way that depends on the image's"
-                decisions.append(known)
+                known = stop.what(network, stop.graph, stop.node, self._sizes())
+                why = "it branches on values, or on sizes in a way that depends on the image's"
+                if known is not None:
+                    decisions.append(known)
+                elif stop.path:
+                    self.opaque[stop.path] = why
+                    decisions.clear()
+                else:
+                    return None, why
             except Exception as error:  # noqa: BLE001 - the user's code runs here
                 return None, _first_line(error)
             else:
@@ -157,14 +171,32 @@ class _CannotLookInto(Exception):
 
 
 class _Undecided(Exception):
-    def __init__(self, graph: fx.Graph, condition: fx.Node) -> None:
-        super().__init__()
+    """A question on a value on which the steps depend; ``what`` answers it, if all images have one answer."""
+
+    def __init__(self, path: str, graph: fx.Graph, node: fx.Node, what: Callable[..., bool | int | None]) -> None:
+        super().__init__(path)
+        self.path = path
         self.graph = graph
-        self.condition = condition
+        self.node = node
+        self.what = what
 
 
-class _Value(fx.Proxy):
+class _Unmeasured(fx.Proxy):
+    """A value whose items can be unpacked without its length, which is not known."""
+
+    def __len__(self) -> int:
+        raise TypeError("the length of a value is taken where it cannot be followed")
+
+
+class _Attribute(_Unmeasured, fx.proxy.Attribute):
+    """An attribute of a value, as its shape."""
+
+
+class _Value(_Unmeasured):
     """A value that is overwritten by ``x[...] = v`` and ``x += v``, which then are steps."""
+
+    def __getattr__(self, k: str) -> _Attribute:
+        return _Attribute(self, k)
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, place, value), {})
@@ -184,9 +216,10 @@ for _step in OPERATORS:
 class _Tracer(fx.Tracer):
     """Traces into every module that has submodules, or own code without weights; others are steps, as opaque ones."""
 
-    def __init__(self, opaque: dict[str, str], decisions: Sequence[bool]) -> None:
+    def __init__(self, opaque: dict[str, str], own: Set[str], decisions: Sequence[bool | int]) -> None:
         super().__init__()
         self.opaque = opaque
+        self.own = own
         self.decisions = list(decisions)
         self.outputs: dict[str, fx.Node] = {}
 
@@ -201,10 +234,24 @@ class _Tracer(fx.Tracer):
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         """The decision on a condition of the network's own forward; submodules with conditions stay whole."""
-        if self.module_stack:
+        if self._inside() not in self.own:
             return super().to_bool(obj)
+        return bool(self._decided(obj.node, size_condition))
+
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        """The items of a shape, where the network's own forward unpacks it: their number is that of dimensions."""
+        if self._inside() not in self.own:
+            return super().iter(obj)
+        step = operator.getitem
+        return (self.create_proxy("call_function", step, (obj, n), {}) for n in range(self._decided(obj.node, length)))
+
+    def _inside(self) -> str:
+        """Path of the module whose code runs at present."""
+        return next(reversed(self.module_stack.values()), ("", None))[0]
+
+    def _decided(self, node: fx.Node, what: Callable[..., Any]) -> Any:
         if not self.decisions:
-            raise _Undecided(self.graph, obj.node)
+            raise _Undecided(self._inside(), self.graph, node, what)
         return self.decisions.pop(0)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -214,7 +261,7 @@ class _Tracer(fx.Tracer):
         path = self.path_of_module(m)
         try:
             result = super().call_module(m, forward, args, kwargs)
-        except _CannotLookInto:
+        except (_CannotLookInto, _Undecided):
             raise
         except Exception as error:
             raise _CannotLookInto(path, _first_line(error)) from error
@@ -225,7 +272,9 @@ class _Tracer(fx.Tracer):
 
 def probe_images(count: int, image_size: int) -> Tensor:
     """White noise ``(count, 3, H, W)``, always the same, on which a network's structure is measured."""
-    return torch.randn(count, 3, image_size, image_size, generator=generator(0, "probe", image_size))
+    return torch.randn(
+        count, 3, image_size, image_size, dtype=torch.float32, generator=generator(0, "probe", image_size)
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -216,6 +216,22 @@ def test_an_encoder_without_classifier_gets_a_linear_layer():
     assert (backbone.outputs, backbone(IMAGES).shape) == (0, (2, 3))
 
 
+class ByValue(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return self.conv(x if x.sum() > 0 else -x).mean((2, 3))
+
+
+def test_an_encoder_may_end_in_a_module_that_stays_whole():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), ByValue())
+    backbone = wrap(network, image_size=8, n_classes=3, embedding="avg")
+    assert set(backbone.opaque) == {"2"}
+    assert backbone.features(IMAGES[:, :, :8, :8]).shape == (2, 4, 6, 6)
+
+
 class Cosine(nn.Linear):
     def forward(self, x):
         return nn.functional.linear(nn.functional.normalize(x), nn.functional.normalize(self.weight))

@@ -66,6 +66,17 @@ def untrained():
     return network
 
 
+class Around(nn.Module):
+    """A network behind a step on pixels."""
+
+    def __init__(self, network, step):
+        super().__init__()
+        self.network, self.step = network, step
+
+    def forward(self, x):
+        return self.network(self.step(x))
+
+
 class Extra(nn.Module):
     """Has state besides parameters and buffers."""
 
@@ -87,6 +98,7 @@ STATES = (None, 1, "words", [1, 2], {"a": 1}, {"a": torch.ones(2)}, torch.ones(2
 
 WORKS = {
     **{f"extra state {s}": way(lambda self, x: self.extra(x), extra=lambda s=s: Extra(s)) for s in STATES},
+    "assertions on shapes, nested": lambda: Around(Around(whole(asserting)(), nn.Identity()), lambda x: x - 0.5),
     "a linear layer of zeros": untrained,
     "a convolution of volumes": way(
         lambda self, x: self.mixed(x.unsqueeze(1)).squeeze(1), mixed=lambda: nn.Conv3d(1, 1, 3, padding=1)
@@ -127,6 +139,16 @@ def test_weights_of_another_precision_are_computed_with_in_float32_and_that_is_n
     assert backbone.notes == (f"its weights of {str(dtype).removeprefix('torch.')} are computed with in float32",)
     expected = network(images().to(dtype)).float()
     torch.testing.assert_close(backbone(images()), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_another_default_precision_changes_no_probe():
+    network = Net().eval()
+    expected = wrap(network, image_size=16).facts
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert wrap(network, image_size=16).facts == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_lazy_layers_get_initial_weights_on_the_copy_and_that_is_noted():
@@ -172,7 +194,16 @@ def views(step):
 
 
 def no_values(self, x):
-    return -x if x.sum() > 0 else x
+    return -x if x.abs().sum() > 0 else x
+
+
+def half_inside(self, x):
+    return self.fc(self.second(self.first(x)).mean((2, 3)).half())
+
+
+def on_autocast(self, x):
+    with torch.autocast("cpu", torch.bfloat16):
+        return Net.forward(self, x)
 
 
 class Branching(nn.Module):
@@ -217,6 +248,13 @@ REFUSED = {
         "no gradient goes back through the step 'step': .*inplace",
     ),
     **{f"a map of {dtype}": in_other_precision(dtype) for dtype in (torch.double, torch.half, torch.bfloat16)},
+    "half inside": (whole(half_inside), r"take \.half\(\), \.double\(\) and the like out of its forward"),
+    "autocast": (whole(on_autocast), "on random numbers, on state or on autocast"),
+    "a loop over a size": (
+        way(lambda self, x: x + sum(x[:, n : n + 1] for n in range(x.shape[1]))),
+        "without branches or loops on values or sizes",
+    ),
+    "values, nested": (lambda: Around(way(no_values)(), nn.Identity()), "the last step is Way, not a linear layer"),
     "part in place": (way(views(lambda x: x[:, 0].relu_())), "'relu_' works in place, on getitem, and changes norm"),
     "chunk in place": (way(views(lambda x: x.chunk(2, 1)[0].mul_(2))), "'mul_' works in place"),
     "view in place": (way(views(lambda x: x.view(x.size(0), -1).sigmoid_())), "'sigmoid_' works in place, on view"),
@@ -292,17 +330,6 @@ def test_a_torchscript_module_is_refused_by_name(make, path):
         script = torch.jit.trace(Net().eval(), images())
     with pytest.raises(BackboneUnfit, match=f"{path} is a TorchScript module"):
         wrap(make(script), image_size=16)
-
-
-class Around(nn.Module):
-    """A network behind a step on pixels."""
-
-    def __init__(self, network, step):
-        super().__init__()
-        self.network, self.step = network, step
-
-    def forward(self, x):
-        return self.network(self.step(x))
 
 
 class Staged(nn.Module):

@@ -3,6 +3,7 @@
 Each way of writing is one small network. The oracle is the module itself, on fresh clones of the images.
 """
 
+import builtins
 import copy
 import functools
 
@@ -14,6 +15,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 from sembench.backbones.backbone import freeze
 from sembench.backbones.wrapping import wrap
+from sembench.errors import BackboneUnfit
 from sembench.seeding import isolated
 from ways import Flat, Net, conv, images, way, whole
 
@@ -302,6 +304,49 @@ WAYS["a path dropped by the network itself"] = way(
     c=conv,
     gate=lambda: nn.Sequential(Swish()),
 )
+
+
+def first_of(self, x):
+    batch, *_ = x.shape
+    x = self.second(F.relu(self.norm(self.first(x))))
+    return self.fc(x.mean((2, 3)).view(batch, -1))
+
+
+def zeros_beside(self, x):
+    batch = x.shape[0]
+    return torch.cat([x, torch.zeros(batch, 2, x.shape[2], x.shape[3])], 1)[:, :6]
+
+
+SIZES = {
+    "len": lambda self, x: F.relu(x).reshape(len(x), 6, len(x[0][0]), -1),
+    "unpacked": lambda self, x: F.relu(x).view(*x.shape[:2], -1).view(*x.shape),
+    "zeros of a batch": zeros_beside,
+    "whole number": lambda self, x: F.relu(x).flatten(2).unflatten(2, (int(x.shape[2]), -1)),
+    "number": lambda self, x: F.relu(x) / float(x.shape[1]) + (1 if isinstance(3, int) else 0),
+}
+WAYS |= {name: way(written) for name, written in SIZES.items()}
+WAYS["first of a shape"] = whole(first_of)
+LATE = {
+    "height and width": lambda self, x: (x.shape[2], x.shape[3]),
+    "a shape": lambda self, x: x.shape[2:],
+    "a half": lambda self, x: (x.shape[2] // 2, x.size(3) // 2),
+}
+
+
+def late(read):
+    def written(self, x):
+        size = read(self, x)
+        x = F.relu(self.second(F.relu(self.norm(self.first(x)))))
+        return self.fc(self.third(F.interpolate(x, size=size)).mean((2, 3)))
+
+    return whole(written, third=conv)
+
+
+WAYS |= {f"{name} used late": late(read) for name, read in LATE.items()}
+WAYS["gain and shift behind the pool"] = whole(
+    lambda self, x: self.fc(self.second(F.relu(self.norm(self.first(x)))).mean((2, 3)) * self.gain.exp() + self.shift),
+    gain=lambda: nn.Parameter(torch.ones(6)), shift=lambda: nn.Parameter(torch.ones(6)),
+)  # fmt: skip
 WAYS["counted batch norm"] = way(lambda self, x: self.counted(x), counted=Counted)
 WAYS["stochastic depth"] = way(lambda self, x: self.depth(F.relu(x)), depth=Depth)
 
@@ -312,6 +357,26 @@ def test_the_innermost_module_with_other_steps_in_training_stays_whole_alone():
         drop=DropPath, c=conv, a=lambda: nn.Sequential(nn.Sequential(Swish(), conv())),
     )()  # fmt: skip
     assert set(wrap(network.eval(), image_size=16).opaque) == {"drop"}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_size_that_is_used_late_is_that_of_the_images_named(name):
+    network = network_of(f"{name} used late")
+    backbone = wrap(network, image_size=16)
+    assert backbone.facts[0].name == "relu"
+    torch.testing.assert_close(backbone(images()), network(images()))
+    with pytest.raises(BackboneUnfit, match=r"for images of 16 x 16, .* got 24 x 24. Name the size"):
+        backbone(images(2, 24))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_that_are_read_by_functions_are_those_of_each_call(name):
+    network = network_of(name)
+    backbone = wrap(network, image_size=16)
+    assert not backbone.opaque
+    torch.testing.assert_close(backbone(images(2, 24)), network(images(2, 24)))
+    assert len is builtins.len
+    assert torch.zeros(1).tolist() == [0.0]
 
 
 def network_of(name):

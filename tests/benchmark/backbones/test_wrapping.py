@@ -180,7 +180,7 @@ POOLED = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     [
         (Sequence(*POOLED, nn.Softmax(1)), "the last step is Softmax, not a linear layer"),
         (Noisy(*POOLED), "the last step is add, not a linear layer"),
-        (Branching(*POOLED), "cannot be followed: it branches on values.*branch on values or shapes"),
+        (Branching(*POOLED), "cannot be followed: it branches on values.*branches or loops on values or sizes"),
         (Two(*POOLED), "answers to images with tuple; logits .B, C. are needed"),
         (Sequence(nn.Conv2d(4, 2, 30), nn.Flatten()), "does not take images|the last step is Flatten"),
         (Sequence(nn.Conv2d(4, 2, 64)), "Sequence does not take images of .3, 32, 32."),
