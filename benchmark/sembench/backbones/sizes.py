@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -35,16 +35,18 @@ class OneSize(nn.Identity):
         return input
 
 
-def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
+def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch, others: Callable[[], list[Watch]]) -> None:
     """Lets each step read the number of images from a tensor that it takes, and reshape in any memory format.
 
-    Other sizes that are used behind a place that everything passes through, and were read before it, become numbers;
-    the images then have to be of one size. Nothing but tensors leads from one block to the next.
+    So are other sizes that are used behind a place that everything passes through, and were read before it, if the
+    tensor has them for images of every size; else they become numbers, and the images have to be of one size. Nothing
+    but tensors leads from one block to the next.
 
     Args:
         module: The graph, which changes.
         two: Its run on two images.
         three: Its run on three.
+        others: Makes its runs on two images of other sizes; none if it does not take them.
     """
     for node in list(module.graph.nodes):
         if node.op == "call_method" and node.target in ("view", "view_as") and _is_shape(node, two):
@@ -58,7 +60,7 @@ def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
             whole = type(pair[0]) is int and type(pair[1]) is int and pair[0] != pair[1]
             if whole and size.all_input_nodes != [source] and pair[0] * lengths[1] == pair[1] * lengths[0]:
                 node.replace_input_with(size, _size(module.graph, node, source, Fraction(pair[0], lengths[0])))
-    _fix_late(module, two, three)
+    _take_near_what_is_late(module, two, three, others)
     for node in reversed(list(module.graph.nodes)):
         unused = not node.users and node.op in ("call_function", "call_method")
         if unused and node in two.env and not isinstance(two.env[node], Tensor):
@@ -66,8 +68,9 @@ def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch) -> None:
     module.recompile()
 
 
-def _fix_late(module: fx.GraphModule, two: Watch, three: Watch) -> None:
-    """Puts numbers in place of sizes that are used behind a place that everything passes through, and read before."""
+def _take_near_what_is_late(
+    module: fx.GraphModule, two: Watch, three: Watch, others: Callable[[], list[Watch]]
+) -> None:
     steps = {node: place for place, node in enumerate(module.graph.nodes) if node.op != "output"}
     read: dict[fx.Node, int] = {}  # the place of the first value that a size comes from
     for node in steps:
@@ -80,16 +83,22 @@ def _fix_late(module: fx.GraphModule, two: Watch, three: Watch) -> None:
         if furthest <= place and node.op != "placeholder":
             passed.append(place)
         furthest = max([furthest, *(steps[user] for user in node.users if user in steps and user not in read)])
+    late = [
+        (user, size)
+        for user in steps
+        for size in user.all_input_nodes
+        if user not in read and size in read and any(read[size] < place < steps[user] for place in passed)
+        if type(two.env.get(size)) in _SIZES and two.env[size] == three.env[size]
+    ]
+    runs = [two, *(others() if late else ())]
     fixed = False
-    for user in steps.keys() - read.keys():
-        late = {
-            size: two.env[size]
-            for size in user.all_input_nodes
-            if size in read and any(read[size] < place < steps[user] for place in passed)
-            if type(two.env.get(size)) in _SIZES and two.env[size] == three.env[size]
-        }
-        fixed = fixed or bool(late)
-        user.args, user.kwargs = (_with(late, arguments) for arguments in (user.args, user.kwargs))
+    for user, size in late:
+        source = next((node for node in user.all_input_nodes if isinstance(two.env.get(node), Tensor)), None)
+        shapes = [() if source is None else tuple(run.env[source].shape) for run in runs]
+        near = _near(module.graph, user, source, [run.env[size] for run in runs], shapes)
+        fixed = fixed or near is None
+        instead = two.env[size] if near is None else near
+        user.args, user.kwargs = (_with(size, instead, arguments) for arguments in (user.args, user.kwargs))
     if fixed:
         (images,) = (node for node in steps if node.op == "placeholder")
         module.add_submodule("one_size", OneSize(*two.env[images].shape[2:]))
@@ -98,8 +107,32 @@ def _fix_late(module: fx.GraphModule, two: Watch, three: Watch) -> None:
         images.replace_all_uses_with(checked, lambda user: user is not checked)
 
 
-def _with(values: dict[fx.Node, Any], arguments: Any) -> Any:
-    return fx.node.map_arg(arguments, lambda node: values.get(node, node))
+def _near(graph: fx.Graph, user: fx.Node, source: fx.Node | None, sizes: list[Any], shapes: list[Any]) -> Any:
+    """A size, or a tuple of them, as lengths of the tensor ``source``, or as a number that is always the same.
+
+    Args:
+        graph: The graph, which gets steps before ``user``.
+        user: The step that takes the size.
+        source: A tensor that it takes.
+        sizes: The size for images of each size.
+        shapes: The shape of the tensor.
+    """
+    if len(sizes) > 1 and all(size == sizes[0] for size in sizes):
+        return sizes[0]
+    if isinstance(sizes[0], tuple):
+        items = [_near(graph, user, source, list(item), shapes) for item in zip(*sizes, strict=True)]
+        return None if None in items else tuple(items)
+    same = [n for n in range(1, len(shapes[0])) if all(s == shape[n] for s, shape in zip(sizes, shapes, strict=True))]
+    if len(sizes) == 1 or not same:
+        return None
+    with graph.inserting_before(user):
+        made = graph.call_method("size", (source, same[0]))
+    made.meta.update(user.meta)
+    return made
+
+
+def _with(size: fx.Node, instead: Any, arguments: Any) -> Any:
+    return fx.node.map_arg(arguments, lambda node: instead if node is size else node)
 
 
 def size_condition(network: nn.Module, graph: fx.Graph, condition: fx.Node, probes: Sequence[Tensor]) -> bool | None:

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from sembench.backbones.copying import answer, copied, require_stateless, without_observers
 from sembench.backbones.modes import differing, keep_alive
-from sembench.backbones.overwriting import OPERATORS, overwrite_nothing, watched
+from sembench.backbones.overwriting import OPERATORS, Watch, overwrite_nothing, watched
 from sembench.backbones.recording import recorded
 from sembench.backbones.sizes import length, size_condition, take_sizes_near
 from sembench.errors import BackboneUnfit, first_line
@@ -60,7 +60,7 @@ class Trace:
         self._follow(made)
         overwrite_nothing(self.module, self.probe)
         more = probe_images(3, image_size).to(self.probe.device)
-        take_sizes_near(self.module, watched(self.module, self.probe), watched(self.module, more))
+        take_sizes_near(self.module, watched(self.module, self.probe), watched(self.module, more), self._other_sizes)
         values = watched(self.module, self.probe).env
         for node in self.module.graph.nodes:
             value = values[node] if node.op != "output" else None
@@ -132,6 +132,14 @@ class Trace:
                 self.outputs = tracer.outputs
                 _name_alike(network, graph)
                 return graph, None
+
+    def _other_sizes(self) -> list[Watch]:
+        """Runs on images of other sizes; none if the network does not take them."""
+        images = [probe_images(2, size).to(self.probe.device) for size in (self.image_size + 1, 2 * self.image_size)]
+        try:
+            return [watched(self.module, given) for given in images]
+        except BackboneUnfit:
+            return []
 
     def _sizes(self) -> list[Tensor]:
         """Images of several numbers and sizes."""
