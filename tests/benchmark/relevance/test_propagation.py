@@ -130,7 +130,7 @@ def test_nothing_stays_behind_when_the_relevance_raises(backbone, images):
 
 def test_nothing_stays_behind_when_the_relevance_has_the_wrong_shape(basic, images):
     before = traces(basic)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ContractBroken, match=r"relevance \(2, 1\) must have the output's shape \(2, 5\)"):
         propagate(basic, Backbone.forward, images[:2], lambda logits: logits[:, :1])
     assert_untouched(basic, before)
 
