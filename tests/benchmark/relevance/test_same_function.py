@@ -543,6 +543,10 @@ REFUSED = {
     "product": (lambda net, x: net(x) * 0 + (net.a(x) * net.b(net.a(x))).mean((2, 3))[:, :4], "'mul'"),
     "sorted positions": (lambda net, x: net(x).argsort(1).float(), "'_to_copy'|'argsort'|'sort'|to_copy"),
     "branch on a value": (lambda net, x: net(x) if x.max() > 0 else net(-x), "cannot be recorded"),
+    "complex": (
+        lambda net, x: net(x + (torch.fft.fft2(x) * torch.tensor(1j)).real),
+        "'_fft_r2c'|'select'|'view_as_real'",
+    ),
     "random": (lambda net, x: net(x + torch.randn_like(x)), "'randn_like'"),
 }
 
