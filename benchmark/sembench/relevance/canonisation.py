@@ -42,11 +42,11 @@ from sembench.backbones.overwriting import tensors
 from sembench.backbones.segment import lacks_memory
 from sembench.errors import in_one_line
 from sembench.relevance.layers import is_average, is_taken_in, layer_of, merge, on_vectors
+from sembench.relevance.ranges import MOVES
 from sembench.relevance.recording import Recording, inputs_of, name_of
 from sembench.relevance.signals import (
     AVERAGES,
     JOINS,
-    MOVES,
     SUMS,
     Affine,
     Signals,

@@ -12,6 +12,17 @@ from sembench.relevance.recording import Recording, name_of, shape_of
 
 Range = tuple[float, float]
 
+MOVES = frozenset({
+    "view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "t", "transpose", "expand", "squeeze",
+    "unsqueeze", "slice", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "getitem", "cat",
+    "stack", "clone", "alias", "detach", "_to_copy", "lift_fresh_copy", "constant_pad_nd", "reflection_pad2d",
+    "replication_pad2d", "roll", "flip", "index", "index_select", "gather", "repeat", "slice_scatter",
+    "select_scatter", "copy", "masked_fill", "where", "pixel_shuffle", "pixel_unshuffle", "native_channel_shuffle",
+    "upsample_nearest2d", "_upsample_nearest_exact2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "amax",
+    "amin", "max", "min", "topk", "sort", "maximum", "minimum", "im2col", "unfold", "diagonal",
+})  # fmt: skip
+"""Operations that take each value from one place or another."""
+
 _INF = math.inf
 ANY: Range = (-_INF, _INF)
 _LEAST = 0.1  # a divisor that may be smaller only avoids a division by 0, as the epsilon of a normalisation does
@@ -32,17 +43,10 @@ _RISING: dict[str, Callable[[float], float]] = {
     "log1p": lambda v: math.log1p(v) if v > -1 else -_INF,
     "sqrt": lambda v: math.sqrt(max(v, 0.0)),
 }
-_WITHIN = frozenset({  # of one value at a time, or between the smallest and the largest
-    "view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "t", "transpose", "expand", "squeeze", "unsqueeze",
-    "slice", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "getitem", "cat", "stack", "clone",
-    "alias", "detach", "_to_copy", "lift_fresh_copy", "roll", "flip", "index", "index_select", "gather", "repeat",
-    "slice_scatter", "select_scatter", "pixel_shuffle", "pixel_unshuffle", "upsample_nearest2d",
-    "_upsample_nearest_exact2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "amax", "amin", "max", "min",
-    "topk", "sort", "diagonal", "as_strided", "mean", "_adaptive_avg_pool2d", "upsample_bilinear2d",
-    "_upsample_bilinear2d_aa", "reflection_pad2d", "replication_pad2d", "native_channel_shuffle",
-    "unfold",
-})  # fmt: skip
 _WITH_ZERO = frozenset({"avg_pool2d", "constant_pad_nd", "im2col", "masked_fill", "where"})
+_WITHIN = (MOVES - _WITH_ZERO - {"maximum", "minimum"}) | {  # between the smallest and the largest
+    "as_strided", "mean", "_adaptive_avg_pool2d", "upsample_bilinear2d", "_upsample_bilinear2d_aa",
+}  # fmt: skip
 _ADDED = frozenset({"sum", "cumsum", "col2im"})
 
 
@@ -56,7 +60,8 @@ def ranges(recording: Recording) -> dict[fx.Node, Range]:
         if isinstance(argument, fx.Node) and argument in recording.constants:
             argument = recording.constants[argument]
         if isinstance(argument, Tensor):
-            return (float(argument.min()), float(argument.max())) if argument.numel() else ANY
+            ordered = argument.numel() > 0 and not argument.is_complex()
+            return (float(argument.min()), float(argument.max())) if ordered else ANY
         if isinstance(argument, (bool, int, float)):
             return (float(argument), float(argument))
         return found.get(argument, ANY) if isinstance(argument, fx.Node) else ANY

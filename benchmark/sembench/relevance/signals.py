@@ -9,18 +9,9 @@ from typing import Any
 from torch import Tensor, fx
 
 from sembench.errors import RelevanceUndefined
-from sembench.relevance.ranges import ANY, Range, inverse, is_bounded, ranges
+from sembench.relevance.ranges import ANY, MOVES, Range, inverse, is_bounded, ranges
 from sembench.relevance.recording import Recording, inputs_of, name_of, shape_of
 
-MOVES = frozenset({
-    "view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "t", "transpose", "expand", "squeeze",
-    "unsqueeze", "slice", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "getitem", "cat",
-    "stack", "clone", "alias", "detach", "_to_copy", "lift_fresh_copy", "constant_pad_nd", "reflection_pad2d",
-    "replication_pad2d", "roll", "flip", "index", "index_select", "gather", "repeat", "slice_scatter",
-    "select_scatter", "copy", "masked_fill", "where", "pixel_shuffle", "pixel_unshuffle", "native_channel_shuffle",
-    "upsample_nearest2d", "_upsample_nearest_exact2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "amax",
-    "amin", "max", "min", "topk", "sort", "maximum", "minimum", "im2col", "unfold", "diagonal",
-})  # fmt: skip
 JOINS = frozenset({"cat", "stack", "where", "slice_scatter", "select_scatter", "copy", "maximum", "minimum"})
 AVERAGES = frozenset({
     "mean", "sum", "avg_pool2d", "_adaptive_avg_pool2d", "upsample_bilinear2d", "_upsample_bilinear2d_aa",
