@@ -38,9 +38,9 @@ class OneSize(nn.Identity):
 def take_sizes_near(module: fx.GraphModule, two: Watch, three: Watch, others: Callable[[], list[Watch]]) -> None:
     """Lets each step read the number of images from a tensor that it takes, and reshape in any memory format.
 
-    So are other sizes that are used behind a place that everything passes through, and were read before it, if the
-    tensor has them for images of every size; else they become numbers, and the images have to be of one size. Nothing
-    but tensors leads from one block to the next.
+    Other sizes that are used behind a value that everything passes through, and were read before it, are read from it
+    if it has them for images of every size; else they become numbers, and the images have to be of one size. Nothing
+    but tensors then leads from one block to the next.
 
     Args:
         module: The graph, which changes.
@@ -76,25 +76,26 @@ def _take_near_what_is_late(
     for node in steps:
         if node.all_input_nodes and not tensors(two.env.get(node)):
             read[node] = min(read.get(source, steps[source]) for source in node.all_input_nodes)
-    passed, furthest = [], -1
+    passed: list[fx.Node] = []
+    furthest = -1
     for node, place in steps.items():
         if node in read or node.op == "get_attr":
             continue
-        if furthest <= place and node.op != "placeholder":
-            passed.append(place)
+        if furthest <= place and node.op != "placeholder" and not _only_looks(node, two):
+            passed.append(node)
         furthest = max([furthest, *(steps[user] for user in node.users if user in steps and user not in read)])
     late = [
         (user, size)
         for user in steps
         for size in user.all_input_nodes
-        if user not in read and size in read and any(read[size] < place < steps[user] for place in passed)
+        if user not in read and size in read and any(read[size] < steps[node] < steps[user] for node in passed)
         if type(two.env.get(size)) in _SIZES and two.env[size] == three.env[size]
     ]
     runs = [two, *(others() if late else ())]
     fixed = False
     for user, size in late:
-        source = next((node for node in user.all_input_nodes if isinstance(two.env.get(node), Tensor)), None)
-        shapes = [() if source is None else tuple(run.env[source].shape) for run in runs]
+        source = [node for node in passed if steps[node] < steps[user]][-1]
+        shapes = [tuple(getattr(run.env[source], "shape", ())) for run in runs]
         near = _near(module.graph, user, source, [run.env[size] for run in runs], shapes)
         fixed = fixed or near is None
         instead = two.env[size] if near is None else near
@@ -107,15 +108,22 @@ def _take_near_what_is_late(
         images.replace_all_uses_with(checked, lambda user: user is not checked)
 
 
-def _near(graph: fx.Graph, user: fx.Node, source: fx.Node | None, sizes: list[Any], shapes: list[Any]) -> Any:
-    """A size, or a tuple of them, as lengths of the tensor ``source``, or as a number that is always the same.
+def _only_looks(node: fx.Node, two: Watch) -> bool:
+    """Whether a step, as a flatten, yields the memory that it takes in another form than a map; no block ends there."""
+    value = two.env.get(node)
+    taken = {t.untyped_storage().data_ptr() for source in node.all_input_nodes for t in tensors(two.env.get(source))}
+    return isinstance(value, Tensor) and value.ndim != 4 and value.untyped_storage().data_ptr() in taken
+
+
+def _near(graph: fx.Graph, user: fx.Node, source: fx.Node, sizes: list[Any], shapes: list[Any]) -> Any:
+    """A size, or a tuple of them, as lengths of ``source``, or as a number that is always the same; else ``None``.
 
     Args:
         graph: The graph, which gets steps before ``user``.
         user: The step that takes the size.
-        source: A tensor that it takes.
+        source: The last value before it that everything passes through.
         sizes: The size for images of each size.
-        shapes: The shape of the tensor.
+        shapes: The shape of that value.
     """
     if len(sizes) > 1 and all(size == sizes[0] for size in sizes):
         return sizes[0]
