@@ -158,7 +158,7 @@ class Trace:
 
 
 def _name_alike(network: nn.Module, graph: fx.Graph) -> None:
-    """Lets tensors that a forward pass makes anew each time it is traced have one name if they are equal."""
+    """Lets tensors that a forward pass makes each time it is traced have one name if they are equal."""
     made = {name: value for name, value in vars(network).items() if name.startswith("_tensor_constant")}
     for node in graph.nodes:
         if node.op == "get_attr" and node.target in made:

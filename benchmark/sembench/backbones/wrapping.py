@@ -267,6 +267,8 @@ def departure(backbone: Backbone, features: Tensor, embedding: Tensor) -> str | 
     """Why the embedding ``(B, D)`` is not the average of the last feature map ``(B, D, h, w)``; ``None`` if it is."""
     average = features.mean((2, 3))
     steps = ", ".join(backbone.head) if isinstance(backbone, WrappedBackbone) else type(backbone.pool).__name__
+    if backbone.views[-1].before and steps in ("getitem", "select", "first token"):
+        return f"{NOT_AVERAGE}: it takes the token of the class; embedding = 'avg' takes the average"
     if average.shape != embedding.shape:
         reason = f"{average.shape[1]} channels become an embedding of {embedding.shape[1]} through {steps}"
     elif not close(average, embedding, _ROUNDING):

@@ -127,7 +127,8 @@ def _draw_relevance(picture: Picture, subject: Subject, picks: Sequence[int], to
     try:
         maps = subject.relevance(subject.dataset.test.batch(torch.tensor(picks)))
     except NotOffered as why:
-        picture.write(_NAME, top + _SIDE / 2, f"no relevance maps. {why}", size=8.5, va="center", style="italic")
+        said, room = f"no relevance maps. {why}", max(len(picks) * (_SIDE + _GAP), _PER_ROW * _ENTRY)
+        picture.write(_NAME, top + _SIDE / 2, said, size=8.5, within=room, va="center", style="italic")
         return
     for place, (index, relevance) in enumerate(zip(picks, maps, strict=True)):
         low, high = float(relevance.min()), float(relevance.max())

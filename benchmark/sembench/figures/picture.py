@@ -107,8 +107,13 @@ class Picture(Figure):
         self.write(0, -self.above + 0.12, "\n".join(head), size=12.5, weight="bold")
         self.write(0, height + 0.1, "\n".join(foot), size=8.5)
 
-    def write(self, x: float, y: float, text: str, *, size: float = 8.5, side: str = "left", **look: Any) -> None:
-        """Text whose upper edge is at ``y``; ``side`` says which side of it is at ``x``."""
+    def write(
+        self, x: float, y: float, text: str, *, size: float = 8.5, side: str = "left", within: float | None = None,
+        **look: Any,
+    ) -> None:  # fmt: skip
+        """Text whose upper edge is at ``y``; ``side`` says which side of it is at ``x``, ``within`` inches it is wrapped."""
+        if within is not None:
+            text = textwrap.fill(text, max(20, int(within / _LETTER)))
         look = {"va": "top", "color": INK, "linespacing": 1.3, **look}
         self.canvas_axes.text(x + _MARGIN, y + self.above, text, fontsize=size, ha=side, **look)
 

@@ -102,7 +102,8 @@ def _draw_maps(
     name = row.subject.name
     if row.maps is None:
         _draw_name(picture, name, top)
-        picture.write(_NAME, top + _SIDE / 2, f"no relevance maps. {row.note}", size=8.5, va="center", style="italic")
+        said = f"no relevance maps. {row.note}"
+        picture.write(_NAME, top + _SIDE / 2, said, size=8.5, within=width - _NAME, va="center", style="italic")
         return
     drawn, reference = torch.from_numpy(row.maps), torch.from_numpy(black_box)
     kl, other = (relevance_kl(some, reference).tolist() for some in (drawn, drawn.roll(-1, 0)))

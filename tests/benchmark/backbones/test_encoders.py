@@ -185,7 +185,7 @@ def test_a_map_stands_where_it_stood_though_channels_and_cells_are_as_many(chann
 
 def test_the_embedding_of_a_class_token_is_no_function_of_the_map():
     backbone = wrap(vit(), image_size=SIZE)
-    assert Trait.LINEAR_HEAD in backbone.lacks
+    assert "it takes the token of the class; embedding = 'avg'" in backbone.lacks[Trait.LINEAR_HEAD]
     with pytest.raises(NotOffered, match="no function of the last feature map"):
         backbone.average(backbone.features(IMAGES))
 

@@ -413,3 +413,12 @@ def test_rescaled_prototypes_have_the_mean_norm_of_their_class():
 def test_what_cannot_be_drawn_is_refused(subject, draw, message):
     with pytest.raises(ValueError, match=message):
         draw(subject())
+
+
+def test_a_reason_stays_within_the_width_that_it_has():
+    picture = Picture(4, 1, "title", [])
+    picture.write(0, 0, "a reason of many words " * 9, within=3)
+    picture.write(0, 0, "a reason of many words " * 9)
+    first, second = picture.canvas_axes.texts[-2:]
+    assert max(map(len, first.get_text().splitlines())) <= 3 / 0.06
+    assert "\n" not in second.get_text()
