@@ -111,7 +111,7 @@ class Picture(Figure):
         self, x: float, y: float, text: str, *, size: float = 8.5, side: str = "left", within: float | None = None,
         **look: Any,
     ) -> None:  # fmt: skip
-        """Text whose upper edge is at ``y``; ``side`` says which side of it is at ``x``, ``within`` inches it is wrapped."""
+        """Text whose upper edge is at ``y``; ``side`` says which side is at ``x``; it is wrapped ``within`` inches."""
         if within is not None:
             text = textwrap.fill(text, max(20, int(within / _LETTER)))
         look = {"va": "top", "color": INK, "linespacing": 1.3, **look}
