@@ -120,7 +120,7 @@ def test_the_script_that_loads_a_model_runs(tiny_suite, tiny_cache, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "cache").symlink_to(tiny_cache)
-    monkeypatch.setattr("sembench.workbench.load_suite", lambda name: {"quick": tiny_suite}[name])
+    monkeypatch.setattr("sembench.fitted.load_suite", lambda name: {"quick": tiny_suite}[name])
     monkeypatch.setattr(Suite, "dataset", lambda suite, entry: suite.datasets[0])
     assert isinstance(example("load", "EXAMPLES.md")["picture"], Picture)
 

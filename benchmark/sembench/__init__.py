@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sembench.explainers.explainer import Explainer as Explainer
     from sembench.explainers.explainer import SelfExplainableModel as SelfExplainableModel
     from sembench.explainers.explainer import TrainedExplainer as TrainedExplainer
+    from sembench.fitted import load as load
     from sembench.metrics.metric import Meter as Meter
     from sembench.metrics.metric import Metric as Metric
     from sembench.metrics.metric import Scores as Scores
@@ -43,14 +44,14 @@ if TYPE_CHECKING:
     from sembench.types import Prototypes as Prototypes
     from sembench.types import Trait as Trait
     from sembench.workbench import Workbench as Workbench
-    from sembench.workbench import load as load
 else:
     from sembench.lazy import lazily
 
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "sembench.workbench": "Workbench load",
+            "sembench.workbench": "Workbench",
+            "sembench.fitted": "load",
             "sembench.running.black_box": "adapt",
             "sembench.explainers.explainer": "Explainer TrainedExplainer Conversion SelfExplainableModel",
             "sembench.types": "Explanation Prototypes Batch Capability Trait",

@@ -19,9 +19,10 @@ from sembench.running.black_box import backbone_of
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
 from sembench.seeding import isolated
+from sembench.suites.network import BackboneSpec
 from sembench.suites.plan import plan
 from sembench.suites.sources import source_hash
-from sembench.suites.suite import BackboneSpec, ExplainerSpec
+from sembench.suites.suite import ExplainerSpec
 
 HALVES = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)

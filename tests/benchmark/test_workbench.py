@@ -8,11 +8,12 @@ from torch import nn
 from sembench.backbones.backbone import Backbone
 from sembench.data.sets.digits import digits
 from sembench.errors import NotOffered, SuiteInvalid, UnknownName
+from sembench.fitted import fitted_explainers, load
 from sembench.results.scorecard import Scorecard
 from sembench.running.runner import Runner
 from sembench.suites.plan import plan
 from sembench.types import Explanation
-from sembench.workbench import Workbench, fitted_explainers, load
+from sembench.workbench import Workbench
 from sembench_baselines.kmex import KMEx
 
 # The network that is brought along has initial weights, and nobody says how it wants its images.
@@ -138,7 +139,7 @@ def test_a_runs_model_comes_from_the_cache_of_its_run(tiny_suite, tiny_cache, tm
 
 
 def test_loading_takes_a_suites_entry_by_its_label(tiny_suite, tiny_cache, tmp_path, monkeypatch):
-    monkeypatch.setattr("sembench.workbench.load_suite", lambda name: tiny_suite)
+    monkeypatch.setattr("sembench.fitted.load_suite", lambda name: tiny_suite)
     found = load("b4", suite="tiny", cache=tiny_cache, data_root=tmp_path)
     assert found.name == "b4"
     assert found.model.points == "cell"

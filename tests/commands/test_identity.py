@@ -11,8 +11,8 @@ from sembench.cli.main import app
 from sembench.plugins import surroundings
 from sembench.results.result import read_result
 from sembench.running.black_box import network_sources
+from sembench.suites.network import BackboneSpec
 from sembench.suites.sources import plugin_hash
-from sembench.suites.suite import BackboneSpec
 
 NETWORK = """
 import argparse

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from sembench.cli.run import with_backbone
-from sembench.suites.suite import BackboneSpec
+from sembench.suites.network import BackboneSpec
 
 BIRDS = BackboneSpec(name="net.py:make", weights="theirs.npz", weights_sha256="0" * 64, frozen=True)
 

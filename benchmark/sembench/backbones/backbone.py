@@ -17,7 +17,7 @@ from sembench.errors import BackboneUnfit, FitImpossible, NotOffered
 from sembench.types import Trait
 
 if TYPE_CHECKING:
-    from sembench.suites.suite import BackboneSpec
+    from sembench.suites.network import BackboneSpec
 
 Network = TypeVar("Network", bound=nn.Module)
 

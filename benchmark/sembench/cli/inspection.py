@@ -20,8 +20,9 @@ from sembench.plugins.registry import DATASETS, EXPLAINERS, METRICS
 from sembench.relevance.propagation import black_box_relevance
 from sembench.running.black_box import backbone_of
 from sembench.seeding import isolated
+from sembench.suites.network import BackboneSpec
 from sembench.suites.suite import METRICS as METRICS_BY_DEFAULT
-from sembench.suites.suite import BackboneSpec, EvaluationSpec, load_suite
+from sembench.suites.suite import EvaluationSpec, load_suite
 from sembench.types import Trait
 
 _IMAGENET = 1000

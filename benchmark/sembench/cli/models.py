@@ -138,8 +138,8 @@ def _explainer(
     runs = plan(wanted, explainers=[explainer] if explainer else (), datasets=[dataset] if dataset else (),
                 seeds=[] if seed is None else [seed])  # fmt: skip
     check_names(runs[:1] if explainer else runs)
+    from sembench.fitted import fitted_explainers
     from sembench.plugins.registry import EXPLAINERS
-    from sembench.workbench import fitted_explainers
 
     def explains(name: str) -> bool:
         return getattr(EXPLAINERS.get(name), "kind", "explainer") == "explainer"

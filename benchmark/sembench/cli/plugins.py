@@ -45,7 +45,7 @@ def inspect(
     """Check which explainers and metrics fit a network, and say why where they do not."""
     from sembench.errors import SuiteInvalid
     from sembench.plugins.loading import load_plugins
-    from sembench.suites.suite import BackboneSpec
+    from sembench.suites.network import BackboneSpec
 
     if (network is None) == (suite is None):
         raise SuiteInvalid(f"give either a network ({NETWORK}) or --suite NAME|FILE.")

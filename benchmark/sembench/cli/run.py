@@ -44,7 +44,7 @@ def with_backbone(suite: Suite, *, name: str | None, weights: str | None, blocks
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if not changes:
         return suite
-    from sembench.suites.suite import BackboneSpec
+    from sembench.suites.network import BackboneSpec
 
     if weights:
         changes |= {"weights_sha256": None}  # it names the content of the suite's own file

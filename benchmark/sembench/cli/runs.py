@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sembench.results.result import Result
     from sembench.running.runner import Summary
+    from sembench.suites.network import BackboneSpec
     from sembench.suites.plan import Run
-    from sembench.suites.suite import BackboneSpec
 
 
 def pending_of(runs: list[Run], out: Path, refresh: bool, *, current: bool = False, option: str = "--out") -> list[Run]:

@@ -83,7 +83,7 @@ def gallery(
         SembenchError: If a model cannot be made, or the figure does not take the options.
     """
     from sembench.figures.catalogue import draw
-    from sembench.workbench import fitted_explainers
+    from sembench.fitted import fitted_explainers
 
     files: list[Path] = []
     seen: set[str] = set()

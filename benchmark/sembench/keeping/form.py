@@ -21,7 +21,8 @@ from sembench.errors import ModelDamaged, in_one_line
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.running.black_box import Rescaling
 from sembench.running.device import deterministic
-from sembench.suites.suite import BackboneSpec, ExplainerSpec
+from sembench.suites.network import BackboneSpec
+from sembench.suites.suite import ExplainerSpec
 from sembench.types import Trait
 
 FORMAT: Final = 1

@@ -25,7 +25,8 @@ from sembench.running.black_box import remade, rescalings
 from sembench.running.cache import tensors_sha256
 from sembench.running.device import deterministic
 from sembench.running.preparation import json_of
-from sembench.suites.suite import BackboneSpec, ExplainerSpec
+from sembench.suites.network import BackboneSpec
+from sembench.suites.suite import ExplainerSpec
 from sembench.types import Capability, check_finite
 
 

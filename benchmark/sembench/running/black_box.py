@@ -26,7 +26,7 @@ from sembench.relevance.conservation import examine
 from sembench.results.result import wrong_fields
 from sembench.running.cache import tensors_sha256
 from sembench.seeding import isolated
-from sembench.suites.suite import BackboneSpec
+from sembench.suites.network import BackboneSpec
 
 _EXAMINED = 4
 
@@ -59,8 +59,8 @@ def adapt(
         blocks: Submodules that the blocks end with; found automatically if left out.
         n_classes: Number of classes, if not the module's: a new last layer is then drawn from the global stream;
             `sembench.Workbench.train` with ``frozen="encoder"`` trains it.
-        embedding: What a transformer's embedding is, see `sembench.suites.suite.BackboneSpec`.
-        attribution: How maps are made, see `sembench.suites.suite.BackboneSpec`.
+        embedding: What a transformer's embedding is, see `sembench.suites.network.BackboneSpec`.
+        attribution: How maps are made, see `sembench.suites.network.BackboneSpec`.
 
     Raises:
         SuiteInvalid: If one of the settings is none that a suite can have.

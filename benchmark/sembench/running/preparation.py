@@ -27,9 +27,10 @@ from sembench.running.datasets import loader_of
 from sembench.running.device import clock
 from sembench.running.plausibility import notes_on
 from sembench.seeding import derive, generator, isolated
+from sembench.suites.network import BackboneSpec
 from sembench.suites.plan import Run
 from sembench.suites.sources import UNKNOWN_SOURCE
-from sembench.suites.suite import BackboneSpec, ExplainerSpec
+from sembench.suites.suite import ExplainerSpec
 from sembench.training.classifier import Training, train_backbone
 from sembench.training.stages import NoCheckpoint, Session
 

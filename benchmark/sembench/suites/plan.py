@@ -13,8 +13,9 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from sembench.errors import ResultDamaged
 from sembench.plugins.registry import BACKBONES, DATASETS, EXPLAINERS, METRICS
 from sembench.results.result import Result, digest, read_result, result_path, wrong_fields
+from sembench.suites.network import BackboneSpec, TrainingSpec
 from sembench.suites.sources import backbone_hash, instrument_hash, plugin_hash
-from sembench.suites.suite import BackboneSpec, DatasetSpec, EvaluationSpec, ExplainerSpec, Suite, TrainingSpec
+from sembench.suites.suite import DatasetSpec, EvaluationSpec, ExplainerSpec, Suite
 
 Status = Literal["missing", "done", "stale"]
 

@@ -14,7 +14,7 @@ from sembench.backbones.views import View
 from sembench.errors import BackboneUnfit, PluginBroken, SuiteInvalid
 from sembench.plugins.registry import Registry
 from sembench.running import black_box
-from sembench.suites.suite import BackboneSpec
+from sembench.suites.network import BackboneSpec
 from sembench.workbench import Workbench
 
 pytestmark = pytest.mark.filterwarnings("ignore:no mean and std", "ignore:the black box is right on")

@@ -124,7 +124,7 @@ def test_explainers_stand_on_one_picture_or_apart(gallery, tiny_suite, tmp_path)
 
 def test_the_first_seed_stands_for_all_unless_all_are_asked_for(gallery, tiny_suite, monkeypatch):
     cells, drawn = plan(tiny_suite, explainers=["kmex"], seeds=[3, 4]), []
-    monkeypatch.setattr("sembench.workbench.fitted_explainers", lambda own, *rest: drawn.append(own[0].seed) or [])
+    monkeypatch.setattr("sembench.fitted.fitted_explainers", lambda own, *rest: drawn.append(own[0].seed) or [])
     gallery("relevance", cells, every_seed=False)
     gallery("relevance", cells, every_seed=True)
     assert drawn == [3, 3, 4]

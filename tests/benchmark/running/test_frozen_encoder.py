@@ -10,8 +10,9 @@ from sembench.running.black_box import adapt
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
 from sembench.seeding import isolated
+from sembench.suites.network import BackboneSpec
 from sembench.suites.plan import plan
-from sembench.suites.suite import BackboneSpec, ExplainerSpec
+from sembench.suites.suite import ExplainerSpec
 from sembench.workbench import Workbench
 
 STATED = {"mean": OWN.mean, "std": OWN.std}

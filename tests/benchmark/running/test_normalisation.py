@@ -16,8 +16,9 @@ from sembench.results.result import read_result
 from sembench.running.black_box import adapt, backbone_of, rescaled
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
+from sembench.suites.network import BackboneSpec
 from sembench.suites.plan import plan
-from sembench.suites.suite import BackboneSpec, DatasetSpec, ExplainerSpec, parse_suite
+from sembench.suites.suite import DatasetSpec, ExplainerSpec, parse_suite
 from sembench.types import Trait
 from sembench.workbench import Workbench
 

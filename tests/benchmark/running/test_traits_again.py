@@ -8,8 +8,9 @@ from sembench.backbones.backbone import Backbone
 from sembench.results.result import read_result
 from sembench.running.cache import Cache
 from sembench.running.runner import Runner
+from sembench.suites.network import BackboneSpec
 from sembench.suites.plan import plan
-from sembench.suites.suite import BackboneSpec, ExplainerSpec
+from sembench.suites.suite import ExplainerSpec
 from sembench.types import Trait
 from sembench.workbench import Workbench
 

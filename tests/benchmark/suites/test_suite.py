@@ -10,8 +10,9 @@ import pytest
 from sembench.errors import PluginBroken, ResultDamaged, SuiteInvalid, UnknownName
 from sembench.explainers.configuration import recipe
 from sembench.plugins.registry import EXPLAINERS
+from sembench.suites.network import BackboneSpec
 from sembench.suites.plan import check_names, plan, status
-from sembench.suites.suite import SUITES, BackboneSpec, ExplainerSpec, load_suite, parse_suite, suite_names
+from sembench.suites.suite import SUITES, ExplainerSpec, load_suite, parse_suite, suite_names
 from sembench_baselines.kmex import KMEx
 
 

@@ -11,8 +11,9 @@ from sembench.errors import SembenchError, SuiteInvalid
 from sembench.explainers.configuration import recipe
 from sembench.plugins.registry import METRICS as REGISTERED
 from sembench.running.datasets import loader_of
+from sembench.suites.network import UNTRAINED
 from sembench.suites.plan import check_names, plan
-from sembench.suites.suite import METRICS, UNTRAINED, load_suite, parse_suite
+from sembench.suites.suite import METRICS, load_suite, parse_suite
 
 LEAST = """
 name = "least"
