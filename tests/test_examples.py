@@ -21,7 +21,8 @@ MODULES = [
 ]
 MACHINERY = {  # they read models, networks, recordings and registries, or change them
     "sembench.metrics.applicability", "sembench.metrics.metric", "sembench.metrics.scoring",
-    "sembench.relevance.canonisation", "sembench.relevance.layers", "sembench.relevance.recording",
+    "sembench.relevance.canonisation", "sembench.relevance.layers", "sembench.relevance.ranges",
+    "sembench.relevance.recording",
     "sembench.relevance.signals", "sembench.relevance.steps",
 }  # fmt: skip
 EXCEPTED = {"examine"}  # changes a backbone

@@ -24,11 +24,12 @@ from sembench.testing.case import (
 )
 
 RESTORED = 1e-5
-_SAME_MAP = 0.01
+_SAME_MAP = 0.05
 _MOST = 0.75
-"""Share of maps that have to be the same, up to 1 % of their relevance. Rounding in another batch may switch a unit at
-its threshold on or off, and with it an image's whole map: seen on one of twelve digits, where 14 % (KMEx with `neon`)
-and 35 % (KMEx of B4) of the relevance moved. [ours]"""
+"""Share of maps that have to be the same, up to 5 % of their relevance: noise of 1e-6 on the pixels moves as much of
+maps in which prototypes nearly cancel (`kmex-patches` with `neon`, on 24 digits). Rounding in another batch may also
+switch a unit at its threshold on or off, and with it an image's whole map: seen on one of twelve digits, where 14 %
+(KMEx with `neon`) and 35 % (KMEx of B4) of the relevance moved. [ours]"""
 
 
 def _answers(explainer: Explainer, model: SelfExplainableModel, images: Tensor) -> dict[str, Tensor]:
