@@ -7,7 +7,8 @@ from workloads import modules_at_start
 OWN = {
     "sembench", "sembench.lazy",
     "sembench.errors", "sembench.cli", "sembench.cli.main", "sembench.cli.runs", "sembench.cli.options",
-    "sembench.cli.models", "sembench.cli.output", "sembench.cli.plugins", "sembench.cli.run", "sembench.cli.show", "sembench_leaderboard",
+    "sembench.cli.models",
+    "sembench.cli.output", "sembench.cli.plugins", "sembench.cli.run", "sembench.cli.show", "sembench_leaderboard",
     "sembench_leaderboard.commands", "sembench_leaderboard.commands.boards",
     "sembench_leaderboard.commands.submissions",
 }  # fmt: skip
