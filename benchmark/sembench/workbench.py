@@ -26,7 +26,7 @@ from sembench.backbones.checks import examined_copy
 from sembench.data.dataset import Dataset
 from sembench.errors import SuiteInvalid
 from sembench.evaluation.reference import Reference
-from sembench.explainers.configuration import recipe
+from sembench.explainers.configuration import plain, recipe
 from sembench.explainers.explainer import Explainer
 from sembench.fitted import FittedExplainer
 from sembench.plugins.registry import DATASETS
@@ -34,7 +34,6 @@ from sembench.running.black_box import backbone_of, examined, rescaled, stated
 from sembench.running.cache import tensors_sha256
 from sembench.running.device import deterministic, device_of
 from sembench.running.plausibility import notes_on
-from sembench.running.preparation import plain
 from sembench.seeding import derive, generator, isolated
 from sembench.suites.suite import EvaluationSpec, ExplainerSpec
 from sembench.training.classifier import Training, train_backbone

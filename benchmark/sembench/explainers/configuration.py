@@ -46,6 +46,18 @@ def recipe(name: str, parameters: Mapping[str, Any], dataset: str) -> Explainer:
     return made
 
 
+def json_of(recipe: Explainer) -> dict[str, Any]:
+    """A recipe's hyper-parameters as JSON has them: tuples become lists."""
+    return dict(plain(recipe.hyperparameters()))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: tuples become lists."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
 def _require_types(name: str, made: Explainer, parameters: Mapping[str, Any]) -> None:
     """Raises `SuiteInvalid` where a hyper-parameter is not of the type that the recipe annotates, or not finite."""
     try:

@@ -18,7 +18,7 @@ from sembench.backbones.backbone import Backbone
 from sembench.backbones.copying import copied
 from sembench.data.facts import DataFacts
 from sembench.errors import ModelDamaged, in_one_line
-from sembench.explainers.configuration import recipe
+from sembench.explainers.configuration import json_of, recipe
 from sembench.explainers.explainer import Explainer, SelfExplainableModel
 from sembench.figures.portraits import Portraits
 from sembench.keeping.form import FORMAT, MANIFEST, TENSORS, Manifest, bare, part, require_answers, with_weights
@@ -29,7 +29,6 @@ from sembench.results.result import wrong_fields
 from sembench.running.black_box import given, remade, stated
 from sembench.running.cache import tensors_sha256
 from sembench.running.device import device_of
-from sembench.running.preparation import json_of
 from sembench.suites.suite import ExplainerSpec
 from sembench.suites.values import holds
 from sembench.types import Capability, Trait

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sembench.errors import NotOffered, SembenchError, UnknownName, in_one_line
+from sembench.explainers.configuration import json_of
 from sembench.explainers.explainer import Explainer
 from sembench.files import require_new, write_atomically, writing
 from sembench.keeping.explained import AskedExplainer
@@ -24,7 +25,6 @@ from sembench.plugins.factory import is_factory
 from sembench.running.black_box import remade, rescalings
 from sembench.running.cache import tensors_sha256
 from sembench.running.device import deterministic
-from sembench.running.preparation import json_of
 from sembench.suites.network import BackboneSpec
 from sembench.suites.suite import ExplainerSpec
 from sembench.types import Capability, check_finite

@@ -237,7 +237,7 @@ def _copy(to: Tensor, value: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def _fill(x: Tensor, value: Any) -> Tensor:
-    return torch.full_like(x, value) if not isinstance(value, Tensor) else value.to(x.dtype).expand(x.shape)
+    return _copy(x, value) if isinstance(value, Tensor) else torch.full_like(x, value)
 
 
 _WRITTEN_OUT: dict[Any, Callable[..., Any]] = {

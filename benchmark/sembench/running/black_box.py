@@ -71,11 +71,7 @@ def adapt(
         blocks=None if blocks is None else tuple(blocks),
     )  # fmt: skip
 
-    def make() -> Backbone:
-        options = _embedding(spec, wrap)
-        return _declared(wrap(network, image_size=image_size, blocks=blocks, n_classes=n_classes, **options), spec)
-
-    made = built(make)
+    made = built(functools.partial(_wrapped, network, spec, n_classes, image_size))
     made.spec = spec
     return examine(freeze(made))
 
@@ -151,16 +147,15 @@ def given(
     """A backbone, or a network adapted as the spec says, behind these steps. Raises as `adapt` does."""
     if isinstance(network, Backbone):
         return _behind(lambda: network, steps)
-    spec = spec or stated(type(network).__name__)
-
-    def make() -> Backbone:
-        wrapped = wrap(
-            network, image_size=image_size, blocks=spec.blocks, n_classes=n_classes, **_embedding(spec, wrap)
-        )
-        return _declared(wrapped, spec)
-
+    make = functools.partial(_wrapped, network, spec or stated(type(network).__name__), n_classes, image_size)
     with isolated(0):
         return built(functools.partial(_behind, make, steps))
+
+
+def _wrapped(network: nn.Module, spec: BackboneSpec, n_classes: int | None, image_size: int) -> Backbone:
+    """A user's module as a backbone, as the spec says."""
+    options = _embedding(spec, wrap)
+    return _declared(wrap(network, image_size=image_size, blocks=spec.blocks, n_classes=n_classes, **options), spec)
 
 
 def _behind(make: Callable[[], Backbone], steps: Sequence[Rescaling]) -> Backbone:

@@ -18,7 +18,7 @@ from sembench.data.dataset import Dataset
 from sembench.data.memory import remembering
 from sembench.errors import ContractBroken
 from sembench.evaluation.reference import Reference
-from sembench.explainers.configuration import recipe
+from sembench.explainers.configuration import json_of, recipe
 from sembench.explainers.explainer import Conversion, Explainer, SelfExplainableModel, TrainedExplainer, draw_seed
 from sembench.plugins.factory import is_factory
 from sembench.running.black_box import backbone_of, examined, network_sources
@@ -292,15 +292,3 @@ def _augmentation(dataset: Dataset) -> dict[str, str]:
 def recipe_of(run: Run) -> Explainer:
     """The recipe that a run asks for, with its hyper-parameters; see `sembench.explainers.configuration.recipe`."""
     return recipe(run.explainer.name, run.explainer.parameters, run.data.name)
-
-
-def json_of(recipe: Explainer) -> dict[str, Any]:
-    """A recipe's hyper-parameters as JSON has them: tuples become lists."""
-    return dict(plain(recipe.hyperparameters()))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: tuples become lists."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from sembench.cost import peak_memory, tensor_count
 from sembench.errors import DiskFull, FolderBusy, NotWritable, PluginBroken, SembenchError
 from sembench.evaluation.evaluation import Evaluation
+from sembench.explainers.configuration import json_of
 from sembench.explainers.explainer import Explainer
 from sembench.files import require_writable, write_atomically, writing
 from sembench.metrics.applicability import offer
@@ -30,7 +31,7 @@ from sembench.results.score import Score
 from sembench.running.cache import Cache, tensors_sha256
 from sembench.running.datasets import loader_of, one_per_dataset
 from sembench.running.device import deterministic, device_of
-from sembench.running.preparation import Fitted, Preparation, Prepared, Trained, json_of, recipe_of
+from sembench.running.preparation import Fitted, Preparation, Prepared, Trained, recipe_of
 from sembench.running.provenance import provenance_of
 from sembench.running.timing import timing
 from sembench.seeding import derive, isolated
